@@ -1,0 +1,32 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.venv/.run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) -e .
+	@touch $@
+.venv/.dev: .venv/.run
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+.PHONY: help demo test check bench
+help:   ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+demo: .venv/.run   ## a coordinator and four nodes train a model, here and now
+	$(BIN)/fedtui-demo
+test: .venv/.dev   ## every test that needs no other process
+	$(BIN)/pytest
+check: .venv/.dev   ## what CI runs: format, lint, types, imports, every test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(MAKE) test
+	$(BIN)/pytest -m "slow or loopback or netns" --timeout 600
+bench: .venv/.dev   ## the figures of the README, measured on this machine
+	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --json
+	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 10000000 --rounds 3 --json
+	$(BIN)/python benchmarks/rounds.py --nodes 100 --thin --dim 10000 --rounds 5 --json
+	$(BIN)/python benchmarks/rounds.py --nodes 1000 --thin --dim 10000 --rounds 3 --json

@@ -1,0 +1,22 @@
+"""TrainingSpec: what the plan tells a node's trainer to do. Free of torch, so that every part can read it."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+
+class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Local training in one round: `epochs` passes, or exactly `steps` batches if that is set.
+
+    `clip_norm` bounds each gradient, `update_clip` the whole update (both L2; None is no bound).
+    """
+
+    epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    steps: Annotated[int, msgspec.Meta(ge=1, le=10**6)] | None = None
+    batch_size: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = 32
+    learning_rate: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 0.05
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.0
+    clip_norm: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    update_clip: Annotated[float, msgspec.Meta(gt=0)] | None = None

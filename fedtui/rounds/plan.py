@@ -1,0 +1,145 @@
+"""The plan: all that a node consents to, and the check that its choices fit together.
+
+`plan.toml` holds it, the coordinator serves it, every node's operator reads and accepts it, and
+`plan_hash` covers it together with the model's manifest: any change asks every operator again.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from fedtui import plugins
+from fedtui.crypto.keys import digest
+from fedtui.learning.metrics import METRICS
+from fedtui.learning.params import Manifest
+from fedtui.learning.training import TrainingSpec
+from fedtui.wire.codec import canonical
+
+Scalar = bool | int | float | str
+Option = Scalar | list[Scalar] | dict[str, Scalar]
+Options = dict[str, Option]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of plan.toml; an unknown key in it is an error."""
+
+
+class FederationSection(_Section):
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
+
+
+class TaskSection(_Section):
+    """`sha256` is set for an operator's own task file: a node must hold that very file."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+    metric: str = "accuracy"
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    options: Options = {}
+
+
+class Named(_Section):
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
+    options: Options = {}
+
+
+class SelectionSection(_Section):
+    """Who takes part: `count` nodes, or this `fraction` of those present; never below `minimum`."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "uniform"
+    fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
+    minimum: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2
+
+
+class RoundsSection(_Section):
+    """When the federation ends: whichever comes first."""
+
+    maximum: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = 100
+    target: float | None = None
+    patience: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    seconds: Positive | None = None
+
+
+class DeadlinesSection(_Section):
+    """Seconds that each phase may take; who is late is left behind, never waited for."""
+
+    accept_s: Positive = 30.0
+    update_s: Positive = 600.0
+    rejoin_s: Positive = 15.0
+    evaluate_s: Positive = 120.0
+
+
+class EvaluationSection(_Section):
+    """Held-out share of each participant's own examples; unused while an evaluator is present."""
+
+    holdout: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.2
+    with_evaluator: bool = False
+
+
+class WeightsSection(_Section):
+    """An update counts by its examples (at most `cap` of them), or each update equally."""
+
+    by: Literal["examples", "equal"] = "examples"
+    cap: Annotated[int, msgspec.Meta(ge=1, le=2**40)] | None = None
+
+
+class PrivacySection(_Section):
+    """`updates` says who can read a single update. Only `visible` exists in this version."""
+
+    updates: Literal["visible"] = "visible"
+
+
+class Plan(_Section):
+    federation: FederationSection
+    task: TaskSection
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1
+    training: TrainingSpec = TrainingSpec()
+    strategy: Named = Named(name="fedavg")
+    selection: SelectionSection = SelectionSection()
+    rounds: RoundsSection = RoundsSection()
+    deadlines: DeadlinesSection = DeadlinesSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    weights: WeightsSection = WeightsSection()
+    privacy: PrivacySection = PrivacySection()
+
+
+def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
+    """H(plan): 32 bytes over the plan and the shape of the model."""
+    return digest("fedtui1-plan", canonical(plan), manifest.digest())
+
+
+def check(plan: Plan) -> list[str]:
+    """Every conflict between the plan's choices, each a sentence that says what to change."""
+    found: list[str] = []
+    if not plan.task.sha256 and plan.task.name not in plugins.names("tasks"):
+        found.append(
+            f"[task] name: there is no task {plan.task.name!r} here (there are: "
+            f"{', '.join(sorted(plugins.names('tasks')))}); an own task needs its sha256, see "
+            "'fedtui task check'"
+        )
+    for section, kind, name in (
+        ("strategy", "strategies", plan.strategy.name),
+        ("selection", "selection", plan.selection.name),
+    ):
+        if name not in plugins.names(kind):
+            found.append(
+                f"[{section}] name: there is no {section} {name!r} "
+                f"(there are: {', '.join(sorted(plugins.names(kind)))})"
+            )
+    if plan.task.metric not in METRICS:
+        found.append(
+            f"[task] metric: {plan.task.metric!r} is not known (known: {', '.join(METRICS)})"
+        )
+    count = plan.selection.count
+    if count is not None and count < plan.selection.minimum:
+        found.append(
+            f"[selection] count = {count} can never reach minimum = {plan.selection.minimum}: "
+            "raise count or lower minimum"
+        )
+    if plan.deadlines.accept_s > plan.deadlines.update_s:
+        found.append(
+            "[deadlines] accept_s is longer than update_s, the time for the whole update: "
+            "lower accept_s or raise update_s"
+        )
+    return found

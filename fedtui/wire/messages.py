@@ -1,0 +1,344 @@
+"""Every message of protocol 1, and the grammar of the conversation.
+
+One session over one websocket, I the node (initiator), R the coordinator (responder)::
+
+    session  = M1 I>R                          Noise XX, channel.py
+               M2 R>I ServerHello              ranges of versions, federation, incarnation
+               M3 I>R ClientHello              who the node is, its role, an invite if it has one
+               Welcome R>I                     enrolled or pending; H(plan)
+               [ Fetch(plan) I>R, bulk R>I ]   the node reads what it is asked to consent to
+               SessionReady I>R                consent to H(plan); no work before this
+               Enrolled R>I                    with the certificate; at once, or on approval
+               ( round | evaluation | notice | echo )*
+
+    round    = Offer R>I
+               ( Declining I>R | Accepting I>R, [ Fetch(model) I>R, bulk R>I ], Progress* I>R,
+                 bulk update I>R , Receipt R>I | Declining I>R )
+               ( Result R>I | Abort R>I )
+    evaluation = Evaluate R>I, [ Fetch(model), bulk ], Evaluation I>R ; Scored R>I
+    notice   = Waiting R>I | Ended R>I | Away I>R | Leaving I>R | RotateKey I>R, Rotated R>I
+    bulk     = Open, ( Refuse | Accept, DATA*, CREDIT*, Receipt )    either direction
+    echo     = Echo, EchoReply                 round-trip time, either direction
+
+Every message of a round names (incarnation, round, attempt): what belongs to another is dropped.
+A repeated Offer, Open or Fetch is answered as the first one was: that is how a session that broke
+goes on in the next. Numbers are bounded here, so that codec.decode refuses what does not fit.
+All ids and digests are 32 bytes. Design: docs/protocol.md.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from fedtui.learning.params import Manifest
+
+PROTOCOL_MIN = 1
+PROTOCOL_MAX = 1
+PATH = "/fedtui/v1"
+SUBPROTOCOL = "fedtui.v1"
+MAX_PLAN_BYTES = 256 * 1024
+
+Id = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+Digest = Id
+Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
+SessionId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+RoundNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+Version = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+StreamId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e7)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+Label = Annotated[str, msgspec.Meta(max_length=64)]
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+Sums = Annotated[dict[Annotated[str, msgspec.Meta(max_length=32)], Finite], msgspec.Meta(max_length=16)]
+Role = Literal["participant", "evaluator", "observer"]
+BulkKind = Literal["plan", "model", "update"]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """A control message; the tag on the wire is the name of the class."""
+
+
+class ServerHello(Message):
+    version_min: Version
+    version_max: Version
+    features: Annotated[tuple[Label, ...], msgspec.Meta(max_length=32)] = ()
+    ed25519: Id
+    federation: Label
+    incarnation: Count
+
+
+class InviteProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an invite string proves to the coordinator that made it."""
+
+    invite_id: Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+    secret: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+
+    def __repr__(self) -> str:
+        return f"InviteProof({self.invite_id.hex()})"
+
+
+class ClientHello(Message):
+    version_min: Version
+    version_max: Version
+    features: Annotated[tuple[Label, ...], msgspec.Meta(max_length=32)] = ()
+    ed25519: Id
+    label: Label
+    role: Role
+    software: Label = ""
+    invite: InviteProof | None = None
+
+
+class Welcome(Message):
+    """First record of a session. `state` is the node's; `version` the one both will speak."""
+
+    session_id: SessionId
+    state: Literal["enrolled", "pending"]
+    version: Version
+    federation_id: Id
+    plan_hash: Digest
+    plan_bytes: Count
+    window: Annotated[int, msgspec.Meta(ge=65536, le=2**26)]
+
+
+class SessionReady(Message):
+    """The node consents to the plan with this hash and can take work."""
+
+    session_id: SessionId
+    plan_hash: Digest
+
+
+class Enrolled(Message):
+    """The coordinator vouches for the node: see `certificate` in rounds/enrolment.py."""
+
+    role: Role
+    not_before: Count
+    signature: Signature
+
+
+class ModelRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A global model: the one after `round` (0: the initial one), by digest of its tensor bytes."""
+
+    round: RoundNumber
+    digest: Digest
+    num_bytes: Count
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `Fetch(plan)` brings: the plan as its canonical bytes, and the model's manifest."""
+
+    plan: bytes
+    manifest: Manifest
+
+
+class Fetch(Message):
+    """Send me this; answered by a bulk stream that resumes at what the node holds already."""
+
+    kind: Literal["plan", "model"]
+    digest: Digest
+
+
+class Offer(Message):
+    """Train in this round; `deadline_s` is what is left until the update must have arrived."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    plan_hash: Digest
+    manifest_digest: Digest
+    model: ModelRef
+    cohort_size: Count
+    accept_s: Seconds
+    deadline_s: Seconds
+
+
+class Accepting(Message):
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+
+
+class Declining(Message):
+    """The node does not take part (any more) in this attempt, and why."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    reason: Text
+
+
+class Progress(Message):
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    stage: Literal["download", "train", "upload"]
+    fraction: Fraction
+
+
+class Abort(Message):
+    """Stop working on this attempt; nothing of it is wanted any more."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    reason: Text
+
+
+class AuditHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Signed head of the coordinator's audit chain; nodes keep it (docs/operating.md)."""
+
+    sequence: Count
+    hash: Digest
+    signature: Signature
+
+
+class Result(Message):
+    """Round committed. `sums` are the cohort's training sums, `counted` whether yours is in it."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    model: ModelRef
+    num_updates: Count
+    counted: bool
+    sums: Sums
+    audit_head: AuditHead | None = None
+
+
+class Evaluate(Message):
+    incarnation: Count
+    round: RoundNumber
+    plan_hash: Digest
+    manifest_digest: Digest
+    model: ModelRef
+    deadline_s: Seconds
+
+
+class Evaluation(Message):
+    """Sums over the node's held-out or test examples; empty with a reason if it could not."""
+
+    incarnation: Count
+    round: RoundNumber
+    sums: Sums
+    reason: Text = ""
+
+
+class Scored(Message):
+    """The combined score of the model after `round`, and over how many examples and nodes."""
+
+    incarnation: Count
+    round: RoundNumber
+    metric: Label
+    score: Finite
+    num_examples: Count
+    num_nodes: Count
+
+
+class Waiting(Message):
+    """No round runs: `present` nodes are here, `needed` must be, or the operator paused."""
+
+    incarnation: Count
+    present: Count
+    needed: Count
+    paused: bool = False
+
+
+class Ended(Message):
+    """The federation is over. `model` is its result."""
+
+    incarnation: Count
+    reason: Text
+    model: ModelRef
+    score: Finite | None = None
+
+
+class Away(Message):
+    """The operator paused (or resumed) the node: do not select it."""
+
+    away: bool
+
+
+class Leaving(Message):
+    """The node leaves the federation for good; its enrolment ends."""
+
+    reason: Text = ""
+
+
+class RotateKey(Message):
+    """Encoded rotation statement (fedtui/wire/rotation.py), signed by the old and new keys."""
+
+    statement: Annotated[bytes, msgspec.Meta(max_length=1024)]
+
+
+class Rotated(Message):
+    new_id: Id
+
+
+class UpdateHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What travels beside an update in the clear: examples it was trained on, training sums."""
+
+    num_examples: Annotated[int, msgspec.Meta(ge=1, le=2**40)]
+    sums: Sums
+
+
+class Open(Message):
+    """Start (or go on with) a bulk stream of exactly `num_bytes` with this digest."""
+
+    stream: StreamId
+    kind: BulkKind
+    num_bytes: Count
+    digest: Digest
+    incarnation: Count = 0
+    round: RoundNumber = 0
+    attempt: RoundNumber = 0
+    manifest_digest: bytes = b""
+    update: UpdateHeader | None = None
+
+
+class Accept(Message):
+    """Go on from `offset`; at most `window` bytes may be under way."""
+
+    stream: StreamId
+    offset: Count
+    window: Annotated[int, msgspec.Meta(ge=65536, le=2**26)]
+
+
+class Refuse(Message):
+    """The stream is not wanted; `code` is an error code of errors.py."""
+
+    stream: StreamId
+    code: Version
+    text: Text
+
+
+class Receipt(Message):
+    """All bytes arrived, their digest is right and they are on disk."""
+
+    stream: StreamId
+    digest: Digest
+
+
+class Echo(Message):
+    nonce: Count
+
+
+class EchoReply(Message):
+    nonce: Count
+
+
+class ErrorReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of an ERROR record. Authoritative, unlike the websocket's close code."""
+
+    code: Version
+    text: Text
+    retryable: bool = False
+    retry_after_s: Seconds = 0.0
+
+
+Hello = ServerHello | ClientHello
+BulkMessage = Open | Accept | Refuse | Receipt
+SessionMessage = Welcome | SessionReady | Enrolled | Echo | EchoReply
+FromNode = Fetch | Accepting | Declining | Progress | Evaluation | Away | Leaving | RotateKey
+FromCoordinator = Offer | Abort | Result | Evaluate | Scored | Waiting | Ended | Rotated
+Control = BulkMessage | SessionMessage | FromNode | FromCoordinator

@@ -61,12 +61,15 @@ class SurvivorsChosen(_OfAttempt, frozen=True, kw_only=True, tag=True):
 
 
 class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
-    """The model after this round is on disk as `checkpoint_name`; `ended` in UTC seconds."""
+    """The model after this round is on disk as `checkpoint_name`.
+
+    `seconds` is what the round took on the driver's clock, all its attempts together.
+    """
 
     model_digest: bytes
     checkpoint_name: str
     sums: Sums
-    ended: float
+    seconds: float = 0.0
     num_bytes: int = 0
 
 

@@ -1,0 +1,141 @@
+"""What a federation remembers: the fold of its records, from which a restarted coordinator goes on.
+
+`replay` is the reference: the store answers the same snapshot from its tables, and the simulated
+world restarts its coordinator from it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from fedtui.rounds.records import (
+    Audited,
+    Evaluated,
+    FederationEnded,
+    FederationPaused,
+    FederationResumed,
+    PhaseEntered,
+    Record,
+    RoundFailed,
+    RoundFinished,
+    RoundStarted,
+    SurvivorsChosen,
+    UpdateReceived,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRound:
+    """A committed round. `score` stays None until its model was evaluated."""
+
+    round: int
+    attempt: int
+    model_digest: bytes
+    num_bytes: int
+    checkpoint_name: str
+    cohort: tuple[bytes, ...]
+    survivors: tuple[bytes, ...]
+    sums: dict[str, float]
+    seconds: float
+    score: float | None = None
+    score_sums: dict[str, float] = field(default_factory=dict)
+    num_evaluators: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """An attempt that was under way; once `survivors` is set only it may finish the round."""
+
+    round: int
+    attempt: int
+    phase: str
+    model_digest: bytes
+    cohort: tuple[bytes, ...]
+    updates: tuple[UpdateReceived, ...] = ()
+    survivors: tuple[bytes, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FederationSnapshot:
+    """Rounds in order (the first is round 0, the initial model) and what was under way."""
+
+    rounds: tuple[FinishedRound, ...] = ()
+    open: OpenAttempt | None = None
+    last_attempt: tuple[int, int] = (0, 0)
+    paused: bool = False
+    ended: str | None = None
+    result_round: int | None = None
+
+
+def replay(records: Iterable[Record]) -> FederationSnapshot:
+    """Fold the records, in the order they were committed, into the state they describe."""
+    snapshot = FederationSnapshot()
+    for record in records:
+        snapshot = _apply(snapshot, record)
+    return snapshot
+
+
+def _apply(state: FederationSnapshot, record: Record) -> FederationSnapshot:
+    match record:
+        case RoundStarted() | PhaseEntered() | UpdateReceived() | SurvivorsChosen():
+            return _apply_to_attempt(state, record)
+        case RoundFinished():
+            return _finish(state, record)
+        case RoundFailed():
+            return replace(state, open=None)
+        case Evaluated():
+            return replace(state, rounds=tuple(_scored(r, record) for r in state.rounds))
+        case FederationEnded():
+            return replace(state, ended=record.reason, result_round=record.result_round, open=None)
+        case FederationPaused() | FederationResumed():
+            return replace(state, paused=isinstance(record, FederationPaused))
+        case Audited():
+            return state
+
+
+def _apply_to_attempt(
+    state: FederationSnapshot,
+    record: RoundStarted | PhaseEntered | UpdateReceived | SurvivorsChosen,
+) -> FederationSnapshot:
+    if isinstance(record, RoundStarted):
+        attempt = OpenAttempt(
+            record.round, record.attempt, record.phase, record.model_digest, record.cohort
+        )
+        return replace(state, open=attempt, last_attempt=(record.round, record.attempt))
+    current = state.open
+    if current is None or (current.round, current.attempt) != (record.round, record.attempt):
+        return state
+    match record:
+        case PhaseEntered():
+            current = replace(current, phase=record.phase)
+        case UpdateReceived():
+            current = replace(current, updates=(*current.updates, record))
+        case SurvivorsChosen():
+            current = replace(current, survivors=record.nodes)
+    return replace(state, open=current)
+
+
+def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnapshot:
+    current = state.open
+    finished = FinishedRound(
+        round=record.round,
+        attempt=record.attempt,
+        model_digest=record.model_digest,
+        num_bytes=record.num_bytes,
+        checkpoint_name=record.checkpoint_name,
+        cohort=current.cohort if current else (),
+        survivors=(current.survivors or ()) if current else (),
+        sums=record.sums,
+        seconds=record.seconds,
+    )
+    return replace(state, rounds=(*state.rounds, finished), open=None)
+
+
+def _scored(finished: FinishedRound, record: Evaluated) -> FinishedRound:
+    if finished.round != record.round:
+        return finished
+    return replace(
+        finished,
+        score=record.score,
+        score_sums=record.sums,
+        num_evaluators=record.num_nodes,
+    )

@@ -1,0 +1,1 @@
+"""How many updates become one: one file per aggregator."""

@@ -1,0 +1,1 @@
+"""Training as if nobody else existed: parameters, data, tasks and the local loop."""

@@ -1,0 +1,146 @@
+"""Cutting one data set into shards as if each had been collected somewhere else.
+
+`partition(spec, labels, ...)` understands
+
+    iid              shuffled, sizes equal to within one
+    dirichlet:ALPHA  per class, shares drawn from Dirichlet(ALPHA): with a small ALPHA each shard
+                     has few classes (Hsu et al. 2019, arXiv:1909.06335)
+    quantity:ALPHA   labels iid, sizes drawn from Dirichlet(ALPHA)
+    FILE.npz         arrays p0 .. pN-1 of indices, one per shard
+
+Every example lands in exactly one shard, no shard is empty, indices are sorted int64, and equal
+seeds give equal shards. (An index file may leave examples out, but may not use one twice.)
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fedtui.learning.data import DataError
+
+if TYPE_CHECKING:
+    from fedtui.learning.data import Array, DataSource, Examples
+
+Indices = npt.NDArray[np.int64]
+
+
+def partition(spec: str, labels: Array, *, num_shards: int, seed: int) -> list[Indices]:
+    """Indices of each shard, by `spec` (see above); `labels` has shape (n,).
+
+    Raises:
+        DataError: a spec that is not understood, or fewer examples than shards.
+    """
+    if spec.endswith(".npz"):
+        return _from_file(Path(spec).expanduser(), len(labels), num_shards)
+    if num_shards > len(labels):
+        raise DataError(
+            f"{len(labels)} examples cannot fill {num_shards} shards: use fewer shards"
+        )
+    rng = np.random.default_rng([seed, num_shards])
+    name, _, parameter = spec.partition(":")
+    if name == "iid" and not parameter:
+        shards = _cut(rng.permutation(len(labels)), np.full(num_shards, 1 / num_shards))
+    elif name == "dirichlet":
+        shards = _dirichlet(labels, num_shards, _alpha(spec, parameter), rng)
+    elif name == "quantity":
+        sizes = rng.dirichlet(np.full(num_shards, _alpha(spec, parameter)))
+        shards = _cut(rng.permutation(len(labels)), sizes)
+    else:
+        raise DataError(
+            f"split {spec!r} is not known: use iid, dirichlet:0.5, quantity:1.0 or a .npz file"
+        )
+    return [np.sort(shard).astype(np.int64) for shard in _fill_empty(shards)]
+
+
+def take_shard(examples: Examples, source: DataSource) -> Examples:
+    """This node's share of `examples`, in ascending order of their indices."""
+    if source.indices is not None:
+        indices = np.unique(np.asarray(source.indices, np.int64))
+        if len(indices) and not 0 <= indices[0] <= indices[-1] < len(examples):
+            raise DataError(f"an index is outside the {len(examples)} examples of {source.path!r}")
+        return examples.take(indices)
+    if source.num_shards == 1 and not source.split.endswith(".npz"):
+        return examples
+    shards = partition(source.split, examples.y, num_shards=source.num_shards, seed=source.seed)
+    return examples.take(shards[source.shard])
+
+
+def holdout(num_examples: int, fraction: float, *, seed: int) -> tuple[Indices, Indices]:
+    """Which examples train and which are held out: (train, held out), both sorted.
+
+    The same `seed` and number always give the same answer, so what was held out in one round is
+    never trained on in another. At least one example trains; with two or more and a fraction above
+    0, at least one is held out.
+    """
+    num_held = round(num_examples * fraction)
+    if fraction > 0 and num_examples > 1:
+        num_held = min(max(num_held, 1), num_examples - 1)
+    order = np.random.default_rng([seed, num_examples]).permutation(num_examples)
+    return np.sort(order[num_held:]), np.sort(order[:num_held])
+
+
+def _alpha(spec: str, parameter: str) -> float:
+    try:
+        alpha = float(parameter)
+    except ValueError:
+        alpha = -1.0
+    if not 1e-3 <= alpha <= 1e6:
+        raise DataError(f"split {spec!r} needs a number from 0.001 to 1000000 after the colon")
+    return alpha
+
+
+def _cut(order: Indices, shares: npt.NDArray[np.float64]) -> list[Indices]:
+    ends = np.rint(np.cumsum(shares)[:-1] * len(order)).astype(np.int64)
+    return np.split(order, np.clip(ends, 0, len(order)))
+
+
+def _dirichlet(
+    labels: Array, num_shards: int, alpha: float, rng: np.random.Generator
+) -> list[Indices]:
+    if labels.dtype.kind not in "iub":
+        raise DataError("a Dirichlet split needs classes: for a regression use iid or quantity")
+    parts: list[list[Indices]] = [[] for _ in range(num_shards)]
+    for label in np.unique(labels):
+        order = rng.permutation(np.flatnonzero(labels == label))
+        for part, piece in zip(parts, _cut(order, _shares(num_shards, alpha, rng)), strict=True):
+            part.append(piece)
+    return [np.concatenate(part) for part in parts]
+
+
+def _shares(num_shards: int, alpha: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    shares = rng.dirichlet(np.full(num_shards, alpha))
+    if not np.isfinite(shares).all():  # a tiny alpha can underflow: then one shard has it all
+        shares = np.zeros(num_shards)
+        shares[rng.integers(num_shards)] = 1.0
+    return shares
+
+
+def _fill_empty(shards: list[Indices]) -> list[Indices]:
+    """Give every empty shard one example of the largest."""
+    for position, shard in enumerate(shards):
+        if not len(shard):
+            largest = max(range(len(shards)), key=lambda i: len(shards[i]))
+            shards[position], shards[largest] = shards[largest][:1], shards[largest][1:]
+    return shards
+
+
+def _from_file(path: Path, num_examples: int, num_shards: int) -> list[Indices]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            count = len(archive.files)
+            shards = [np.sort(archive[f"p{i}"]).astype(np.int64) for i in range(count)]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is not an index file with arrays p0, p1, ...: {error}") from error
+    if count != num_shards:
+        raise DataError(f"{path} has {count} shards, but {num_shards} nodes share the data")
+    used = np.concatenate(shards) if shards else np.empty(0, np.int64)
+    if len(used) and not 0 <= used.min() <= used.max() < num_examples:
+        raise DataError(f"{path} names an example that the {num_examples} of the data lack")
+    if len(np.unique(used)) != len(used):
+        raise DataError(f"{path} uses an example twice")
+    return shards

@@ -1,0 +1,134 @@
+"""The registry that nobody edits: a plug-in's file name is its name.
+
+`names(kind)` lists a folder without importing it; `build(kind, name, **options)` imports exactly
+`fedtui/<kind>/<name>.py` and calls its `build`. A plan arrives over the network, so a name that
+the listing does not find is refused before anything is imported: nobody makes a node import what
+they spell. `build_file` does the same for a file of the operator's own, pinned by its hash.
+
+`Any` is at home here and nowhere else: what a plug-in is, its kind's own module says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.abc
+import importlib.util
+import inspect
+from pathlib import Path
+from typing import Any
+
+KINDS = ("aggregators", "selection", "strategies", "tasks", "transforms")
+_NOT_PLUGINS = {"__init__", "base"}
+MAX_FILE_BYTES = 2**20
+
+
+class PluginError(ValueError):
+    """A plug-in that does not exist or does not take these options; the message is for people."""
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Every plug-in of a kind (a folder name of KINDS), sorted; nothing is imported."""
+    if kind not in KINDS:
+        raise PluginError(f"there is no kind of plug-in {kind!r}; there are {', '.join(KINDS)}")
+    folder = Path(__file__).parent / kind
+    found = {path.stem for path in folder.glob("*.py")}
+    return tuple(sorted(name for name in found - _NOT_PLUGINS if not name.startswith("_")))
+
+
+def build(kind: str, name: str, **options: Any) -> Any:
+    """Build the plug-in `name` of a kind.
+
+    Raises:
+        PluginError: no such plug-in, or options that it does not take.
+    """
+    known = names(kind)
+    if name not in known:
+        listed = ", ".join(known) or "none"
+        raise PluginError(f"{kind} has no {name[:64]!r}; there are: {listed}")
+    module = importlib.import_module(f"fedtui.{kind}.{name}")
+    return _call(module, f"{name!r} of {kind}", options)
+
+
+def file_hash(source: bytes) -> str:
+    """SHA-256 of a plug-in file as hex: what the operator pins and a plan names."""
+    return hashlib.sha256(source).hexdigest()
+
+
+def build_file(path: Path, pinned_hash: str | None, /, **options: Any) -> Any:
+    """Build from an operator's own file. It runs as code: only call this in the trainer process.
+
+    The bytes are read once; the very bytes that were hashed are the ones that run.
+
+    Raises:
+        PluginError: unreadable, too large, changed since it was pinned, broken, or without a
+            `build`.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise PluginError(f"cannot read the task file {path}: {error.strerror}") from error
+    if len(source) > MAX_FILE_BYTES:
+        raise PluginError(f"the task file {path} is larger than {MAX_FILE_BYTES} bytes")
+    if pinned_hash is not None and file_hash(source) != pinned_hash:
+        raise PluginError(
+            f"the task file {path} changed since it was added: look at it, then add it again"
+        )
+    loader = _BytesLoader(path, source)
+    spec = importlib.util.spec_from_loader("fedtui_own_task", loader, origin=str(path))
+    if spec is None:
+        raise PluginError(f"cannot load the task file {path}")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        loader.exec_module(module)
+    except Exception as error:
+        where = _line_in(error, str(path))
+        raise PluginError(
+            f"the task file {path}{where} failed: {type(error).__name__}: {error}"
+        ) from error
+    return _call(module, f"the task file {path}", options)
+
+
+class _BytesLoader(importlib.abc.SourceLoader):
+    """Runs bytes already in hand; never looks at the file again and writes no bytecode."""
+
+    def __init__(self, path: Path, source: bytes) -> None:
+        self._path = path
+        self._source = source
+
+    def get_filename(self, fullname: str) -> str:  # noqa: ARG002 - the base class's signature
+        return str(self._path)
+
+    def get_data(self, path: str | bytes) -> bytes:  # noqa: ARG002 - the base class's signature
+        return self._source
+
+
+def _line_in(error: BaseException, filename: str) -> str:
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}" if error.lineno else ""
+    line = None
+    frame = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == filename:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return f", line {line}" if line else ""
+
+
+def _call(module: Any, what: str, options: dict[str, Any]) -> Any:
+    maker = getattr(module, "build", None)
+    if not callable(maker):
+        raise PluginError(f"{what} has no `build`: end it with `build = YourClass`")
+    try:
+        inspect.signature(maker).bind(**options)
+    except TypeError as error:
+        taken = ", ".join(inspect.signature(maker).parameters) or "no options"
+        raise PluginError(
+            f"{what} does not take these options ({error}); it takes {taken}"
+        ) from error
+    except ValueError:
+        taken = ""  # a builtin without a signature: let the call itself decide
+    try:
+        return maker(**options)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{what} refused its options: {error}") from error

@@ -1,0 +1,1 @@
+"""How a mean update becomes the next model: one file per algorithm, both halves in it."""

@@ -1,0 +1,206 @@
+"""What the daemon asks of the trainer process, and what it hears back: JSON lines, one a message.
+
+The daemon writes a `Request` per line to the trainer's stdin, the trainer a `Reply` per line to
+its stdout. Vectors travel as files of raw little-endian float32 named by path, never inside a
+message. Free of torch, so that both sides and their tests can read it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from fedtui.learning.data import DataSource
+from fedtui.learning.params import Manifest
+from fedtui.learning.training import TrainingSpec
+
+Scalar = bool | int | float | str
+Options = dict[str, Scalar | list[Scalar] | dict[str, Scalar]]
+FailureKind = Literal["data", "task", "training", "crashed", "memory", "internal"]
+
+
+class TaskRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which task: a name of fedtui/tasks, or the operator's own `file` if that is set.
+
+    `sha256` pins the file: if its bytes hash to anything else it does not run.
+    """
+
+    name: str
+    options: Options = {}
+    file: str | None = None
+    sha256: str | None = None
+
+
+class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="train"):
+    """Train the model at `model_path` on the node's own examples; write the update to `out_path`.
+
+    `round` counts from 1, `node_index` from 0; with `seed` they fix the order of the examples.
+    `holdout` is the fraction of the examples that never trains.
+    """
+
+    job_id: int
+    task: TaskRef
+    data: DataSource
+    manifest: Manifest
+    model_path: str
+    training: TrainingSpec
+    seed: int
+    round: int
+    node_index: int
+    out_path: str
+    strategy: str = "fedavg"
+    strategy_options: Options = {}
+    holdout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+
+
+class EvaluateJob(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="evaluate"
+):
+    """Judge the model at `model_path` on the held-out examples, or on all if `holdout` is 0.
+
+    `holdout` and `seed` must be those of the TrainJobs, or what is held out differs.
+    """
+
+    job_id: int
+    task: TaskRef
+    data: DataSource
+    manifest: Manifest
+    model_path: str
+    seed: int
+    holdout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+
+
+class CheckJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="check"):
+    """Dry run: load task and data, train one batch, say what would be sent. Sends nothing."""
+
+    job_id: int
+    task: TaskRef
+    data: DataSource
+    training: TrainingSpec = TrainingSpec()
+
+
+class PredictJob(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="predict"
+):
+    """Run the model on the inputs of `data.path`; write one JSON object per row to `out_path`."""
+
+    job_id: int
+    task: TaskRef
+    data: DataSource
+    manifest: Manifest
+    model_path: str
+    out_path: str
+
+
+class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cancel"):
+    """Stop this job at the next batch; its reply is Cancelled. Ignored when it has ended."""
+
+    job_id: int
+
+
+Job = TrainJob | EvaluateJob | CheckJob | PredictJob
+Request = Job | Cancel
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+    """The first line of a trainer process: it takes jobs."""
+
+    pid: int
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
+    """How far a job is; at most four a second. Counts from 1; loss is the last batch's mean."""
+
+    job_id: int
+    epoch: int
+    num_epochs: int
+    batch: int
+    num_batches: int
+    loss: float
+    examples_per_s: float
+
+
+class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
+    """The update lies complete at `out_path`; `digest` is BLAKE2b-256 of its bytes, as hex.
+
+    `sums` are those of the training batches; `num_examples` is the update's weight.
+    """
+
+    job_id: int
+    out_path: str
+    digest: str
+    num_examples: int
+    sums: dict[str, float]
+    seconds: float
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag="evaluated"):
+    """Sums over the examples judged; fedtui.learning.metrics turns them into figures."""
+
+    job_id: int
+    sums: dict[str, float]
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True, tag="checked"):
+    """What a dry run found. `classes` counts the examples of each class (empty: no classes)."""
+
+    job_id: int
+    num_examples: int
+    classes: dict[str, int]
+    manifest: Manifest
+    metric: str
+    sums: dict[str, float]
+    sends: str
+    task_sha256: str | None = None
+
+
+class Predicted(msgspec.Struct, frozen=True, kw_only=True, tag="predicted"):
+    """The answers lie at `out_path`, one JSON object per row."""
+
+    job_id: int
+    out_path: str
+    num_rows: int
+
+
+class JobFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """The job gave nothing; `reason` is a sentence for people, `kind` is for programs.
+
+    data, task, training: the operator's to mend. crashed, memory: the process is gone and starts
+    anew with the next job. internal: a bug of fedtui.
+    """
+
+    job_id: int
+    reason: str
+    kind: FailureKind
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag="cancelled"):
+    """The job was stopped because that was asked."""
+
+    job_id: int
+
+
+Outcome = Trained | Evaluated | Checked | Predicted | JobFailed | Cancelled
+Reply = Ready | Progress | Outcome
+
+MAX_LINE_BYTES = 16 * 2**20  # explicit indices of a large data set fit
+
+
+def encode(message: Request | Reply) -> bytes:
+    """One line, newline included."""
+    return msgspec.json.encode(message) + b"\n"
+
+
+_requests: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_replies: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
+
+
+def decode_request(line: bytes) -> Request:
+    """Raises msgspec.DecodeError for anything but a Request."""
+    return _requests.decode(line)
+
+
+def decode_reply(line: bytes) -> Reply:
+    """Raises msgspec.DecodeError for anything but a Reply."""
+    return _replies.decode(line)

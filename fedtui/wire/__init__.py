@@ -1,0 +1,1 @@
+"""What crosses the network: the channel, its records, messages and invites."""

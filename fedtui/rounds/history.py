@@ -1,4 +1,4 @@
-"""What a federation remembers: the fold of its records, from which a restarted coordinator goes on.
+"""What a federation remembers: the fold of its records, from which a restart goes on.
 
 `replay` is the reference: the store answers the same snapshot from its tables, and the simulated
 world restarts its coordinator from it.
@@ -83,7 +83,7 @@ def _apply(state: FederationSnapshot, record: Record) -> FederationSnapshot:
         case RoundFailed():
             return replace(state, open=None)
         case Evaluated():
-            return replace(state, rounds=tuple(_scored(r, record) for r in state.rounds))
+            return replace(state, rounds=tuple(scored_round(r, record) for r in state.rounds))
         case FederationEnded():
             return replace(state, ended=record.reason, result_round=record.result_round, open=None)
         case FederationPaused() | FederationResumed():
@@ -130,7 +130,8 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
     return replace(state, rounds=(*state.rounds, finished), open=None)
 
 
-def _scored(finished: FinishedRound, record: Evaluated) -> FinishedRound:
+def scored_round(finished: FinishedRound, record: Evaluated) -> FinishedRound:
+    """The round with its score, if the record speaks of this round."""
     if finished.round != record.round:
         return finished
     return replace(

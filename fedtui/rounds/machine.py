@@ -20,12 +20,12 @@ from fedtui.wire.messages import (
 )
 
 E_contra = TypeVar("E_contra", contravariant=True)
-F_co = TypeVar("F_co", covariant=True)
+F = TypeVar("F")
 
 NodeId = bytes
 
 
-class Machine(Protocol[E_contra, F_co]):
+class Machine(Protocol[E_contra, F]):
     """What drivers need to know of a machine."""
 
     @property
@@ -33,7 +33,7 @@ class Machine(Protocol[E_contra, F_co]):
         """When a Tick is due, in seconds of the driver's clock; None if nothing is awaited."""
         ...
 
-    def handle(self, event: E_contra, now: float) -> list[F_co]: ...
+    def handle(self, event: E_contra, now: float) -> list[F]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +223,7 @@ class Finished:
 
 
 CoordinatorEffect = (
-    Persist
-    | Send
-    | AcceptUpdate
-    | RefuseUpdate
-    | Acknowledge
-    | Aggregate
-    | Discard
-    | Finished
+    Persist | Send | AcceptUpdate | RefuseUpdate | Acknowledge | Aggregate | Discard | Finished
 )
 
 
@@ -392,7 +385,12 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class StopUpload:
-    """Abandon the stream and delete the update."""
+    """Abandon the stream; the update stays, another attempt of the round may want it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropUpdate:
+    """Delete the update: its round is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,5 +402,5 @@ class Tell:
 
 
 ParticipantEffect = (
-    Say | FetchModel | Train | Measure | CancelJob | Note | Upload | StopUpload | Tell
+    Say | FetchModel | Train | Measure | CancelJob | Note | Upload | StopUpload | DropUpdate | Tell
 )

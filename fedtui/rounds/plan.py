@@ -25,11 +25,11 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A table of plan.toml; an unknown key in it is an error."""
 
 
-class FederationSection(_Section):
+class FederationSection(_Section, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
 
 
-class TaskSection(_Section):
+class TaskSection(_Section, frozen=True, kw_only=True):
     """`sha256` is set for an operator's own task file: a node must hold that very file."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
@@ -38,30 +38,36 @@ class TaskSection(_Section):
     options: Options = {}
 
 
-class Named(_Section):
+class Named(_Section, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     options: Options = {}
 
 
-class SelectionSection(_Section):
-    """Who takes part: `count` nodes, or this `fraction` of those present; never below `minimum`."""
+class SelectionSection(_Section, frozen=True, kw_only=True):
+    """Who takes part: `count` nodes or this `fraction` of those present, at least `minimum`."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "uniform"
     fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
     minimum: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2
+    options: Options = {}
 
 
-class RoundsSection(_Section):
-    """When the federation ends: whichever comes first."""
+class RoundsSection(_Section, frozen=True, kw_only=True):
+    """When the federation begins, and when it ends: whichever comes first.
 
+    The first round waits for `start_with` participants (default: the selection's minimum).
+    `patience` ends it after that many rounds without a better score; `seconds` counts rounds only.
+    """
+
+    start_with: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
     maximum: Annotated[int, msgspec.Meta(ge=1, le=10**6)] = 100
     target: float | None = None
     patience: Annotated[int, msgspec.Meta(ge=1)] | None = None
     seconds: Positive | None = None
 
 
-class DeadlinesSection(_Section):
+class DeadlinesSection(_Section, frozen=True, kw_only=True):
     """Seconds that each phase may take; who is late is left behind, never waited for."""
 
     accept_s: Positive = 30.0
@@ -70,27 +76,38 @@ class DeadlinesSection(_Section):
     evaluate_s: Positive = 120.0
 
 
-class EvaluationSection(_Section):
-    """Held-out share of each participant's own examples; unused while an evaluator is present."""
+class EvaluationSection(_Section, frozen=True, kw_only=True):
+    """Who measures each new model: a node of role evaluator, or the participants themselves.
 
-    holdout: Annotated[float, msgspec.Meta(ge=0, le=0.9)] = 0.2
+    `holdout` is the share of its own examples that a participant never trains on. With an
+    evaluator it is 0 unless the plan says otherwise, and the evaluator's figure is the score.
+    """
+
     with_evaluator: bool = False
+    holdout: Annotated[float, msgspec.Meta(ge=0, le=0.9)] | None = None
+
+    @property
+    def held_out(self) -> float:
+        """The share that is held out in effect."""
+        if self.holdout is not None:
+            return self.holdout
+        return 0.0 if self.with_evaluator else 0.2
 
 
-class WeightsSection(_Section):
+class WeightsSection(_Section, frozen=True, kw_only=True):
     """An update counts by its examples (at most `cap` of them), or each update equally."""
 
     by: Literal["examples", "equal"] = "examples"
     cap: Annotated[int, msgspec.Meta(ge=1, le=2**40)] | None = None
 
 
-class PrivacySection(_Section):
+class PrivacySection(_Section, frozen=True, kw_only=True):
     """`updates` says who can read a single update. Only `visible` exists in this version."""
 
     updates: Literal["visible"] = "visible"
 
 
-class Plan(_Section):
+class Plan(_Section, frozen=True, kw_only=True):
     federation: FederationSection
     task: TaskSection
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1
@@ -136,6 +153,13 @@ def check(plan: Plan) -> list[str]:
         found.append(
             f"[selection] count = {count} can never reach minimum = {plan.selection.minimum}: "
             "raise count or lower minimum"
+        )
+    if (plan.rounds.target or plan.rounds.patience) and not (
+        plan.evaluation.with_evaluator or plan.evaluation.held_out
+    ):
+        found.append(
+            "[rounds] target and patience need a score, and nobody measures one: "
+            "set [evaluation] holdout above 0 or with_evaluator = true"
         )
     if plan.deadlines.accept_s > plan.deadlines.update_s:
         found.append(

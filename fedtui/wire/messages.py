@@ -51,7 +51,9 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Label = Annotated[str, msgspec.Meta(max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-Sums = Annotated[dict[Annotated[str, msgspec.Meta(max_length=32)], Finite], msgspec.Meta(max_length=16)]
+Sums = Annotated[
+    dict[Annotated[str, msgspec.Meta(max_length=32)], Finite], msgspec.Meta(max_length=16)
+]
 Role = Literal["participant", "evaluator", "observer"]
 BulkKind = Literal["plan", "model", "update"]
 
@@ -60,7 +62,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A control message; the tag on the wire is the name of the class."""
 
 
-class ServerHello(Message):
+class ServerHello(Message, frozen=True, kw_only=True):
     version_min: Version
     version_max: Version
     features: Annotated[tuple[Label, ...], msgspec.Meta(max_length=32)] = ()
@@ -79,7 +81,7 @@ class InviteProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return f"InviteProof({self.invite_id.hex()})"
 
 
-class ClientHello(Message):
+class ClientHello(Message, frozen=True, kw_only=True):
     version_min: Version
     version_max: Version
     features: Annotated[tuple[Label, ...], msgspec.Meta(max_length=32)] = ()
@@ -90,7 +92,7 @@ class ClientHello(Message):
     invite: InviteProof | None = None
 
 
-class Welcome(Message):
+class Welcome(Message, frozen=True, kw_only=True):
     """First record of a session. `state` is the node's; `version` the one both will speak."""
 
     session_id: SessionId
@@ -102,14 +104,14 @@ class Welcome(Message):
     window: Annotated[int, msgspec.Meta(ge=65536, le=2**26)]
 
 
-class SessionReady(Message):
+class SessionReady(Message, frozen=True, kw_only=True):
     """The node consents to the plan with this hash and can take work."""
 
     session_id: SessionId
     plan_hash: Digest
 
 
-class Enrolled(Message):
+class Enrolled(Message, frozen=True, kw_only=True):
     """The coordinator vouches for the node: see `certificate` in rounds/enrolment.py."""
 
     role: Role
@@ -118,7 +120,7 @@ class Enrolled(Message):
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A global model: the one after `round` (0: the initial one), by digest of its tensor bytes."""
+    """The global model after `round` (0: the initial one), by the digest of its bytes."""
 
     round: RoundNumber
     digest: Digest
@@ -132,14 +134,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     manifest: Manifest
 
 
-class Fetch(Message):
+class Fetch(Message, frozen=True, kw_only=True):
     """Send me this; answered by a bulk stream that resumes at what the node holds already."""
 
     kind: Literal["plan", "model"]
     digest: Digest
 
 
-class Offer(Message):
+class Offer(Message, frozen=True, kw_only=True):
     """Train in this round; `deadline_s` is what is left until the update must have arrived."""
 
     incarnation: Count
@@ -153,13 +155,13 @@ class Offer(Message):
     deadline_s: Seconds
 
 
-class Accepting(Message):
+class Accepting(Message, frozen=True, kw_only=True):
     incarnation: Count
     round: RoundNumber
     attempt: RoundNumber
 
 
-class Declining(Message):
+class Declining(Message, frozen=True, kw_only=True):
     """The node does not take part (any more) in this attempt, and why."""
 
     incarnation: Count
@@ -168,7 +170,7 @@ class Declining(Message):
     reason: Text
 
 
-class Progress(Message):
+class Progress(Message, frozen=True, kw_only=True):
     incarnation: Count
     round: RoundNumber
     attempt: RoundNumber
@@ -176,7 +178,7 @@ class Progress(Message):
     fraction: Fraction
 
 
-class Abort(Message):
+class Abort(Message, frozen=True, kw_only=True):
     """Stop working on this attempt; nothing of it is wanted any more."""
 
     incarnation: Count
@@ -193,7 +195,7 @@ class AuditHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     signature: Signature
 
 
-class Result(Message):
+class Result(Message, frozen=True, kw_only=True):
     """Round committed. `sums` are the cohort's training sums, `counted` whether yours is in it."""
 
     incarnation: Count
@@ -206,7 +208,7 @@ class Result(Message):
     audit_head: AuditHead | None = None
 
 
-class Evaluate(Message):
+class Evaluate(Message, frozen=True, kw_only=True):
     incarnation: Count
     round: RoundNumber
     plan_hash: Digest
@@ -215,7 +217,7 @@ class Evaluate(Message):
     deadline_s: Seconds
 
 
-class Evaluation(Message):
+class Evaluation(Message, frozen=True, kw_only=True):
     """Sums over the node's held-out or test examples; empty with a reason if it could not."""
 
     incarnation: Count
@@ -224,7 +226,7 @@ class Evaluation(Message):
     reason: Text = ""
 
 
-class Scored(Message):
+class Scored(Message, frozen=True, kw_only=True):
     """The combined score of the model after `round`, and over how many examples and nodes."""
 
     incarnation: Count
@@ -235,7 +237,7 @@ class Scored(Message):
     num_nodes: Count
 
 
-class Waiting(Message):
+class Waiting(Message, frozen=True, kw_only=True):
     """No round runs: `present` nodes are here, `needed` must be, or the operator paused."""
 
     incarnation: Count
@@ -244,7 +246,7 @@ class Waiting(Message):
     paused: bool = False
 
 
-class Ended(Message):
+class Ended(Message, frozen=True, kw_only=True):
     """The federation is over. `model` is its result."""
 
     incarnation: Count
@@ -253,25 +255,25 @@ class Ended(Message):
     score: Finite | None = None
 
 
-class Away(Message):
+class Away(Message, frozen=True, kw_only=True):
     """The operator paused (or resumed) the node: do not select it."""
 
     away: bool
 
 
-class Leaving(Message):
+class Leaving(Message, frozen=True, kw_only=True):
     """The node leaves the federation for good; its enrolment ends."""
 
     reason: Text = ""
 
 
-class RotateKey(Message):
+class RotateKey(Message, frozen=True, kw_only=True):
     """Encoded rotation statement (fedtui/wire/rotation.py), signed by the old and new keys."""
 
     statement: Annotated[bytes, msgspec.Meta(max_length=1024)]
 
 
-class Rotated(Message):
+class Rotated(Message, frozen=True, kw_only=True):
     new_id: Id
 
 
@@ -282,7 +284,7 @@ class UpdateHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sums: Sums
 
 
-class Open(Message):
+class Open(Message, frozen=True, kw_only=True):
     """Start (or go on with) a bulk stream of exactly `num_bytes` with this digest."""
 
     stream: StreamId
@@ -296,7 +298,7 @@ class Open(Message):
     update: UpdateHeader | None = None
 
 
-class Accept(Message):
+class Accept(Message, frozen=True, kw_only=True):
     """Go on from `offset`; at most `window` bytes may be under way."""
 
     stream: StreamId
@@ -304,7 +306,7 @@ class Accept(Message):
     window: Annotated[int, msgspec.Meta(ge=65536, le=2**26)]
 
 
-class Refuse(Message):
+class Refuse(Message, frozen=True, kw_only=True):
     """The stream is not wanted; `code` is an error code of errors.py."""
 
     stream: StreamId
@@ -312,18 +314,18 @@ class Refuse(Message):
     text: Text
 
 
-class Receipt(Message):
+class Receipt(Message, frozen=True, kw_only=True):
     """All bytes arrived, their digest is right and they are on disk."""
 
     stream: StreamId
     digest: Digest
 
 
-class Echo(Message):
+class Echo(Message, frozen=True, kw_only=True):
     nonce: Count
 
 
-class EchoReply(Message):
+class EchoReply(Message, frozen=True, kw_only=True):
     nonce: Count
 
 

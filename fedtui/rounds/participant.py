@@ -1,0 +1,439 @@
+"""RoundParticipant: every round as one node sees it.
+
+At any time it works on at most one thing: an Offer (fetch the model, train, note in the ledger,
+upload) or an Evaluate (fetch, measure, answer). A repeated Offer is answered as before, so a
+session that broke goes on in the next; an Offer for a later attempt replaces what is under way.
+Training that was done for the same round and model is not done again. Rounds and incarnations
+only move forward: what is older than what was seen is dropped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from fedtui.rounds.machine import (
+    CancelJob,
+    Connected,
+    Disconnected,
+    DropUpdate,
+    FetchModel,
+    Heard,
+    JobFailed,
+    LocalOperator,
+    Measure,
+    Measured,
+    ModelHere,
+    Note,
+    ParticipantEffect,
+    ParticipantEvent,
+    Say,
+    StopUpload,
+    Tell,
+    Tick,
+    Train,
+    Trained,
+    TrainerProgressed,
+    UpdateAcknowledged,
+    UpdateRefused,
+    Upload,
+)
+from fedtui.wire.messages import (
+    Abort,
+    Accepting,
+    Away,
+    Declining,
+    Ended,
+    Evaluate,
+    Evaluation,
+    FromCoordinator,
+    FromNode,
+    Leaving,
+    Offer,
+    Progress,
+    Result,
+    Role,
+    Rotated,
+)
+
+
+class Phase(Enum):
+    """What the node is doing for the federation."""
+
+    IDLE = "waiting for the coordinator"
+    FETCHING = "receiving the global model"
+    TRAINING = "training on this machine's examples"
+    UPLOADING = "sending the update"
+    MEASURING = "measuring the global model on this machine's examples"
+    LEFT = "left the federation"
+
+
+TRANSITIONS: dict[tuple[Phase, str], Phase] = {
+    (Phase.IDLE, "Offer or Evaluate"): Phase.FETCHING,
+    (Phase.IDLE, "Offer of the round it trained for"): Phase.UPLOADING,
+    (Phase.FETCHING, "model here, for an Offer"): Phase.TRAINING,
+    (Phase.FETCHING, "model here, for an Evaluate"): Phase.MEASURING,
+    (Phase.TRAINING, "trained"): Phase.UPLOADING,
+    (Phase.UPLOADING, "receipt or refusal"): Phase.IDLE,
+    (Phase.MEASURING, "measured"): Phase.IDLE,
+    (Phase.FETCHING, "abort, failure, deadline or pause"): Phase.IDLE,
+    (Phase.TRAINING, "abort, failure, deadline or pause"): Phase.IDLE,
+    (Phase.UPLOADING, "abort, deadline or pause"): Phase.IDLE,
+    (Phase.MEASURING, "failure or deadline"): Phase.IDLE,
+    (Phase.IDLE, "leave"): Phase.LEFT,
+}
+
+Policy = Callable[[Offer | Evaluate], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """How the newest offer was answered, so that its repetition gets the same answer."""
+
+    incarnation: int
+    round: int
+    attempt: int
+    declined: str | None = None
+
+
+class RoundParticipant:
+    """A node's machine; `refuses` is its operator's policy: a reason, or None if work is fine."""
+
+    def __init__(self, *, role: Role, refuses: Policy, paused: bool = False) -> None:
+        self.role = role
+        self.paused = paused
+        self.phase = Phase.IDLE
+        self.work: Offer | Evaluate | None = None
+        self._refuses = refuses
+        self._answered: _Answered | None = None
+        self._incarnation = 0
+        self._until: float | None = None
+        self._update: tuple[Offer, Trained] | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        """When the work under way is given up."""
+        return self._until if self.work is not None else None
+
+    def handle(self, event: ParticipantEvent, now: float) -> list[ParticipantEffect]:
+        """Take one event; see rounds/machine.py for what the effects mean."""
+        if self.phase is Phase.LEFT:
+            return []
+        match event:
+            case Heard(message=message):
+                return self._on_message(message, now)
+            case Connected():
+                return self._on_connected()
+            case LocalOperator(command=command):
+                return self._on_operator(command)
+            case UpdateAcknowledged() | UpdateRefused():
+                return self._on_upload_over(event)
+            case Disconnected():
+                return []
+            case Tick():
+                return self._on_tick(now)
+            case _:
+                return self._on_job(event)
+
+    # ---- what the coordinator says --------------------------------------------------------------
+
+    def _on_message(self, message: FromCoordinator, now: float) -> list[ParticipantEffect]:
+        if isinstance(message, Rotated):
+            return []
+        if message.incarnation < self._incarnation:
+            return []
+        self._incarnation = message.incarnation
+        match message:
+            case Offer():
+                return self._on_offer(message, now)
+            case Evaluate():
+                return self._on_evaluate(message, now)
+            case Abort():
+                return self._on_abort(message)
+            case Result():
+                return self._on_result(message)
+            case Ended():
+                return self._drop_work() + self._drop_update()
+            case _:
+                return []
+
+    def _on_offer(self, offer: Offer, now: float) -> list[ParticipantEffect]:
+        known = self._answered
+        if known is not None:
+            order = (offer.incarnation, offer.round, offer.attempt)
+            newest = (known.incarnation, known.round, known.attempt)
+            if order < newest:
+                return []
+            if order == newest:
+                return self._answer_again(offer, known)
+        effects = self._drop_work()
+        reason = self._why_not(offer)
+        self._answered = _Answered(offer.incarnation, offer.round, offer.attempt, reason)
+        if reason is not None:
+            return [
+                *effects,
+                Say(_declining(offer, reason)),
+                Tell("warning", _declined(offer, reason)),
+            ]
+        self.work = offer
+        self._until = now + offer.deadline_s
+        accepting = Say(_accepting(offer))
+        if self._has_update_for(offer):
+            return [*effects, accepting, *self._upload(offer)]
+        self.phase = Phase.FETCHING
+        return [*effects, *self._drop_update(), accepting, FetchModel(offer.model)]
+
+    def _answer_again(self, offer: Offer, known: _Answered) -> list[ParticipantEffect]:
+        if known.declined is not None:
+            return [Say(_declining(offer, known.declined))]
+        if self.work is None and not self._has_update_for(offer):
+            return [Say(_declining(offer, "this attempt was given up on the node"))]
+        again: list[ParticipantEffect] = [Say(_accepting(offer))]
+        match self.phase:
+            case Phase.FETCHING:
+                again.append(FetchModel(offer.model))
+            case Phase.UPLOADING | Phase.IDLE:
+                self.work = offer
+                again += self._upload(offer)
+            case _:
+                pass
+        return again
+
+    def _on_evaluate(self, message: Evaluate, now: float) -> list[ParticipantEffect]:
+        work = self.work
+        if isinstance(work, Evaluate) and (work.round, work.incarnation) == (
+            message.round,
+            message.incarnation,
+        ):
+            return [FetchModel(message.model)] if self.phase is Phase.FETCHING else []
+        if isinstance(work, Offer) and work.round > message.round:
+            return []
+        effects = self._drop_work()
+        reason = self._refuses(message) or ("paused by its operator" if self.paused else None)
+        if reason is not None:
+            return [*effects, Say(_evaluation(message, {}, reason))]
+        self.work = message
+        self._until = now + message.deadline_s
+        self.phase = Phase.FETCHING
+        return [*effects, FetchModel(message.model)]
+
+    def _on_abort(self, message: Abort) -> list[ParticipantEffect]:
+        work = self.work
+        if not isinstance(work, Offer) or (work.round, work.attempt) != (
+            message.round,
+            message.attempt,
+        ):
+            return []
+        told = Tell("info", f"round {work.round} attempt {work.attempt}: {message.reason}")
+        return [*self._drop_work(), told]
+
+    def _on_result(self, message: Result) -> list[ParticipantEffect]:
+        effects: list[ParticipantEffect] = []
+        if isinstance(self.work, Offer) and self.work.round <= message.round:
+            effects += self._drop_work()
+            effects.append(Tell("info", f"round {message.round} went on without this node"))
+        if self._update is not None and self._update[0].round <= message.round:
+            effects += self._drop_update()
+        return effects
+
+    # ---- what this machine reports --------------------------------------------------------------
+
+    def _on_job(
+        self, event: ModelHere | Trained | TrainerProgressed | Measured | JobFailed
+    ) -> list[ParticipantEffect]:
+        match event:
+            case ModelHere(digest=digest):
+                return self._on_model(digest)
+            case Trained():
+                return self._on_trained(event)
+            case TrainerProgressed():
+                return self._on_progress(event)
+            case Measured():
+                return self._on_measured(event)
+            case JobFailed():
+                return self._on_failed(event)
+
+    def _on_model(self, digest: bytes) -> list[ParticipantEffect]:
+        work = self.work
+        if work is None or self.phase is not Phase.FETCHING or work.model.digest != digest:
+            return []
+        if isinstance(work, Offer):
+            self.phase = Phase.TRAINING
+            return [Train(work.round, work.attempt, work.model)]
+        self.phase = Phase.MEASURING
+        return [Measure(work.round, work.model)]
+
+    def _on_trained(self, event: Trained) -> list[ParticipantEffect]:
+        work = self.work
+        if self.phase is not Phase.TRAINING or not isinstance(work, Offer):
+            return []
+        if (event.round, event.attempt) != (work.round, work.attempt):
+            return []
+        self._update = (work, event)
+        return self._upload(work)
+
+    def _on_progress(self, event: TrainerProgressed) -> list[ParticipantEffect]:
+        work = self.work
+        if self.phase is not Phase.TRAINING or not isinstance(work, Offer):
+            return []
+        message = Progress(
+            incarnation=work.incarnation,
+            round=work.round,
+            attempt=work.attempt,
+            stage="train",
+            fraction=min(1.0, max(0.0, event.fraction)),
+        )
+        return [Say(message)]
+
+    def _on_measured(self, event: Measured) -> list[ParticipantEffect]:
+        work = self.work
+        if self.phase is not Phase.MEASURING or not isinstance(work, Evaluate):
+            return []
+        if event.round != work.round:
+            return []
+        self.phase, self.work = Phase.IDLE, None
+        what = "sums over own examples: " + ", ".join(sorted(event.sums))
+        note = Note(work.round, 0, what, "encrypted to the coordinator, visible to it", 0, b"")
+        return [note, Say(_evaluation(work, event.sums, ""))]
+
+    def _on_failed(self, event: JobFailed) -> list[ParticipantEffect]:
+        work = self.work
+        if work is None or work.round != event.round:
+            return []
+        attempt = work.attempt if isinstance(work, Offer) else 0
+        if attempt != event.attempt:
+            return []
+        if isinstance(work, Offer):
+            known = _Answered(work.incarnation, work.round, work.attempt, event.reason[:200])
+            self._answered = known
+            said: FromNode = _declining(work, event.reason)
+        else:
+            said = _evaluation(work, {}, event.reason)
+        self.phase, self.work = Phase.IDLE, None
+        return [Say(said), Tell("warning", f"round {event.round}: {event.reason}")]
+
+    def _on_upload_over(
+        self, event: UpdateAcknowledged | UpdateRefused
+    ) -> list[ParticipantEffect]:
+        if self.phase is not Phase.UPLOADING:
+            return []
+        self.phase, self.work = Phase.IDLE, None
+        if isinstance(event, UpdateRefused):
+            return [Tell("warning", f"the coordinator refused the update: {event.reason}")]
+        return []
+
+    # ---- connection, operator, time -------------------------------------------------------------
+
+    def _on_connected(self) -> list[ParticipantEffect]:
+        return [Say(Away(away=True))] if self.paused else []
+
+    def _on_operator(self, command: str) -> list[ParticipantEffect]:
+        match command:
+            case "pause":
+                self.paused = True
+                return [*self._give_up("paused by its operator"), Say(Away(away=True))]
+            case "resume":
+                self.paused = False
+                return [Say(Away(away=False))]
+            case _:
+                effects = [*self._give_up("leaves the federation"), *self._drop_update()]
+                self.phase = Phase.LEFT
+                return [*effects, Say(Leaving(reason="its operator left"))]
+
+    def _on_tick(self, now: float) -> list[ParticipantEffect]:
+        if self.work is None or self._until is None or now < self._until:
+            return []
+        number = self.work.round
+        return [
+            *self._drop_work(),
+            Tell("warning", f"round {number}: not done before the round's deadline"),
+        ]
+
+    def _give_up(self, reason: str) -> list[ParticipantEffect]:
+        """Stop what is under way and tell the coordinator why."""
+        work = self.work
+        if work is None:
+            return []
+        said: FromNode
+        if isinstance(work, Offer):
+            self._answered = _Answered(work.incarnation, work.round, work.attempt, reason)
+            said = _declining(work, reason)
+        else:
+            said = _evaluation(work, {}, reason)
+        return [*self._drop_work(), Say(said)]
+
+    # ---- small parts ----------------------------------------------------------------------------
+
+    def _why_not(self, offer: Offer) -> str | None:
+        if self.paused:
+            return "paused by its operator"
+        if self.role != "participant":
+            return f"this node is {self.role}: it does not train"
+        return self._refuses(offer)
+
+    def _has_update_for(self, offer: Offer) -> bool:
+        if self._update is None:
+            return False
+        done = self._update[0]
+        return (done.round, done.model.digest) == (offer.round, offer.model.digest)
+
+    def _upload(self, offer: Offer) -> list[ParticipantEffect]:
+        if self._update is None:
+            return []
+        self.phase = Phase.UPLOADING
+        trained = self._update[1]
+        form = "encrypted to the coordinator, visible to it"
+        what = "update, number of examples, training sums"
+        return [
+            Note(offer.round, offer.attempt, what, form, trained.num_bytes, trained.digest),
+            Upload(
+                incarnation=offer.incarnation,
+                round=offer.round,
+                attempt=offer.attempt,
+                num_bytes=trained.num_bytes,
+                digest=trained.digest,
+                manifest_digest=offer.manifest_digest,
+                header=trained.header,
+            ),
+        ]
+
+    def _drop_work(self) -> list[ParticipantEffect]:
+        """Stop what is under way without a word; a finished update is kept."""
+        if self.work is None:
+            return []
+        phase, self.phase, self.work = self.phase, Phase.IDLE, None
+        match phase:
+            case Phase.TRAINING | Phase.MEASURING:
+                return [CancelJob()]
+            case Phase.UPLOADING:
+                return [StopUpload()]
+            case _:
+                return []
+
+    def _drop_update(self) -> list[ParticipantEffect]:
+        if self._update is None:
+            return []
+        self._update = None
+        return [DropUpdate()]
+
+
+def _accepting(offer: Offer) -> Accepting:
+    return Accepting(incarnation=offer.incarnation, round=offer.round, attempt=offer.attempt)
+
+
+def _declining(offer: Offer, reason: str) -> Declining:
+    return Declining(
+        incarnation=offer.incarnation,
+        round=offer.round,
+        attempt=offer.attempt,
+        reason=reason[:200],
+    )
+
+
+def _declined(offer: Offer, reason: str) -> str:
+    return f"declined round {offer.round} attempt {offer.attempt}: {reason}"
+
+
+def _evaluation(message: Evaluate, sums: dict[str, float], reason: str) -> Evaluation:
+    return Evaluation(
+        incarnation=message.incarnation, round=message.round, sums=sums, reason=reason[:200]
+    )

@@ -1,0 +1,194 @@
+"""NodeConfig: what the operator of this node decided, in node.toml.
+
+`fedtui join` writes the file; the operator may edit it, then `fedtui join` (without an invite) or
+a restart takes it over. An unknown key is an error, and each error names file, line and key.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from node.exits import Exit, Stop
+from node.paths import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Role = Literal["participant", "evaluator", "observer"]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
+HexId = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of node.toml."""
+
+
+class CoordinatorTable(_Table, frozen=True):
+    """Which coordinator: `id` pins its key (64 hex digits), `addresses` are tried in order."""
+
+    id: HexId = ""
+    addresses: Annotated[list[str], msgspec.Meta(max_length=16)] = []
+
+
+class DataTable(_Table, frozen=True):
+    """The operator's own examples. `shard` is "I/N" when N nodes share one data set (demos)."""
+
+    path: str = ""
+    split: str = "iid"
+    shard: Annotated[str, msgspec.Meta(pattern=r"^\d{1,6}/\d{1,6}$")] = "0/1"
+    split_seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+
+
+class TaskTable(_Table, frozen=True):
+    """`file` is the operator's own task (see 'fedtui task add'); `allow` empty means any task."""
+
+    file: str = ""
+    sha256: HexId = ""
+    allow: list[str] = []
+
+
+class LimitsTable(_Table, frozen=True):
+    """0 means no limit. `threads` are the trainer's."""
+
+    threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
+    memory_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
+    max_upload_mb_per_day: Annotated[float, msgspec.Meta(ge=0)] = 0
+
+
+class PrivacyTable(_Table, frozen=True):
+    """Whether plans under which the coordinator reads this node's updates are fine unasked."""
+
+    allow_visible_updates: bool = False
+
+
+class NodeConfig(_Table, frozen=True):
+    """All of node.toml. Immutable: a changed one is written, then read again."""
+
+    label: Name = "node"
+    role: Role = "participant"
+    coordinator: CoordinatorTable = CoordinatorTable()
+    data: DataTable = DataTable()
+    task: TaskTable = TaskTable()
+    limits: LimitsTable = LimitsTable()
+    privacy: PrivacyTable = PrivacyTable()
+
+
+_TEXT = """\
+# What the operator of this node decided. After an edit: fedtui join
+# ('fedtui join' with options writes this file anew, without comments of your own.)
+
+label = {label}                # the name that the coordinator sees
+role = {role}                  # participant, evaluator (tests only) or observer
+
+[coordinator]
+id = {id}                      # its pinned key; another key is a hard stop
+addresses = {addresses}
+
+[data]
+path = {path}                  # a file or folder of yours; it is read here and stays here
+split = {split}
+shard = {shard}                # "0/1": all of it
+split_seed = {split_seed}
+
+[task]
+file = {file}                  # your own task, set by 'fedtui task add'
+sha256 = {sha256}
+allow = {allow}                # names of tasks that may run here; empty: what you consented to
+
+[limits]
+threads = {threads}            # of the trainer
+memory_mb = {memory_mb}        # of the trainer; 0: no limit
+max_upload_mb_per_day = {max_upload_mb_per_day}    # 0: no limit
+
+[privacy]
+allow_visible_updates = {allow_visible_updates}    # true: do not ask again when you join
+"""
+
+
+def load(path: Path) -> NodeConfig:
+    """Read node.toml; the defaults if it does not exist. Raises Stop with line and key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return NodeConfig()
+    except UnicodeDecodeError as error:
+        raise _wrong(path, 1, "it is not UTF-8 text") from error
+    try:
+        return msgspec.convert(tomllib.loads(text), NodeConfig)
+    except tomllib.TOMLDecodeError as error:
+        raise _wrong(path, None, str(error)) from error
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        place = place.lstrip(".")
+        key = ".".join(filter(None, (place.rstrip("`"), _unknown_key(message))))
+        raise _wrong(path, _line_of(text, key), f"{key}: {message}") from error
+
+
+def save(path: Path, config: NodeConfig) -> None:
+    """Write node.toml; the old file or the new one, never a half."""
+    tables = (config.coordinator, config.data, config.task, config.limits, config.privacy)
+    values: dict[str, object] = {"label": config.label, "role": config.role}
+    for table in tables:
+        values |= msgspec.structs.asdict(table)
+    text = _TEXT.format(**{key: _toml(value) for key, value in values.items()})
+    write_atomically(path, text.encode())
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Read "I/N" as two numbers, 0 <= I < N. Raises Stop."""
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if not found or int(found[1]) >= int(found[2]):
+        raise Stop(
+            f"shard {text!r} is not one of N shards",
+            remedy="write it like 0/4: the first of four shards",
+            exit_code=Exit.USAGE,
+        )
+    return int(found[1]), int(found[2])
+
+
+def _wrong(path: Path, line: int | None, what: str) -> Stop:
+    where = f"{path}, line {line}" if line else str(path)
+    return Stop(f"{where}: {what}", remedy="mend that line", exit_code=Exit.USAGE)
+
+
+def _unknown_key(message: str) -> str:
+    found = re.search(r"unknown field `([^`]*)`", message)
+    return found[1] if found else ""
+
+
+def _line_of(text: str, key: str) -> int | None:
+    """The line on which `table.key` (or a top-level key) is set."""
+    *tables, name = key.partition("[")[0].split(".")
+    inside = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[([^\[\]]+)\]", line)
+        if header:
+            inside = header[1].strip()
+            if inside == key:
+                return number
+        elif inside == ".".join(tables) and re.match(rf"\s*{re.escape(name)}\s*=", line):
+            return number
+    return None
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str():
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+            return '"' + "".join(_escape(char) for char in escaped) + '"'
+        case list() | tuple():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case _:
+            raise TypeError(f"node.toml holds no {type(value).__name__}")
+
+
+def _escape(char: str) -> str:
+    return char if char >= " " and char != "\x7f" else f"\\u{ord(char):04X}"

@@ -1,0 +1,75 @@
+"""Policy: whether this node does what it is asked, by what its operator decided. Pure.
+
+Each function returns None, or the sentence that goes to the operator (and, where a round is
+declined, to the coordinator).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from node.config import NodeConfig
+    from node.consent import Consent
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    """What policy needs to know of a plan; `visible_updates`: the coordinator can read each."""
+
+    plan_hash: str
+    task: str
+    task_sha256: str
+    visible_updates: bool
+
+
+def refuses_plan(plan: PlanFacts, config: NodeConfig) -> str | None:
+    """Whether node.toml forbids this plan, whatever the operator is asked."""
+    allow = config.task.allow
+    if allow and plan.task not in allow:
+        return (
+            f"the plan's task {plan.task!r} is not among those that node.toml allows "
+            f"({', '.join(allow)})"
+        )
+    if plan.task_sha256 and config.task.sha256 != plan.task_sha256:
+        return (
+            f"the plan names a task file of your own with hash {plan.task_sha256[:16]}..., "
+            f"this node has {config.task.sha256[:16] + '...' if config.task.sha256 else 'none'}: "
+            "get the file from a person you trust, read it, then 'fedtui task add FILE'"
+        )
+    return None
+
+
+def lacks_consent(plan: PlanFacts, consent: Consent | None) -> str | None:
+    """Whether the operator still has to agree to this plan."""
+    if consent is None:
+        return "nobody here has agreed to the plan yet"
+    if consent.plan_hash != plan.plan_hash:
+        return (
+            f"the plan changed: you agreed to {consent.plan_hash}, "
+            f"the coordinator now has {plan.plan_hash}"
+        )
+    if plan.visible_updates and not consent.visible_updates:
+        return "the plan shows your updates to the coordinator, which you did not allow"
+    return None
+
+
+def refuses_upload(num_bytes: int, *, num_bytes_today: int, config: NodeConfig) -> str | None:
+    """Whether sending this much more today would pass the operator's limit."""
+    limit_mb = config.limits.max_upload_mb_per_day
+    if limit_mb and num_bytes_today + num_bytes > limit_mb * MB:
+        return (
+            f"the operator's limit of {limit_mb:g} MB a day is used up "
+            f"({num_bytes_today / MB:.1f} MB sent today)"
+        )
+    return None
+
+
+def refuses_training(config: NodeConfig) -> str | None:
+    """Whether this node trains at all."""
+    if config.role != "participant":
+        return f"this node is an {config.role} and does not train"
+    return None

@@ -1,8 +1,9 @@
-"""What an aggregator is, and which updates any of them may be given.
+"""What an aggregator is: it makes one mean update of the updates of a cohort.
 
-An aggregator combines the updates of the surviving participants into one mean update. It is
-called chunk by chunk, so that nobody ever holds N whole models in memory. It must not depend on
-the order of the updates: participants arrive in any order, and equal seeds give equal models.
+It gets the updates of exactly the surviving participants, finite and below `VALUE_LIMIT` of
+fedtui.wire.tensors in magnitude. It is called chunk by chunk, so that nobody ever holds N whole
+models in memory. It must not depend on the order of the updates: participants arrive in any order,
+and equal seeds give equal models.
 
 Shapes: `update_C` is float32 of C values, a chunk of one update; the chunks of all N updates cover
 the same values.
@@ -14,9 +15,6 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-MAX_MAGNITUDE = 1024.0
-"""An update's values are strictly between -MAX_MAGNITUDE and MAX_MAGNITUDE; checked on arrival."""
 
 Chunk: TypeAlias = npt.NDArray[np.float32]
 Combined: TypeAlias = npt.NDArray[np.float64]
@@ -36,16 +34,3 @@ class Aggregator(Protocol):
     view: View
 
     def combine(self, updates: Iterable[Chunk], weights: Sequence[int]) -> Combined: ...
-
-
-def first_unfit(update_C: Chunk) -> int | None:
-    """Index of the first value that cannot be aggregated (NaN, Inf or too large); None if all can.
-
-    Costs one pass over the chunk; comparing is done so that a NaN counts as too large.
-    """
-    if not update_C.size:
-        return None
-    magnitude_C = np.abs(update_C)
-    if magnitude_C.max() < MAX_MAGNITUDE:
-        return None
-    return int(np.argmax(~(magnitude_C < MAX_MAGNITUDE)))

@@ -1,0 +1,166 @@
+"""coordinator.toml, what the coordinator's operator decides, and where everything lies.
+
+What nodes consent to is not here but in plan.toml: changing a port asks nobody, changing the plan
+asks everybody.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from coordinator import tomlfile
+from coordinator.tomlfile import ConfigError
+from fedtui.rounds.plan import Plan, check
+
+DEFAULT_PORT = 8443
+DEFAULT_HEALTH_PORT = 8444
+DIRECTORY_VARIABLE = "FEDTUI_COORDINATOR_DIR"
+DEFAULT_DIRECTORY = Path("federation")
+_ADDRESS = re.compile(r"^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.\-]{1,253})(:[0-9]{1,5})?$")
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Host = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
+Hours = Annotated[float, msgspec.Meta(gt=0, le=24 * 365)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of coordinator.toml; an unknown key in it is an error."""
+
+
+class ListenSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where nodes connect. Port 0 takes any free one (it is in `status`)."""
+
+    host: Host = "0.0.0.0"  # noqa: S104  nodes come from other machines; each one authenticates
+    port: Port = DEFAULT_PORT
+
+
+class InvitesSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an invite says: how nodes reach this machine, and until when."""
+
+    addresses: Annotated[tuple[str, ...], msgspec.Meta(max_length=8)] = ()
+    hours: Hours = 24.0
+
+    def __post_init__(self) -> None:
+        for address in self.addresses:
+            if not _ADDRESS.match(address):
+                raise ValueError(
+                    f"{address!r} is not an address: write name:8443, 192.168.1.20:8443 or "
+                    "[fd00::1]:8443"
+                )
+
+
+class EnrolmentSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may come: with an invite only, or anybody who then waits for approval (`open`)."""
+
+    open: bool = False
+    allowlist: str = ""
+    pending_s: Seconds = 3600.0
+
+
+class HealthSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """/healthz, /readyz and /metrics, for this machine only. Port 0 takes any free one."""
+
+    enabled: bool = True
+    host: Literal["127.0.0.1", "::1", "localhost"] = "127.0.0.1"
+    port: Port = DEFAULT_HEALTH_PORT
+
+
+class StorageSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Models of the last rounds are kept; the initial and the best one always."""
+
+    keep_checkpoints: Annotated[int, msgspec.Meta(ge=2, le=10**6)] = 5
+
+
+class LimitsSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much strangers and nodes may ask of this machine; see docs/operating.md."""
+
+    handshake_s: Seconds = 5.0
+    unauthenticated: Count = 256
+    unauthenticated_per_ip: Count = 16
+    handshakes_per_s: Count = 50
+    handshakes_burst: Count = 200
+    failed_enrolments_per_minute: Count = 5
+    sessions: Count = 5000
+    streams: Count = 32
+    heartbeat_s: Seconds = 20.0
+
+
+class LogSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """JSON lines, to standard error or to a file that is rotated."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: str = ""
+    max_bytes: Annotated[int, msgspec.Meta(ge=4096, le=2**40)] = 10_000_000
+    keep: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
+
+
+class CoordinatorConfig(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    listen: ListenSection = ListenSection()
+    invites: InvitesSection = InvitesSection()
+    enrolment: EnrolmentSection = EnrolmentSection()
+    health: HealthSection = HealthSection()
+    storage: StorageSection = StorageSection()
+    limits: LimitsSection = LimitsSection()
+    log: LogSection = LogSection()
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything lies in the coordinator's directory."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "coordinator.toml"
+
+    @property
+    def plan(self) -> Path:
+        return self.root / "plan.toml"
+
+    @property
+    def manifest(self) -> Path:
+        return self.root / "manifest.json"
+
+    @property
+    def identity(self) -> Path:
+        return self.root / "identity.key"
+
+    @property
+    def state(self) -> Path:
+        """The database, its lock, checkpoints and spool."""
+        return self.root / "state"
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "admin.sock"
+
+
+def directory(given: Path | None) -> Path:
+    """The coordinator's directory: given, or from FEDTUI_COORDINATOR_DIR, or ./federation."""
+    if given is not None:
+        return given.expanduser().absolute()
+    return Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY).expanduser().absolute()
+
+
+def load(layout: Layout) -> CoordinatorConfig:
+    """Read coordinator.toml. Raises ConfigError."""
+    return tomlfile.read(layout.config, CoordinatorConfig)
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a plan and check that its choices fit together.
+
+    Raises:
+        ConfigError: as tomlfile.read, or every conflict of `plan.check`, a line each.
+    """
+    plan = tomlfile.read(path, Plan)
+    if conflicts := check(plan):
+        raise ConfigError("\n".join(f"{path}: {sentence}" for sentence in conflicts))
+    return plan

@@ -1,0 +1,121 @@
+"""A TOML file read into a struct; what is wrong is said with file, line, key and a cure."""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from fedtui.errors import ExitCode, OperatorError
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MAX_BYTES = 2**20
+_TABLE = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-\s]+?)\s*\]")
+_KEY = re.compile(r"^\s*([A-Za-z0-9_\-]+)\s*=")
+_PATH = re.compile(r" - at `\$\.?(.*)`$")
+_UNKNOWN = re.compile(r"unknown field `(.*?)`")
+
+
+class ConfigError(OperatorError):
+    """A configuration file that cannot be used as it is."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BAD_CONFIG
+
+
+def read(path: Path, shape: type[T]) -> T:
+    """The file's content as `shape`.
+
+    Raises:
+        ConfigError: missing, unreadable, not TOML, an unknown key, or a value that does not fit.
+    """
+    return parse(_text(path), shape, path=path)
+
+
+def parse(text: str, shape: type[T], *, path: Path) -> T:
+    """As `read`, from text; `path` is only named in errors."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: this is not TOML: {error}") from error
+    try:
+        return msgspec.convert(raw, shape)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), text, shape, path)) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: there is no such file; 'fedtui-coordinator init' writes one"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than {MAX_BYTES} bytes: not a configuration file")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: is not UTF-8 text") from error
+
+
+def _explain(problem: str, text: str, shape: type[msgspec.Struct], path: Path) -> str:
+    """From msgspec's sentence to one with a line and a cure."""
+    at = _PATH.search(problem)
+    keys = [key for key in re.split(r"\.|\[.*?\]", at.group(1) if at else "") if key]
+    problem = _PATH.sub("", problem)
+    cure = ""
+    if unknown := _UNKNOWN.search(problem):
+        key = unknown.group(1)
+        cure = _nearest(key, _fields(shape, keys))
+        keys.append(key)
+        problem = "there is no such key"
+    line = line_of(text, keys)
+    where = f"{path}, line {line}" if line else str(path)
+    name = f"[{'.'.join(keys[:-1])}] {keys[-1]}" if len(keys) > 1 else "".join(keys)
+    if not line and keys and "missing required" not in problem:
+        name = ".".join(keys)
+    problem = problem.replace("Object missing required field", "there must be a key")
+    return f"{where}: {name + ': ' if name else ''}{problem}{cure}"
+
+
+def line_of(text: str, keys: list[str]) -> int | None:
+    """1-based line of the innermost of `keys` that the text spells out; None if none is there."""
+    found: int | None = None
+    best = 0
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _TABLE.match(line):
+            table = [part.strip() for part in header.group(1).split(".")]
+            here = table
+        elif assigned := _KEY.match(line):
+            here = [*table, assigned.group(1)]
+        else:
+            continue
+        if len(here) > best and here == keys[: len(here)]:
+            found, best = number, len(here)
+    return found
+
+
+def _fields(shape: type[msgspec.Struct], keys: list[str]) -> list[str]:
+    current: type = shape
+    for key in keys:
+        types = {field.encode_name: field.type for field in msgspec.structs.fields(current)}
+        inner = types.get(key)
+        if not (isinstance(inner, type) and issubclass(inner, msgspec.Struct)):
+            return []
+        current = inner
+    return [field.encode_name for field in msgspec.structs.fields(current)]
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    if not known:
+        return "; remove it"
+    close = difflib.get_close_matches(key, known, n=1)
+    listed = ", ".join(sorted(known))
+    return f"; did you mean {close[0]!r}?" if close else f"; there are: {listed}"

@@ -1,0 +1,93 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coordinator import aggregation
+from coordinator.aggregation import CannotCombineError, Recipe, VectorFile, combine, unfit
+from fedtui.aggregators.mean import Mean
+from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.strategies.fedavg import FedAvg
+
+D = 3 * aggregation.CHUNK + 17
+MANIFEST = Manifest((TensorSpec("a", (2, 1000)), TensorSpec("b", (D - 2000,))))
+RECIPE = Recipe(MANIFEST, Mean(), FedAvg())
+
+
+class Shelf:
+    """Vectors in files of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.handles: list[int] = []
+
+    def put(self, values: np.ndarray, *, before: bytes = b"") -> VectorFile:
+        path = self.folder / f"{len(self.handles)}.bin"
+        path.write_bytes(before + values.astype("<f4").tobytes())
+        self.handles.append(os.open(path, os.O_RDONLY))
+        return VectorFile(self.handles[-1], D, len(before))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    found = Shelf(tmp_path)
+    yield found
+    for handle in found.handles:
+        os.close(handle)
+
+
+def run(base: VectorFile, updates: list[tuple[VectorFile, int]]) -> np.ndarray:
+    written: list[bytes] = []
+    combine(RECIPE, base, updates, lambda data: written.append(bytes(data)))
+    return np.frombuffer(b"".join(written), "<f4")
+
+
+def test_the_model_is_base_plus_weighted_mean_in_any_order(shelf: Shelf) -> None:
+    rng = np.random.default_rng(7)
+    base_D = rng.normal(size=D).astype(np.float32)
+    updates = [rng.normal(size=D).astype(np.float32) for _ in range(5)]
+    weights = [1, 70, 3, 900, 26]
+    base = shelf.put(base_D, before=b"header..")
+    files = [(shelf.put(u), w) for u, w in zip(updates, weights, strict=True)]
+    model_D = run(base, files)
+    expected = base_D + np.average(np.stack(updates).astype(np.float64), axis=0, weights=weights)
+    assert model_D.shape == (D,)
+    np.testing.assert_array_max_ulp(model_D, expected.astype(np.float32), maxulp=1)
+    assert run(base, files[::-1]).tobytes() == model_D.tobytes()
+
+
+def test_a_model_out_of_range_is_refused_by_name(shelf: Shelf) -> None:
+    base = shelf.put(np.full(D, 1000.0))
+    update_D = np.zeros(D)
+    update_D[-1] = 30.0
+    with pytest.raises(CannotCombineError, match=r"tensor 'b'.*diverged"):
+        run(base, [(shelf.put(update_D), 1)])
+
+
+def test_a_short_file_is_refused(shelf: Shelf) -> None:
+    with pytest.raises(CannotCombineError, match="before its time"):
+        run(shelf.put(np.zeros(D)), [(shelf.put(np.zeros(D - 1)), 1)])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1024.0, -2000.0])
+@pytest.mark.parametrize(("place", "tensor"), [(0, "a"), (1999, "a"), (2000, "b"), (D - 1, "b")])
+def test_A1_an_unfit_update_is_found_by_tensor(
+    shelf: Shelf, bad: float, place: int, tensor: str
+) -> None:
+    update_D = np.zeros(D)
+    assert unfit(shelf.put(update_D), MANIFEST) is None
+    update_D[place] = bad
+    reason = unfit(shelf.put(update_D), MANIFEST)
+    assert reason is not None
+    assert f"tensor {tensor!r} holds" in reason
+
+
+def test_a_failing_writer_stops_the_threads(shelf: Shelf) -> None:
+    def full(_data: memoryview) -> None:
+        raise OSError("full")
+
+    base = shelf.put(np.zeros(D))
+    with pytest.raises(OSError, match="full"):
+        combine(RECIPE, base, [(base, 1)], full)

@@ -1,0 +1,1 @@
+"""How coordinator.db came to its present shape: forward only, one file per step."""

@@ -1,0 +1,1 @@
+"""Whole federations in one process on a virtual clock, driven by the very same machines."""

@@ -1,0 +1,134 @@
+"""What must be true after every step of a world, whoever crashes, lies or vanishes.
+
+I2  a committed model is its base plus exactly the weighted mean of the recorded survivors
+I3  each (round, attempt, node) counts at most once
+I6  what was acknowledged is in the store
+I7  a round's phase only moves forward within one incarnation
+I10 nobody is in the sum who did not accept the offer and deliver
+"""
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fedtui.rounds.records import (
+    PhaseEntered,
+    Record,
+    RoundFinished,
+    RoundStarted,
+    SurvivorsChosen,
+    UpdateReceived,
+)
+
+if TYPE_CHECKING:
+    from fedtui.simulation.world import World
+
+_ORDER = {"INVITING": 0, "COLLECTING": 1, "AGGREGATING": 2, "FINISHED": 3}
+
+
+class InvariantError(AssertionError):
+    """An invariant was broken; the message names it and the seed that shows it."""
+
+
+class Invariants:
+    """Reads the coordinator's store as it grows and holds it against the invariants."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self._num_read = 0
+        self._attempt = (0, 0)
+        self._phase = -1
+        self._cohort: frozenset[bytes] = frozenset()
+        self._base = b""
+        self._updates: dict[bytes, UpdateReceived] = {}
+        self._survivors: tuple[bytes, ...] | None = None
+        self._model = b""
+
+    def acknowledged(self, node: bytes, digest: bytes) -> None:
+        """I6: an acknowledgement is about to be sent."""
+        known = any(
+            isinstance(r, UpdateReceived) and (r.node, r.digest) == (node, digest)
+            for r in reversed(self.world.coordinator.records)
+        )
+        self._hold(known, "I6: acknowledged an update that is not in the store")
+
+    def check(self) -> None:
+        """Read what was committed since the last call."""
+        records = self.world.coordinator.records
+        while self._num_read < len(records):
+            self._read(records[self._num_read])
+            self._num_read += 1
+
+    def _read(self, record: Record) -> None:
+        match record:
+            case RoundStarted():
+                self._on_started(record)
+            case PhaseEntered():
+                self._hold(
+                    _ORDER[record.phase] > self._phase, f"I7: {record.phase} after a later phase"
+                )
+                self._phase = _ORDER[record.phase]
+            case UpdateReceived():
+                self._hold(record.node not in self._updates, "I3: an update counted twice")
+                self._hold(record.node in self._cohort, "I10: an update from outside the cohort")
+                self._updates[record.node] = record
+            case SurvivorsChosen():
+                self._hold(self._survivors is None, "I2: the survivors were chosen twice")
+                self._hold(set(record.nodes) <= set(self._updates), "I10: a survivor sent nothing")
+                self._survivors = record.nodes
+            case RoundFinished():
+                self._on_finished(record)
+            case _:
+                pass
+
+    def _on_started(self, record: RoundStarted) -> None:
+        attempt = (record.round, record.attempt)
+        self._hold(attempt > self._attempt, "I7: an attempt was started again")
+        self._attempt = attempt
+        self._phase = _ORDER[record.phase]
+        self._cohort = frozenset(record.cohort)
+        self._base = record.model_digest
+        self._updates = {}
+        self._survivors = None
+        self._hold(record.model_digest == self._model, "I2: a round began on another model")
+
+    def _on_finished(self, record: RoundFinished) -> None:
+        if record.round > 0:
+            self._hold(
+                (record.round, record.attempt) == self._attempt, "I7: another attempt finished"
+            )
+            self._hold(bool(self._survivors), "I2: finished without survivors")
+            self._check_sum(record)
+        self._model = record.model_digest
+
+    def _check_sum(self, record: RoundFinished) -> None:
+        """I2, recomputed in exact rational arithmetic from the spool."""
+        host = self.world.coordinator
+        survivors = self._survivors or ()
+        weights = {n: Fraction(int(self._updates[n].weight or 0)) for n in survivors}
+        total = sum(weights.values(), Fraction(0))
+        model_D = host.models[record.model_digest]
+        base_D = host.models[self._base]
+        for index in range(len(model_D)):
+            exact = Fraction(float(base_D[index])) + sum(
+                (
+                    weights[n] / total * Fraction(float(self._spooled(n, record)[index]))
+                    for n in survivors
+                ),
+                Fraction(0),
+            )
+            error = abs(float(model_D[index]) - float(exact))
+            limit = float(np.spacing(np.float32(abs(float(exact)) + 1e-6)))
+            self._hold(error <= limit, "I2: the sum is not that of the survivors")
+
+    def _spooled(
+        self, node: bytes, record: RoundFinished
+    ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+        return self.world.coordinator.spool[(record.round, record.attempt, node)]
+
+    def _hold(self, truth: bool, what: str) -> None:
+        if not truth:
+            raise InvariantError(
+                f"{what} (round {self._attempt}; replay with World(seed={self.world.seed}))"
+            )

@@ -1,0 +1,69 @@
+"""The post office: sessions between the coordinator and nodes, with latency, loss and partitions.
+
+A session is what a websocket is: in order and without loss while it lasts, and when it breaks, all
+that is under way on it is lost. `disorder` and `duplicates` go beyond what a session can do; they
+are there to show that the machines do not rely on it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fedtui.simulation.clock import Clock
+
+Action = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weather:
+    """How the network behaves. Seconds; chances between 0 and 1."""
+
+    latency_s: tuple[float, float] = (0.001, 0.01)
+    duplicates: float = 0.0
+    disorder_s: float = 0.0
+    bytes_per_s: float = 1e8
+
+
+@dataclass(slots=True)
+class Session:
+    """One connection's life; `alive` ends everything that travels on it."""
+
+    number: int
+    alive: bool = True
+    last_arrival: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PostOffice:
+    """Delivers actions over sessions after the network's delay."""
+
+    clock: Clock
+    rng: np.random.Generator
+    weather: Weather = Weather()
+    blocked: set[bytes] = field(default_factory=set)
+    num_delivered: int = 0
+    num_lost: int = 0
+
+    def carry(
+        self, session: Session, direction: str, deliver: Action, *, num_bytes: int = 0
+    ) -> None:
+        """Bring one message (or a stream of `num_bytes`) to the other side of a session."""
+        low, high = self.weather.latency_s
+        delay_s = float(self.rng.uniform(low, high)) + num_bytes / self.weather.bytes_per_s
+        arrival = self.clock.now + delay_s
+        if self.weather.disorder_s:
+            arrival += float(self.rng.uniform(0, self.weather.disorder_s))
+        else:
+            arrival = max(arrival, session.last_arrival.get(direction, 0.0))
+            session.last_arrival[direction] = arrival
+        copies = 2 if self.rng.random() < self.weather.duplicates else 1
+        for _ in range(copies):
+            self.clock.at(arrival, lambda: self._arrive(session, deliver))
+
+    def _arrive(self, session: Session, deliver: Action) -> None:
+        if not session.alive:
+            self.num_lost += 1
+            return
+        self.num_delivered += 1
+        deliver()

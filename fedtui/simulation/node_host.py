@@ -1,0 +1,201 @@
+"""A simulated workstation: a RoundParticipant, its disk, and how fast and reliable it is."""
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fedtui.rounds.machine import (
+    CancelJob,
+    Connected,
+    Disconnected,
+    DropUpdate,
+    FetchModel,
+    Heard,
+    Measure,
+    Measured,
+    ModelHere,
+    Note,
+    ParticipantEffect,
+    ParticipantEvent,
+    Say,
+    StopUpload,
+    Tell,
+    Tick,
+    Train,
+    Trained,
+    UpdateAcknowledged,
+    UpdateRefused,
+    Upload,
+)
+from fedtui.rounds.participant import RoundParticipant
+from fedtui.simulation.clock import Action
+from fedtui.wire.messages import FromCoordinator, Role, UpdateHeader
+
+if TYPE_CHECKING:
+    from fedtui.simulation.world import World
+
+Vector = npt.NDArray[np.float32]
+
+
+def vector_digest(vector_D: Vector) -> bytes:
+    """BLAKE2b-256 of the little-endian bytes, as for real models and updates."""
+    return blake2b(vector_D.astype("<f4").tobytes(), digest_size=32).digest()
+
+
+@dataclass(slots=True)
+class NodeHost:
+    """Survives crashes: `name`, `notes` (the ledger), `models`. Everything else starts anew."""
+
+    world: "World"
+    name: bytes
+    role: Role
+    num_examples: int
+    train_s: float
+    clock_offset_s: float = 0.0
+    up: bool = True
+    frozen: bool = False
+    machine: RoundParticipant = field(init=False)
+    models: set[bytes] = field(default_factory=set)
+    notes: list[Note] = field(default_factory=list)
+    told: list[Tell] = field(default_factory=list)
+    update_D: Vector | None = None
+    uploading: Upload | None = None
+    job: int = 0
+    _life: int = 0
+    _armed: float | None = None
+
+    def __post_init__(self) -> None:
+        self.machine = self._fresh_machine()
+
+    def _fresh_machine(self) -> RoundParticipant:
+        return RoundParticipant(role=self.role, refuses=lambda _work: None)
+
+    # ---- life and death -----------------------------------------------------------------------
+
+    def crash(self) -> None:
+        """Lose all memory; the disk stays."""
+        self.up = False
+        self._life += 1
+        self.update_D = self.uploading = self._armed = None
+        self.machine = self._fresh_machine()
+
+    def restart(self) -> None:
+        """Start again, idle, until the network connects it."""
+        self.up = True
+
+    # ---- events -------------------------------------------------------------------------------
+
+    def hear(self, message: FromCoordinator) -> None:
+        self.feed(Heard(message))
+
+    def connected(self) -> None:
+        self.uploading = None
+        self.feed(Connected())
+
+    def disconnected(self) -> None:
+        self.uploading = None
+        self.feed(Disconnected())
+
+    def receipt(self, digest: bytes) -> None:
+        self.uploading = None
+        self.feed(UpdateAcknowledged(digest))
+
+    def refused(self, reason: str) -> None:
+        self.uploading = None
+        self.feed(UpdateRefused(reason))
+
+    def feed(self, event: ParticipantEvent) -> None:
+        """What the real driver does: handle, ledger first, then the rest, then one timer."""
+        if not self.up:
+            return
+        effects = self.machine.handle(event, self.world.clock.now + self.clock_offset_s)
+        for effect in sorted(effects, key=lambda e: not isinstance(e, Note)):
+            self._perform(effect)
+        self._arm()
+
+    def _perform(self, effect: ParticipantEffect) -> None:
+        match effect:
+            case Say(message=message):
+                self.world.to_coordinator(self, message)
+            case FetchModel(model=model):
+                self._fetch(model.digest)
+            case Train():
+                self._start_job(self.train_s, lambda: self._trained(effect))
+            case Measure():
+                self._start_job(self.train_s / 10, lambda: self._measured(effect))
+            case CancelJob():
+                self.job += 1
+            case Note():
+                self.notes.append(effect)
+            case Upload():
+                self.uploading = effect
+                self.world.upload(self, effect)
+            case StopUpload():
+                self.uploading = None
+            case DropUpdate():
+                self.update_D = None
+            case Tell():
+                self.told.append(effect)
+
+    def _fetch(self, digest: bytes) -> None:
+        if digest in self.models:
+            self.world.clock.after(0.0, lambda: self.feed(ModelHere(digest)))
+        else:
+            self.world.download(self, digest)
+
+    def model_here(self, digest: bytes) -> None:
+        self.models.add(digest)
+        self.feed(ModelHere(digest))
+
+    # ---- the trainer --------------------------------------------------------------------------
+
+    def _start_job(self, seconds: float, done: Action) -> None:
+        self.job += 1
+        job, life = self.job, self._life
+
+        def finish() -> None:
+            if self.up and (job, life) == (self.job, self._life):
+                done()
+
+        self.world.clock.after(seconds, finish)
+
+    def _trained(self, train: Train) -> None:
+        seed = [self.world.seed, train.round, int.from_bytes(self.name[:4], "little")]
+        values = np.random.default_rng(seed).normal(0, 0.1, self.world.num_values)
+        self.update_D = values.astype(np.float32)
+        sums = {"loss_sum": 1.0 * self.num_examples, "examples": float(self.num_examples)}
+        self.feed(
+            Trained(
+                train.round,
+                train.attempt,
+                digest=vector_digest(self.update_D),
+                num_bytes=self.update_D.nbytes,
+                header=UpdateHeader(num_examples=self.num_examples, sums=sums),
+            )
+        )
+
+    def _measured(self, measure: Measure) -> None:
+        correct = float(min(self.num_examples, self.num_examples * measure.round // 10))
+        sums = {
+            "loss_sum": 1.0,
+            "correct": correct,
+            "examples": float(self.num_examples),
+        }
+        self.feed(Measured(measure.round, sums))
+
+    # ---- time ---------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        due = self.machine.deadline
+        if due is None or due == self._armed:
+            return
+        self._armed = due
+        self.world.clock.at(due - self.clock_offset_s, lambda: self._tick(due))
+
+    def _tick(self, due: float) -> None:
+        if self._armed == due:
+            self._armed = None
+            self.feed(Tick())

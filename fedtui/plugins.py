@@ -18,13 +18,17 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from fedtui.errors import ExitCode, OperatorError
+
 KINDS = ("aggregators", "selection", "strategies", "tasks", "transforms")
 _NOT_PLUGINS = {"__init__", "base"}
 MAX_FILE_BYTES = 2**20
 
 
-class PluginError(ValueError):
-    """A plug-in that does not exist or does not take these options; the message is for people."""
+class PluginError(OperatorError, ValueError):
+    """A plug-in that does not exist or does not take these options."""
+
+    exit_code = ExitCode.BAD_CONFIG
 
 
 def names(kind: str) -> tuple[str, ...]:

@@ -19,14 +19,18 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from fedtui.errors import ExitCode, OperatorError
+
 Array: TypeAlias = npt.NDArray[Any]
 
 _IDX_MAGIC = {1: 0x0801, 3: 0x0803}  # unsigned bytes in so many dimensions
 _MAX_IDX_VALUES = 2**31
 
 
-class DataError(ValueError):
+class DataError(OperatorError, ValueError):
     """Data that cannot be used; the message says what, where and what to do."""
+
+    exit_code = ExitCode.BAD_DATA
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +111,7 @@ def read_idx(path: Path, num_dims: Literal[1, 3]) -> npt.NDArray[np.uint8]:
     Raises:
         DataError: unreadable, not IDX, or not as long as its header says.
     """
-    raw = _read_bytes(path)
+    raw = read_bytes(path)
     header = 4 + 4 * num_dims
     if len(raw) < header or int.from_bytes(raw[:4], "big") != _IDX_MAGIC[num_dims]:
         kind = "labels" if num_dims == 1 else "images"
@@ -124,7 +128,8 @@ def read_idx(path: Path, num_dims: Literal[1, 3]) -> npt.NDArray[np.uint8]:
     return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a file, unpacked if it is gzipped. DataError with the remedy if that fails."""
     try:
         raw = path.read_bytes()
         return gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw

@@ -23,6 +23,8 @@ import numpy.typing as npt
 import safetensors
 import safetensors.numpy
 
+from fedtui.errors import ExitCode, OperatorError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -38,8 +40,10 @@ _SCAN_CHUNK = 2**16
 _ORDER_KEY = "fedtui.order"
 
 
-class ParamsError(ValueError):
-    """A manifest or a weights file that is not what it should be; the message is for people."""
+class ParamsError(OperatorError, ValueError):
+    """A manifest or a weights file that is not what it should be."""
+
+    exit_code = ExitCode.BAD_DATA
 
 
 class TensorSpec(msgspec.Struct, frozen=True):

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from fedtui.errors import FedtuiError
 from fedtui.learning.params import Vector
 
 
-class TrainError(ValueError):
+class TrainError(FedtuiError):
     """Training gave nothing that may leave this node; the message is for people."""
 
 
@@ -33,3 +34,7 @@ class TrainResult:
     update_D: Vector
     num_examples: int
     sums: dict[str, float]
+
+
+class StoppedError(FedtuiError):
+    """Training ended because the caller asked; nothing was produced."""

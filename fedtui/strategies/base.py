@@ -19,7 +19,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-
 if TYPE_CHECKING:
     from fedtui.learning.params import Vector
 

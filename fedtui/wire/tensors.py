@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fedtui.errors import FedtuiError
 from fedtui.learning.params import first_outside
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 VALUE_LIMIT = 1024.0  # |value| of an update or model stays below; training far beyond diverged
 
 
-class TensorError(ValueError):
-    """Bytes or values that are not a vector of this manifest; the message is for people."""
+class TensorError(FedtuiError, ValueError):
+    """Bytes or values that are not a vector of this manifest."""
 
 
 def to_bytes(vector_D: Vector) -> memoryview:

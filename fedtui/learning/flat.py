@@ -1,0 +1,87 @@
+"""A torch model whose parameters, buffers and gradients are views of flat tensors.
+
+Then an update is one subtraction, a step of the optimiser one operation, and what a strategy's
+`correct` sees is the very vector that travels, in manifest order.
+
+What travels: every parameter and every float buffer (BatchNorm's running mean and variance). Left
+out: integer buffers (its count of batches), buffers that the state dict leaves out, and the second
+name of a tied tensor.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from fedtui.learning.params import Manifest, ParamsError, TensorSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from fedtui.learning.params import Params
+
+
+def travelling(model: nn.Module) -> dict[str, Tensor]:
+    """The tensors that travel, by name, in state-dict order. ParamsError if one is not float32."""
+    seen: set[int] = set()
+    found: dict[str, Tensor] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if not tensor.dtype.is_floating_point or id(tensor) in seen:
+            continue
+        if tensor.dtype != torch.float32:
+            raise ParamsError(f"tensor {name!r} is {tensor.dtype}: make the model float32")
+        seen.add(id(tensor))
+        found[name] = tensor
+    if not found:
+        raise ParamsError("the model has no parameters: there is nothing to train")
+    return found
+
+
+def manifest_of(model: nn.Module) -> Manifest:
+    """The manifest of a model, in state-dict order."""
+    return Manifest(
+        tuple(TensorSpec(name, tuple(t.shape)) for name, t in travelling(model).items())
+    )
+
+
+class FlatModel:
+    """`module` loaded with `params`, over one tensor: training changes `values` in place.
+
+    `values`, `grads` are flat float32 of D values. `mask` is 1 for parameters and 0 for buffers,
+    or None when there are no buffers. Raises ParamsError when `params` are of another model.
+    """
+
+    def __init__(self, module: nn.Module, params: Params) -> None:
+        self.module = module
+        self.manifest = params.manifest
+        self.values = torch.from_numpy(params.vector_D.copy())
+        self.grads = torch.zeros_like(self.values)
+        tensors = travelling(module)
+        _check_fits(tensors, params.manifest)
+        is_buffer = torch.zeros_like(self.values)
+        for spec, place in params.manifest.slices():
+            tensor = tensors[spec.name]
+            tensor.data = self.values[place].view(spec.shape)
+            if isinstance(tensor, torch.nn.Parameter):
+                tensor.grad = self.grads[place].view(spec.shape)
+            else:
+                is_buffer[place] = 1
+        self.mask = 1 - is_buffer if is_buffer.any() else None
+
+
+def _check_fits(tensors: dict[str, Tensor], manifest: Manifest) -> None:
+    for spec in manifest.tensors:
+        if spec.name not in tensors:
+            raise ParamsError(f"this task's model has no tensor {spec.name!r}: the task differs")
+        shape = tuple(tensors[spec.name].shape)
+        if shape != spec.shape:
+            raise ParamsError(
+                f"tensor {spec.name!r} has shape {spec.shape}, but {shape} in this task's model"
+            )
+    if len(tensors) != len(manifest.tensors):
+        names = {spec.name for spec in manifest.tensors}
+        lacking = next(name for name in tensors if name not in names)
+        raise ParamsError(
+            f"tensor {lacking!r} of this task's model was not sent: the task differs"
+        )

@@ -1,0 +1,300 @@
+"""The loops that know torch: initial weights, local training, evaluation, prediction.
+
+Determinism. Equal inputs and one thread give bit-equal updates on one machine. A node's examples
+are visited in the order `numpy.random.default_rng([seed, round, node_index]).permutation(n)`, one
+permutation per epoch from the same generator, in batches of `batch_size`; the last may be smaller.
+Torch's own generator, for dropout, is seeded from the same three numbers. On a CPU with one thread
+no operation of torch is left to chance, so `torch.use_deterministic_algorithms` is not called: it
+imports the compiler, two seconds of CPU in every trainer.
+
+As a program, `python -m fedtui.learning.trainer` writes a task's initial weights (see `main`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import torch
+
+from fedtui import plugins
+from fedtui.errors import ExitCode, FedtuiError
+from fedtui.learning import metrics, optimizers
+from fedtui.learning.flat import FlatModel, manifest_of, travelling
+from fedtui.learning.params import Params, first_outside, norm
+from fedtui.learning.result import StoppedError, TrainError, TrainProgress, TrainResult
+from fedtui.learning.task import Batch, FixedUpdate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from fedtui.learning.data import Array, Examples
+    from fedtui.learning.params import Manifest, Vector
+    from fedtui.learning.task import Task
+    from fedtui.learning.training import TrainingSpec
+
+    Correct = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+
+_EVALUATION_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the caller wants to say or hear during training; every field may be left out.
+
+    `correct(grad, param, anchor, extra)` is a strategy's node half, on flat tensors; `extra_D` is
+    its vector from the coordinator. `progress` is called after, `cancelled` before every batch.
+    """
+
+    correct: Correct | None = None
+    extra_D: Vector | None = None
+    progress: Callable[[TrainProgress], None] | None = None
+    cancelled: Callable[[], bool] | None = None
+
+
+_NO_HOOKS = Hooks()
+
+
+def initial(task: Task, *, seed: int) -> Params:
+    """A task's fresh model, the same for the same seed. ParamsError for one that cannot travel."""
+    if isinstance(task, FixedUpdate):
+        manifest = task.manifest()
+        return Params(manifest, np.zeros(manifest.num_values, np.float32))
+    torch.manual_seed(seed)
+    module = task.model()
+    parts = [tensor.detach().numpy().reshape(-1) for tensor in travelling(module).values()]
+    return Params(manifest_of(module), np.concatenate(parts))
+
+
+def train_locally(
+    task: Task,
+    params: Params,
+    examples: Examples,
+    training: TrainingSpec,
+    *,
+    seed: tuple[int, int, int],
+    hooks: Hooks = _NO_HOOKS,
+) -> TrainResult:
+    """Train from `params` on prepared `examples`; `seed` is (seed, round, node index).
+
+    Raises:
+        TrainError: no examples, a loss that the model cannot compute, or NaN or Inf in the update
+            (names the tensor).
+        ParamsError: `params` are not of this task's model.
+        StoppedError: `hooks.cancelled` returned True.
+    """
+    if not len(examples):
+        raise TrainError("there are no examples to train on")
+    state = np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
+    torch.manual_seed(int(state[0] >> np.uint64(1)))
+    model = FlatModel(task.model(), params)
+    loop = _Loop(task, model, training, hooks)
+    loop.run(examples, np.random.default_rng(seed))
+    update_D = model.values.numpy() - params.vector_D
+    _check(update_D, params.manifest)
+    if training.update_clip is not None and (length := norm(update_D)) > training.update_clip:
+        update_D *= np.float32(training.update_clip / length)
+    sums = {"loss_sum": loop.loss_sum, "examples": float(loop.num_seen)}
+    return TrainResult(update_D, min(len(examples), loop.num_seen), sums)
+
+
+def evaluate(
+    task: Task,
+    params: Params,
+    examples: Examples,
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> dict[str, float]:
+    """The task's sums over prepared `examples`: zeros when there are none.
+
+    Raises:
+        TrainError: the model cannot take these examples.
+        ParamsError: `params` are not of this task's model.
+        StoppedError: `cancelled` returned True.
+    """
+    sums = dict.fromkeys(metrics.sums_for(task.metric), 0.0)
+    model = FlatModel(task.model(), params)
+    model.module.eval()
+    x, y = _tensors(examples)
+    with torch.no_grad():
+        for start in range(0, len(y), _EVALUATION_BATCH):
+            if cancelled is not None and cancelled():
+                raise StoppedError("evaluation was stopped")
+            place = slice(start, start + _EVALUATION_BATCH)
+            try:
+                part = task.metrics(model.module, Batch(x[place], y[place]))
+            except (RuntimeError, IndexError, ValueError, TypeError) as error:
+                raise TrainError(_cannot("evaluate", x, error)) from error
+            sums = metrics.add(sums, part)
+    return sums
+
+
+def predict(task: Task, params: Params, x: Array) -> Iterator[dict[str, str | float]]:
+    """One answer per row of prepared inputs. Raises TrainError and ParamsError as `evaluate`."""
+    model = FlatModel(task.model(), params)
+    model.module.eval()
+    for start in range(0, len(x), _EVALUATION_BATCH):
+        rows = torch.from_numpy(np.ascontiguousarray(x[start : start + _EVALUATION_BATCH]))
+        try:
+            with torch.no_grad():
+                answers = task.predict(model.module, rows)
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            raise TrainError(_cannot("predict from", rows, error)) from error
+        yield from answers
+
+
+class _Loop:
+    """One node's training in one round, batch by batch."""
+
+    def __init__(self, task: Task, model: FlatModel, training: TrainingSpec, hooks: Hooks) -> None:
+        self._task = task
+        self._model = model
+        self._training = training
+        self._hooks = hooks
+        self._optimizer = optimizers.make(training, model.mask)
+        self._anchor = model.values.clone()
+        self._extra = None if hooks.extra_D is None else torch.from_numpy(hooks.extra_D)
+        self.loss_sum = 0.0
+        self.num_seen = 0
+
+    def run(self, examples: Examples, rng: np.random.Generator) -> None:
+        """Every batch of every epoch, or as many batches as the plan says."""
+        self._model.module.train()
+        x, y = _tensors(examples)
+        size = self._training.batch_size
+        num_batches = math.ceil(len(y) / size)
+        num_steps = self._training.steps or self._training.epochs * num_batches
+        order = torch.empty(0, dtype=torch.int64)
+        for step in range(num_steps):
+            epoch, batch = divmod(step, num_batches)
+            if batch == 0:
+                order = torch.from_numpy(rng.permutation(len(y)))
+            if self._hooks.cancelled is not None and self._hooks.cancelled():
+                raise StoppedError("training was stopped")
+            chosen = order[batch * size : (batch + 1) * size]
+            loss = self._step(Batch(x[chosen], y[chosen]))
+            if not math.isfinite(loss):
+                raise TrainError(self._diverged(loss, epoch + 1, batch + 1))
+            if self._hooks.progress is not None:
+                num_epochs = math.ceil(num_steps / num_batches)
+                self._hooks.progress(
+                    TrainProgress(
+                        epoch + 1, num_epochs, batch + 1, num_batches, self.num_seen, loss
+                    )
+                )
+
+    def _step(self, batch: Batch) -> float:
+        model = self._model
+        model.grads.zero_()
+        try:
+            loss = self._task.loss(model.module, batch)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        except (RuntimeError, IndexError, ValueError, TypeError) as error:
+            raise TrainError(_cannot("train on", batch.x, error)) from error
+        with torch.no_grad():
+            self._optimizer.step(model.values, self._gradient())
+        value = float(loss.detach())
+        self.loss_sum += value * len(batch.y)
+        self.num_seen += len(batch.y)
+        return value
+
+    def _gradient(self) -> Tensor:
+        """The batch's gradient as strategy and plan want it: corrected, then clipped."""
+        grad = self._model.grads
+        if self._hooks.correct is not None:
+            grad = self._hooks.correct(grad, self._model.values, self._anchor, self._extra)
+            if self._model.mask is not None:
+                grad = grad * self._model.mask
+        if self._training.clip_norm is not None:
+            scale = self._training.clip_norm / (float(grad.norm()) + 1e-6)
+            grad = grad * scale if scale < 1 else grad
+        return grad
+
+    def _diverged(self, loss: float, epoch: int, batch: int) -> str:
+        said = f"the loss became {loss} in epoch {epoch}, batch {batch}"
+        bad = first_outside(self._model.values.numpy(), limit=math.inf)
+        if bad is not None:
+            said += f", and tensor {self._model.manifest.tensor_at(bad)!r} holds NaN or Inf"
+        return f"{said}: nothing was sent; {_REMEDY}"
+
+
+_REMEDY = "look for NaN or huge values in the data, or ask for a lower learning_rate"
+
+
+def _check(update_D: Vector, manifest: Manifest) -> None:
+    """Fault A1: what is not a number never leaves the node."""
+    bad = first_outside(update_D, limit=math.inf)
+    if bad is not None:
+        raise TrainError(
+            f"the update of tensor {manifest.tensor_at(bad)!r} holds NaN or Inf: nothing was sent; "
+            f"{_REMEDY}"
+        )
+
+
+def _tensors(examples: Examples) -> tuple[Tensor, Tensor]:
+    x = torch.from_numpy(np.ascontiguousarray(examples.x))
+    y = torch.from_numpy(np.ascontiguousarray(examples.y))
+    return x, y
+
+
+def _cannot(what: str, x: Tensor, error: Exception) -> str:
+    return f"the model cannot {what} inputs of shape {tuple(x.shape[1:])} and {x.dtype}: {error}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write a task's initial weights as safetensors; print manifest, metric and sums as JSON.
+
+    Exit status: 0; 2 for bad arguments; 65 for a model that cannot travel; 73 when the file cannot
+    be written; 78 for a task or options that do not exist. Nothing is left half written.
+    """
+    parser = argparse.ArgumentParser(prog="python -m fedtui.learning.trainer")
+    parser.add_argument("--task", required=True, help="a name of fedtui/tasks")
+    parser.add_argument("--options", default="{}", help="the task's options, a JSON object")
+    parser.add_argument("--file", type=Path, help="an own task file to use instead")
+    parser.add_argument("--sha256", help="refuse the file if its hash is another")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
+    chosen = parser.parse_args(arguments)
+    try:
+        options = msgspec.json.decode(chosen.options, type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        parser.error(f"--options: {error}")
+    torch.set_num_threads(1)
+    try:
+        if chosen.file is not None:
+            task = plugins.build_file(chosen.file, chosen.sha256, **options)
+        else:
+            task = plugins.build("tasks", chosen.task, **options)
+        params = initial(task, seed=chosen.seed)
+        _write(chosen.out, params.to_safetensors())
+    except FedtuiError as error:
+        sys.stderr.write(f"{error}\n")
+        return int(error.exit_code)
+    except OSError as error:
+        sys.stderr.write(f"cannot write {chosen.out}: {error.strerror}\n")
+        return int(ExitCode.CANNOT_CREATE)
+    said = {
+        "manifest": params.manifest,
+        "metric": task.metric,
+        "sums": metrics.sums_for(task.metric),
+    }
+    sys.stdout.write(msgspec.json.encode(said).decode() + "\n")
+    return 0
+
+
+def _write(path: Path, data: bytes) -> None:
+    scratch = path.with_name(path.name + ".tmp")
+    scratch.write_bytes(data)
+    scratch.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -69,6 +69,10 @@ def outcomes(*, syncing: bool = False) -> Iterator[None]:
 class Files(Protocol):
     """A file system; handles are integers. All raise StoreUnavailable or StoreFatal."""
 
+    def make_directory(self, path: Path) -> None:
+        """A directory (0700) that survives a power loss; it is no error if it is there."""
+        ...
+
     def create(self, path: Path) -> int:
         """An empty file (0600), whatever was there before."""
         ...
@@ -110,6 +114,11 @@ class Files(Protocol):
 
 class Disk:
     """The real one."""
+
+    def make_directory(self, path: Path) -> None:
+        with outcomes():
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.sync_directory(path.parent)
 
     def create(self, path: Path) -> int:
         with outcomes():

@@ -6,13 +6,10 @@ table in memory: the store shows it every change right after the commit, before 
 change goes on, so the dispatcher's synchronous question is never behind what was acknowledged.
 
 A message kind is the name of its struct in fedtui.wire.messages; bulk openings and fetches carry
-what they are about: "Open.update", "Fetch.plan", "Fetch.model". A phase is that of the federation:
-
-    waiting     no round runs: too few nodes, or paused by the operator
-    training    a cohort accepts, trains and sends updates
-    combining   the survivors are chosen, the new model is made
-    evaluating  the new model is measured
-    ended       nothing will come; the result can still be fetched
+what they are about: "Open.update", "Fetch.plan", "Fetch.model". A phase is the name of a member of
+fedtui.rounds.federation.Phase. What may have crossed a change of phase on its way is not denied
+for being late: the machines drop it or refuse it with a reason. Once the federation has ended
+there is nothing left that it could be late for.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,17 +18,17 @@ from typing import Literal, get_args
 
 import msgspec
 
+from fedtui.rounds.federation import Phase
 from fedtui.wire.messages import BulkMessage, Fetch, FromNode, Open, Role, SessionMessage
 
 State = Literal["pending", "enrolled", "expelled", "left", "rotated"]
-Phase = Literal["waiting", "training", "combining", "evaluating", "ended"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 STATES: tuple[State, ...] = get_args(State)
-PHASES: tuple[Phase, ...] = get_args(Phase)
+PHASES = tuple(phase.name for phase in Phase)
 
 _ALWAYS = frozenset(PHASES)
-_LIVE = frozenset(PHASES) - {"ended"}
+_LIVE = _ALWAYS - {Phase.ENDED.name}
 
 # What keeps a session alive and lets a node read what it is asked to consent to.
 _SESSION = {
@@ -45,8 +42,6 @@ _SESSION = {
     "Leaving": _ALWAYS,
 }
 _MEMBER = _SESSION | {"Away": _LIVE, "RotateKey": _ALWAYS}
-# Late answers are normal (the phase moved on while they travelled): the round machine drops them,
-# the roster only denies what this role could never say.
 _PARTICIPANT = _MEMBER | {
     "Fetch.model": _ALWAYS,
     "Accepting": _LIVE,

@@ -1,0 +1,100 @@
+"""The house rules that a static import graph cannot see, and those that hold for the tree."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("fedtui", "node", "coordinator")
+SOURCES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
+
+# What each entry must never pull in at run time, whatever plug-ins and lazy imports do.
+HEADLESS = ("torch", "scipy", "sklearn", "textual", "ray")
+ENTRIES = [
+    "node.service",
+    "coordinator.service",
+    "fedtui.rounds.federation",
+    "fedtui.control.client",
+]
+
+# Modules whose tests have another module's name, with the reason.
+TESTED_ELSEWHERE = {
+    "fedtui/selection/base.py": "a protocol: tests/contracts/test_every_selection.py",
+    "fedtui/strategies/base.py": "a protocol: tests/contracts/test_every_strategy.py",
+    "fedtui/aggregators/base.py": "a protocol: the tests of each aggregator",
+    "node/trainer_child.py": "a process of its own: tests/node/test_trainer.py starts it",
+    "node/__main__.py": "starts node/cli.py",
+    "coordinator/__main__.py": "starts coordinator/cli.py",
+}
+MAX_LINES = 500
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_headless_parts_load_no_torch_and_no_screen(entry: str) -> None:
+    code = (
+        f"import sys, {entry}\n"
+        f"loaded = sorted(set(m.partition('.')[0] for m in sys.modules) & set({HEADLESS!r}))\n"
+        "sys.exit(' '.join(loaded))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{entry} loads {done.stderr}"
+
+
+def test_importing_fedtui_costs_nothing() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import fedtui; print(*(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["fedtui"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_file_says_what_it_owns_and_is_small(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text)), "no docstring says what this file owns"
+    assert text.count("\n") <= MAX_LINES, "too many rooms in one file"
+
+
+def test_nothing_unpickles_or_runs_what_the_network_says() -> None:
+    banned_modules = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
+    banned_calls = {"eval", "exec", "__import__"}
+    allowed = {("fedtui/plugins.py", "exec")}  # the operator's own task file, pinned by its hash
+    found = []
+    for path in SOURCES:
+        name = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Import(names=names):
+                    found += [(name, a.name) for a in names if a.name in banned_modules]
+                case ast.ImportFrom(module=str(module)) if module in banned_modules:
+                    found.append((name, module))
+                case ast.Call(func=ast.Name(id=called)) if called in banned_calls:
+                    found.append((name, called))
+                case ast.Call(func=ast.Attribute(attr="load", value=ast.Name(id="torch"))):
+                    found.append((name, "torch.load"))
+                case ast.keyword(arg="allow_pickle", value=ast.Constant(value=True)):
+                    found.append((name, "allow_pickle"))
+                case _:
+                    pass
+    assert [f for f in found if f not in allowed] == []
+
+
+def test_every_module_has_a_test_file() -> None:
+    missing = []
+    tested = {p.name for p in (ROOT / "tests").rglob("test_*.py")}
+    for path in SOURCES:
+        name = str(path.relative_to(ROOT))
+        if path.stem == "__init__" or name in TESTED_ELSEWHERE or "/migrations/" in name:
+            continue
+        if f"test_{path.stem}.py" not in tested:
+            missing.append(name)
+    assert missing == [], "write tests/<package>/test_<module>.py, or say here where it is tested"
+
+
+def test_the_list_of_exceptions_is_not_stale() -> None:
+    assert [name for name in TESTED_ELSEWHERE if not (ROOT / name).exists()] == []

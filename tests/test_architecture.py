@@ -60,7 +60,7 @@ def test_every_file_says_what_it_owns_and_is_small(path: Path) -> None:
     assert text.count("\n") <= MAX_LINES, "too many rooms in one file"
 
 
-def test_nothing_unpickles_or_runs_what_the_network_says() -> None:
+def test_C2_nothing_unpickles_or_runs_what_the_network_says() -> None:
     banned_modules = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
     banned_calls = {"eval", "exec", "__import__"}
     allowed = {("fedtui/plugins.py", "exec")}  # the operator's own task file, pinned by its hash

@@ -1,4 +1,4 @@
-"""Documents promise only what exists: IDs have tests, tables have no holes, links lead somewhere."""
+"""Documents promise only what exists: IDs have tests, tables no holes, links lead somewhere."""
 
 import re
 from pathlib import Path

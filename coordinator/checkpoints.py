@@ -61,7 +61,10 @@ def header(manifest: Manifest, round_: int) -> bytes:
 
 
 class CheckpointWriter:
-    """Writes one model, a piece at a time, in manifest order. Slow: use it in a thread."""
+    """Writes one model, a piece at a time, in manifest order. Slow: use it in a thread.
+
+    As a context manager it abandons what was not finished.
+    """
 
     def __init__(
         self, directory: Path, round_: int, manifest: Manifest, *, files: Files = DISK
@@ -114,6 +117,12 @@ class CheckpointWriter:
             handle, self._handle = self._handle, None
             self._files.close(handle)
             self._files.remove(self._half)
+
+    def __enter__(self) -> "CheckpointWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()
 
 
 class CheckpointReader:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from coordinator.roster import Member
 
+FORGOTTEN_LIVES = 1_000_000  # more starts than there can have been since a backup
+
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
@@ -212,6 +214,14 @@ def _abandon(tx: Transaction) -> None:
     c = schema.rounds.c
     stale = update(schema.rounds).where(c.federation == tx.federation, c.outcome == "open")
     tx.connection.execute(stale.values(outcome="abandoned", ended=tx.now))
+
+
+def restored(tx: Transaction, source: str) -> None:
+    """The database is a copy from the past: what was open is lost, later lives are forgotten."""
+    _abandon(tx)
+    c = schema.meta.c
+    tx.connection.execute(update(schema.meta).values(incarnation=c.incarnation + FORGOTTEN_LIVES))
+    tx.note("restored from backup", source)
 
 
 def _federation(tx: Transaction, what: str, reason: str, *, values: dict[str, object]) -> None:

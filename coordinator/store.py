@@ -166,6 +166,10 @@ class Store:
         if records:
             await self._do(lambda tx: recording.write(tx, records))
 
+    def mark_restored(self, source: str) -> None:
+        """This database came from a backup: fence off the lives it does not know of. Blocks."""
+        self._writer.submit(lambda tx: recording.restored(tx, source)).result()
+
     async def describe_federation(self, *, name: str, task: str) -> None:
         """Give the federation its names for people."""
         c = schema.federations.c

@@ -103,7 +103,7 @@ class TrustedCoordinator(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class TrustStore:
-    """The pinned coordinators of one node. Every call reads the file: two programs may share it."""
+    """The coordinators one node pinned. Every call reads the file: two programs may share it."""
 
     def __init__(self, directory: Path) -> None:
         """Use `trusted.json` in `directory`; it need not exist yet."""

@@ -68,9 +68,11 @@ class KeyPair:
             CryptoError: `public` is no key of full order (the result would be all zeros, known to
                 all).
         """
+        if len(public) != KEY_BYTES:  # the binding does not look, and would read past the end
+            raise CryptoError(f"an X25519 key has 32 bytes, this one {len(public)}")
         try:
             return bindings.crypto_scalarmult(self._secret, public)
-        except (SodiumError, ValueError) as error:
+        except SodiumError as error:
             raise CryptoError("the other side sent an X25519 key that is not usable") from error
 
 

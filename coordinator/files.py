@@ -44,9 +44,15 @@ class StoreConflict(StoreError):  # noqa: N818  as above
     exit_code = ExitCode.FAILED
 
 
-def said(error: OSError) -> StoreError:
-    """The outcome that an OSError means."""
-    text = f"{error.filename or 'the disk'}: {error.strerror or error}"
+def said(error: OSError, *, syncing: bool = False) -> StoreError:
+    """The outcome that an OSError means; a failed sync is fatal, whatever its reason."""
+    what = error.filename or "the disk"
+    text = f"{what}: {error.strerror or error}"
+    if syncing:
+        return StoreFatal(
+            f"{what} could not be synced ({error.strerror}); what was written last may be lost: "
+            "check the disk, then start the coordinator again"
+        )
     if error.errno in _LATER:
         return StoreUnavailable(f"{text}; make room or make it writable, then it goes on")
     return StoreFatal(f"{text}; the coordinator has to stop, check the disk and start it again")
@@ -54,16 +60,11 @@ def said(error: OSError) -> StoreError:
 
 @contextmanager
 def outcomes(*, syncing: bool = False) -> Iterator[None]:
-    """Turn OSError into StoreUnavailable or StoreFatal; while `syncing` always into StoreFatal."""
+    """Turn OSError into StoreUnavailable or StoreFatal."""
     try:
         yield
     except OSError as error:
-        if not syncing:
-            raise said(error) from error
-        raise StoreFatal(
-            f"{error.filename or 'the disk'} could not be synced ({error.strerror}); what was "
-            "written last may be lost: check the disk, then start the coordinator again"
-        ) from error
+        raise said(error, syncing=syncing) from error
 
 
 class Files(Protocol):

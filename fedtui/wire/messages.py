@@ -17,7 +17,8 @@ One session over one websocket, I the node (initiator), R the coordinator (respo
                ( Result R>I | Abort R>I )
     evaluation = Evaluate R>I, [ Fetch(model), bulk ], Evaluation I>R ; Scored R>I
     notice   = Waiting R>I | Ended R>I | Away I>R | Leaving I>R | RotateKey I>R, Rotated R>I
-    bulk     = Open, ( Refuse | Accept, DATA*, CREDIT*, Receipt )    either direction
+    bulk     = Open, ( Refuse | Accept, DATA*, CREDIT*, ( Receipt | [ Refuse ], Cancel ) )
+                                                                     either direction
     echo     = Echo, EchoReply                 round-trip time, either direction
 
 Every message of a round names (incarnation, round, attempt): what belongs to another is dropped.
@@ -314,6 +315,12 @@ class Refuse(Message, frozen=True, kw_only=True):
     text: Text
 
 
+class Cancel(Message, frozen=True, kw_only=True):
+    """The sender gives the stream up, or obeys a Refuse in mid-flow: no more of it comes."""
+
+    stream: StreamId
+
+
 class Receipt(Message, frozen=True, kw_only=True):
     """All bytes arrived, their digest is right and they are on disk."""
 
@@ -339,7 +346,7 @@ class ErrorReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 Hello = ServerHello | ClientHello
-BulkMessage = Open | Accept | Refuse | Receipt
+BulkMessage = Open | Accept | Refuse | Receipt | Cancel
 SessionMessage = Welcome | SessionReady | Enrolled | Echo | EchoReply
 FromNode = Fetch | Accepting | Declining | Progress | Evaluation | Away | Leaving | RotateKey
 FromCoordinator = Offer | Abort | Result | Evaluate | Scored | Waiting | Ended | Rotated

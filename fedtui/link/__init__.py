@@ -1,0 +1,1 @@
+"""A session brought to life: the part of a websocket that node and coordinator share."""

@@ -6,7 +6,7 @@ undone. `crash` picks one of the states that a power loss allows; `fail` makes a
 """
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable  # noqa: TC003  as everywhere in the tests
 from dataclasses import dataclass, field
 from pathlib import Path
 

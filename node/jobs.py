@@ -143,7 +143,11 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag="evaluated"):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, tag="checked"):
-    """What a dry run found. `classes` counts the examples of each class (empty: no classes)."""
+    """What a dry run found.
+
+    `classes` counts the examples of each class (empty: no classes); `sums` are those of the
+    untrained model on up to 1,000 examples; `sends` says in a sentence what would leave the node.
+    """
 
     job_id: int
     num_examples: int
@@ -152,7 +156,6 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, tag="checked"):
     metric: str
     sums: dict[str, float]
     sends: str
-    task_sha256: str | None = None
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True, tag="predicted"):
@@ -184,6 +187,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag="cancelled"):
 Outcome = Trained | Evaluated | Checked | Predicted | JobFailed | Cancelled
 Reply = Ready | Progress | Outcome
 
+EXIT_MEMORY = 75  # exit status of a trainer that went over its memory limit
 MAX_LINE_BYTES = 16 * 2**20  # explicit indices of a large data set fit
 
 

@@ -63,6 +63,11 @@ class Hooks:
 _NO_HOOKS = Hooks()
 
 
+def set_num_threads(num_threads: int) -> None:
+    """How many threads torch may use from now on; results differ in their last bits."""
+    torch.set_num_threads(num_threads)
+
+
 def initial(task: Task, *, seed: int) -> Params:
     """A task's fresh model, the same for the same seed. ParamsError for one that cannot travel."""
     if isinstance(task, FixedUpdate):
@@ -223,7 +228,7 @@ class _Loop:
         bad = first_outside(self._model.values.numpy(), limit=math.inf)
         if bad is not None:
             said += f", and tensor {self._model.manifest.tensor_at(bad)!r} holds NaN or Inf"
-        return f"{said}: nothing was sent; {_REMEDY}"
+        return f"{said}: nothing is sent; {_REMEDY}"
 
 
 _REMEDY = "look for NaN or huge values in the data, or ask for a lower learning_rate"
@@ -234,7 +239,7 @@ def _check(update_D: Vector, manifest: Manifest) -> None:
     bad = first_outside(update_D, limit=math.inf)
     if bad is not None:
         raise TrainError(
-            f"the update of tensor {manifest.tensor_at(bad)!r} holds NaN or Inf: nothing was sent; "
+            f"the update of tensor {manifest.tensor_at(bad)!r} holds NaN or Inf: nothing is sent; "
             f"{_REMEDY}"
         )
 

@@ -1,8 +1,8 @@
 """Handwritten digits: the 1,797 real 8x8 images that come with scikit-learn. Works offline.
 
 The default task: small enough to train in seconds, real enough to fail when something is wrong.
-The images are Alpaydin and Kaynak's (UCI, 1998). A fixed fifth of them, the same everywhere, is the
-test part for an evaluator; the rest is the training part.
+The images are Alpaydin and Kaynak's (UCI, 1998). A fixed fifth of them, the same everywhere, is
+the test part for an evaluator; the rest is the training part.
 
 The file is read without importing scikit-learn, which would cost every trainer a second of CPU.
 """

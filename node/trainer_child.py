@@ -1,0 +1,318 @@
+"""The trainer process: takes jobs from the daemon, trains, and answers (node/jobs.py).
+
+The one program of a node that meets the operator's data, torch, and task code. It holds no key and
+opens no socket. Rules:
+
+- It ends when stdin closes: a daemon that dies, however it dies, takes its trainer along.
+- Torch is imported by the first job that needs it; a task with `fixed_update` never does.
+- An update is written under a temporary name and renamed: `out_path` is whole or absent. It is not
+  synced: after a power cut the daemon's digest of it decides.
+- Resident memory is watched, and the process ends above the operator's limit with a reply that
+  says so. (RLIMIT_AS counts address space, of which torch reserves gigabytes.)
+- Examples are read once and kept for the next job of the same task and data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import hashlib
+import os
+import signal
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from fedtui import plugins
+from fedtui.learning import metrics
+from fedtui.learning.data import DataError, Examples
+from fedtui.learning.params import Params, ParamsError
+from fedtui.learning.partition import holdout
+from fedtui.learning.result import StoppedError, TrainError
+from fedtui.learning.task import FixedUpdate, describe, load
+from fedtui.wire.tensors import TensorError, check_finite, to_bytes
+from node.jobs import (
+    Cancelled,
+    Checked,
+    CheckJob,
+    Evaluated,
+    EvaluateJob,
+    FailureKind,
+    Job,
+    JobFailed,
+    Outcome,
+    Predicted,
+    PredictJob,
+    Progress,
+    Ready,
+    TaskRef,
+    Trained,
+    TrainJob,
+)
+from node.trainer_pipes import Inbox, Outbox, start, watch_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from fedtui.learning.params import Vector
+    from fedtui.learning.result import TrainProgress, TrainResult
+    from fedtui.learning.task import Task
+    from fedtui.strategies.base import Strategy
+
+_PROGRESS_EVERY_S = 0.25
+_WRITE_CHUNK = 2**20
+_CHECK_EXAMPLES = 1000
+_KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
+    (DataError, "data"),
+    (plugins.PluginError, "task"),
+    (ParamsError, "task"),
+    (TrainError, "training"),
+    (TensorError, "training"),
+    (MemoryError, "memory"),
+)
+
+
+class Jobs:
+    """Does jobs, one at a time; keeps the last task and its examples."""
+
+    def __init__(self, inbox: Inbox, outbox: Outbox, *, num_threads: int) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._num_threads = num_threads
+        self._task: tuple[bytes, Task | FixedUpdate | None] = (b"", None)
+        self._share: tuple[bytes, tuple[Examples, Examples] | None] = (b"", None)
+        self._last_said_s = 0.0
+
+    def do(self, job: Job) -> Outcome:
+        """The job's outcome; whatever goes wrong is one, too."""
+        try:
+            task = self._task_of(job.task)
+            match job:
+                case TrainJob():
+                    return self._train(job, task)
+                case EvaluateJob():
+                    return Evaluated(job_id=job.job_id, sums=self._evaluate(job, task))
+                case CheckJob():
+                    return self._check(job, task)
+                case PredictJob():
+                    return self._predict(job, task)
+        except StoppedError:
+            return Cancelled(job_id=job.job_id)
+        except Exception as error:  # noqa: BLE001 - tasks are foreign code: any error is an outcome
+            return _failed(job, error)
+
+    def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
+        started_s = time.monotonic()
+        if isinstance(task, FixedUpdate):
+            update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
+            sums = _nothing(task)
+        else:
+            result = self._train_task(job, task, started_s)
+            update_D, num_examples, sums = result.update_D, result.num_examples, result.sums
+        check_finite(update_D, job.manifest)
+        return Trained(
+            job_id=job.job_id,
+            out_path=job.out_path,
+            digest=_write_vector(Path(job.out_path), update_D),
+            num_examples=num_examples,
+            sums=sums,
+            seconds=time.monotonic() - started_s,
+        )
+
+    def _train_task(self, job: TrainJob, task: Task, started_s: float) -> TrainResult:
+        train, _ = self._share_of(task, job)
+        strategy: Strategy = plugins.build("strategies", job.strategy, **job.strategy_options)
+        side = _torch_side(self._num_threads)
+        hooks = side.Hooks(
+            correct=strategy.correct,
+            progress=functools.partial(self._progress, job.job_id, started_s),
+            cancelled=self._inbox.is_cancelled,
+        )
+        seed = (job.seed, job.round, job.node_index)
+        result: TrainResult = side.train_locally(
+            task, _model(job), train, job.training, seed=seed, hooks=hooks
+        )
+        return result
+
+    def _progress(self, job_id: int, started_s: float, said: TrainProgress) -> None:
+        now_s = time.monotonic()
+        if now_s - self._last_said_s < _PROGRESS_EVERY_S:
+            return
+        self._last_said_s = now_s
+        self._outbox.send(
+            Progress(
+                job_id=job_id,
+                epoch=said.epoch,
+                num_epochs=said.num_epochs,
+                batch=said.batch,
+                num_batches=said.num_batches,
+                loss=said.loss,
+                examples_per_s=said.num_examples_done / max(now_s - started_s, 1e-9),
+            )
+        )
+
+    def _evaluate(self, job: EvaluateJob, task: Task | FixedUpdate) -> dict[str, float]:
+        if isinstance(task, FixedUpdate):
+            return _nothing(task)
+        train, held = self._share_of(task, job)
+        side = _torch_side(self._num_threads)
+        examples = held if job.holdout else train
+        sums: dict[str, float] = side.evaluate(
+            task, _model(job), examples, cancelled=self._inbox.is_cancelled
+        )
+        return sums
+
+    def _check(self, job: CheckJob, task: Task | FixedUpdate) -> Checked:
+        num_examples, classes = 0, dict[str, int]()
+        if isinstance(task, FixedUpdate):
+            manifest, sums = task.manifest(), _nothing(task)
+        else:
+            examples = load(task, job.data)
+            num_examples, classes = len(examples), _classes(task, examples)
+            side = _torch_side(self._num_threads)
+            params = side.initial(task, seed=1)
+            once = msgspec.structs.replace(job.training, steps=1)
+            side.train_locally(task, params, examples, once, seed=(1, 1, 0))
+            first = examples.take(np.arange(min(num_examples, _CHECK_EXAMPLES)))
+            manifest, sums = params.manifest, side.evaluate(task, params, first)
+        metrics.score(task.metric, sums)  # a ValueError if the task leaves a sum out
+        return Checked(
+            job_id=job.job_id,
+            num_examples=num_examples,
+            classes=classes,
+            manifest=manifest,
+            metric=task.metric,
+            sums=sums,
+            sends=describe(manifest, task.metric),
+        )
+
+    def _predict(self, job: PredictJob, task: Task | FixedUpdate) -> Predicted:
+        if isinstance(task, FixedUpdate):
+            raise DataError("this task predicts nothing: it exists for benchmarks")
+        x = task.prepare(task.inputs(job.data))
+        answers = _torch_side(self._num_threads).predict(task, _model(job), x)
+        num_rows = _write_rows(Path(job.out_path), answers)
+        return Predicted(job_id=job.job_id, out_path=job.out_path, num_rows=num_rows)
+
+    def _task_of(self, ref: TaskRef) -> Task | FixedUpdate:
+        key = msgspec.json.encode(ref)
+        kept_key, task = self._task
+        if task is None or kept_key != key:
+            if ref.file is not None:
+                task = plugins.build_file(Path(ref.file), ref.sha256, **ref.options)
+            else:
+                task = plugins.build("tasks", ref.name, **ref.options)
+            self._task = (key, task)
+        return task
+
+    def _share_of(self, task: Task, job: TrainJob | EvaluateJob) -> tuple[Examples, Examples]:
+        """This node's prepared examples: what trains, and what is held out."""
+        key = msgspec.json.encode((job.task, job.data, job.holdout, job.seed))
+        kept_key, share = self._share
+        if share is None or kept_key != key:
+            self._share = (b"", None)  # let go of the old examples before reading others
+            examples = load(task, job.data)
+            train, held = holdout(len(examples), job.holdout, seed=job.seed)
+            share = (examples.take(train), examples.take(held))
+            self._share = (key, share)
+        return share
+
+
+@functools.cache
+def _torch_side(num_threads: int) -> ModuleType:
+    from fedtui.learning import trainer  # noqa: PLC0415 - seconds and 200 MB: when needed
+
+    trainer.set_num_threads(num_threads)
+    return trainer
+
+
+def _nothing(task: FixedUpdate) -> dict[str, float]:
+    return {name: float(name == "examples") for name in metrics.sums_for(task.metric)}
+
+
+def _classes(task: Task, examples: Examples) -> dict[str, int]:
+    if examples.y.dtype.kind not in "iu":
+        return {}
+    numbers, counts = np.unique(examples.y, return_counts=True)
+    labels = task.labels
+    names = [labels[i] if 0 <= i < len(labels) else str(i) for i in numbers.tolist()]
+    return dict(zip(names, counts.tolist(), strict=True))
+
+
+def _model(job: TrainJob | EvaluateJob | PredictJob) -> Params:
+    """The model file, mapped rather than read."""
+    size = Path(job.model_path).stat().st_size
+    if size != job.manifest.num_bytes:
+        raise ParamsError(
+            f"the model file has {size} bytes, the manifest promises {job.manifest.num_bytes}"
+        )
+    mapped = np.memmap(job.model_path, "<f4", "r")
+    return Params(job.manifest, np.asarray(mapped).astype(np.float32, copy=False))
+
+
+def _write_vector(path: Path, update_D: Vector) -> str:
+    """Write the wire form, whole or not at all; BLAKE2b-256 of it as hex."""
+    data = to_bytes(update_D)
+    state = hashlib.blake2b(digest_size=32)
+    scratch = path.with_name(path.name + ".tmp")
+    with scratch.open("wb") as file:
+        for begin in range(0, len(data), _WRITE_CHUNK):
+            chunk = data[begin : begin + _WRITE_CHUNK]
+            state.update(chunk)
+            file.write(chunk)
+    scratch.replace(path)
+    return state.hexdigest()
+
+
+def _write_rows(path: Path, answers: Iterator[dict[str, str | float]]) -> int:
+    num_rows = 0
+    scratch = path.with_name(path.name + ".tmp")
+    with scratch.open("wb") as file:
+        for row, answer in enumerate(answers, 1):
+            file.write(msgspec.json.encode({"row": row, **answer}) + b"\n")
+            num_rows = row
+    scratch.replace(path)
+    return num_rows
+
+
+def _failed(job: Job, error: Exception) -> JobFailed:
+    for known, kind in _KINDS:
+        if isinstance(error, known):
+            return JobFailed(job_id=job.job_id, reason=str(error), kind=kind)
+    if isinstance(error, OSError):
+        reason = f"cannot use {error.filename}: {error.strerror}"
+        return JobFailed(job_id=job.job_id, reason=reason, kind="internal")
+    traceback.print_exception(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    reason = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
+    if job.task.file is not None:
+        return JobFailed(job_id=job.job_id, reason=f"the task failed: {reason}", kind="task")
+    return JobFailed(job_id=job.job_id, reason=f"a bug in the trainer: {reason}", kind="internal")
+
+
+def main() -> None:
+    """Take jobs until the daemon is gone."""
+    parser = argparse.ArgumentParser(prog="node.trainer_child")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--memory-mb", type=int, default=0, help="0: no limit")
+    parser.add_argument("--nice", type=int, default=10)
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
+    os.nice(chosen.nice)
+    inbox, outbox = Inbox(), Outbox()
+    start(inbox.listen)
+    if chosen.memory_mb:
+        start(functools.partial(watch_memory, chosen.memory_mb, inbox, outbox))
+    jobs = Jobs(inbox, outbox, num_threads=chosen.threads)
+    outbox.send(Ready(pid=os.getpid()))
+    while True:
+        outbox.send(jobs.do(inbox.next()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""One life of the trainer process, from spawn to exit: lines in, lines out, and why it ended.
+
+node/trainer.py decides when lives begin and end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from node.jobs import (
+    EXIT_MEMORY,
+    MAX_LINE_BYTES,
+    Cancel,
+    JobFailed,
+    Progress,
+    Ready,
+    decode_reply,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from node.jobs import Job, Outcome
+
+_STDERR_TAIL = 8192
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerLimits:
+    """What the operator allows the trainer; `memory_mb` 0 is no limit."""
+
+    num_threads: int = 1
+    memory_mb: int = 0
+    niceness: int = 10
+    cancel_grace_s: float = 2.0
+
+
+class TrainerLife:
+    """A running process. `ready` and `gone` are set once; `gone` implies `ready`.
+
+    `on_end` is called just before `gone` is set, with a sentence that says why the process ended,
+    or None if we ended it ourselves.
+    """
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, on_end: Callable[[str | None], None]
+    ) -> None:
+        self.ready = asyncio.Event()
+        self.gone = asyncio.Event()
+        self._process = process
+        self._on_end = on_end
+        self._expected = False
+        self._complaint: str | None = None
+        self._stderr_tail = b""
+        self._waiting: _Waiting | None = None
+        self._task = asyncio.create_task(self._live(), name="trainer process")
+
+    @classmethod
+    async def begin(
+        cls, limits: TrainerLimits, on_end: Callable[[str | None], None]
+    ) -> TrainerLife:
+        """Spawn the process. Raises OSError when the system cannot."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # the working directory may hold a file named like a module of ours
+            "-m",
+            "node.trainer_child",
+            f"--threads={limits.num_threads}",
+            f"--memory-mb={limits.memory_mb}",
+            f"--nice={limits.niceness}",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=MAX_LINE_BYTES,
+            env=_environment(limits.num_threads),
+            start_new_session=True,  # Ctrl-C in the daemon's terminal is not for the trainer
+        )
+        return cls(process, on_end)
+
+    @property
+    def ending(self) -> bool:
+        """Whether we told the process to end; `gone` follows."""
+        return self._expected
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    async def do(self, job: Job, on_progress: Callable[[Progress], None]) -> Outcome | None:
+        """Send a job and wait for its outcome; None if the process ended first."""
+        self._waiting = _Waiting(
+            job.job_id, on_progress, asyncio.get_running_loop().create_future()
+        )
+        if self.gone.is_set():
+            return None
+        self._send(encode(job))
+        return await self._waiting.outcome
+
+    def cancel(self, job_id: int) -> None:
+        """Ask the process to stop a job."""
+        self._send(encode(Cancel(job_id=job_id)))
+
+    def let_go(self) -> None:
+        """Close stdin, upon which the process ends by itself."""
+        self._expected = True
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def kill(self) -> None:
+        """End the process now. Harmless when it is gone."""
+        self._expected = True
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def _send(self, line: bytes) -> None:
+        if self._process.stdin is not None and not self._process.stdin.is_closing():
+            self._process.stdin.write(line)
+
+    async def _live(self) -> None:
+        try:
+            await asyncio.gather(self._read_replies(), self._read_stderr())
+        finally:
+            if self._process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.kill()
+            status = await self._process.wait()
+            cause = self._complaint or _cause(status, self._stderr_tail)
+            self._on_end(None if self._expected else cause)
+            self.gone.set()
+            self.ready.set()
+            if self._waiting is not None and not self._waiting.outcome.done():
+                self._waiting.outcome.set_result(None)
+
+    async def _read_replies(self) -> None:
+        stdout = self._process.stdout
+        if stdout is None:
+            return
+        while True:
+            try:
+                line = await stdout.readline()
+                if not line:
+                    return
+                reply = decode_reply(line)
+            except (msgspec.DecodeError, ValueError):  # ValueError: longer than the limit
+                self._complaint = "the trainer was stopped: it wrote a line that is no reply"
+                self._process.kill()
+                return
+            waiting = self._waiting
+            if isinstance(reply, Ready):
+                self.ready.set()
+            elif waiting is None or reply.job_id != waiting.job_id:
+                continue  # a job that nobody waits for any more
+            elif isinstance(reply, Progress):
+                waiting.on_progress(reply)
+            elif not waiting.outcome.done():
+                if isinstance(reply, JobFailed) and reply.kind == "memory":
+                    self.kill()  # what it holds is not to be kept; the reply says why it ended
+                waiting.outcome.set_result(reply)
+
+    async def _read_stderr(self) -> None:
+        stderr = self._process.stderr
+        while stderr is not None and (chunk := await stderr.read(4096)):
+            self._stderr_tail = (self._stderr_tail + chunk)[-_STDERR_TAIL:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Who waits for a job's outcome."""
+
+    job_id: int
+    on_progress: Callable[[Progress], None]
+    outcome: asyncio.Future[Outcome | None]
+
+
+def _environment(num_threads: int) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FEDTUI_")}
+    return kept | dict.fromkeys(_THREAD_VARIABLES, str(num_threads))
+
+
+def _cause(status: int, stderr_tail: bytes) -> str:
+    """Why a process ended that nobody asked to end."""
+    if status < 0:
+        hint = " (out of memory?)" if -status == signal.SIGKILL else ""
+        return f"the trainer was killed by signal {-status}{hint}"
+    if status == EXIT_MEMORY:
+        return "the trainer went over its memory limit"
+    lines = stderr_tail.decode(errors="replace").strip().splitlines()
+    last = f": {lines[-1][:200]}" if lines else ""
+    return f"the trainer ended by itself with status {status}{last}"

@@ -65,7 +65,7 @@ class Invite:
                 *map(_pack_address, self.addresses),
             )
         )
-        return PREFIX + base64.urlsafe_b64encode(body + _checksum(body)).decode().rstrip("=")
+        return PREFIX + _text_of(body + _checksum(body))
 
     @classmethod
     def parse(cls, text: str) -> "Invite":
@@ -74,12 +74,14 @@ class Invite:
         Raises:
             InviteError: not an invite, of another version, incomplete or mistyped; says which.
         """
-        data = _bytes_of(text)
+        letters = _letters_of(text)
+        data = _bytes_of(letters)
         addresses, end = _read_addresses(data)
         if len(data) < end + _CHECKSUM_BYTES:
             raise InviteError(f"this invite is incomplete: its end is missing; {_BROKEN}")
         body = data[:end]
-        if data[end:] != _checksum(body) or body[0] != VERSION:
+        # The last letter may hold bits beyond the last byte: one invite has one text.
+        if data[end:] != _checksum(body) or body[0] != VERSION or _text_of(data) != letters:
             raise InviteError(f"this invite has a typing mistake in it; {_BROKEN}")
         return cls(
             coordinator_id=body[1:33],
@@ -105,8 +107,8 @@ def secret_hash(secret: bytes) -> bytes:
     return digest("invite secret", secret)
 
 
-def _bytes_of(text: str) -> bytes:
-    """Undo the text form and check prefix and version."""
+def _letters_of(text: str) -> str:
+    """Return what follows the prefix, after a look at it."""
     if len(text) > MAX_TEXT_CHARACTERS:
         raise InviteError(f"this is not an invite: it is longer than any; {_BROKEN}")
     form = _FORM.fullmatch("".join(text.split()))
@@ -120,15 +122,20 @@ def _bytes_of(text: str) -> bytes:
             f"this invite has format {version}, this fedtui reads format {VERSION}: "
             "install the version of fedtui that the coordinator runs"
         )
+    return letters
+
+
+def _bytes_of(letters: str) -> bytes:
     try:
-        data = base64.b64decode(letters + "=" * (-len(letters) % 4), altchars="-_", validate=True)
+        return base64.b64decode(letters + "=" * (-len(letters) % 4), altchars="-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise InviteError(
             f"this invite has a typing mistake in it, or its end is missing; {_BROKEN}"
         ) from error
-    if base64.urlsafe_b64encode(data).decode().rstrip("=") != letters:
-        raise InviteError(f"this invite has a typing mistake in it; {_BROKEN}")
-    return data
+
+
+def _text_of(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _read_addresses(data: bytes) -> tuple[list[bytes], int]:

@@ -16,6 +16,14 @@ MAX_INPUT_CHARACTERS = 1024
 _DROPPED = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 _VARIATION_SELECTORS = range(0xFE00, 0xFE10)  # they change how wide a terminal draws the character
 
+# Wide since Unicode 16 (trigrams, hexagrams, counting rods): older tables still call them narrow.
+_NEWLY_WIDE = (
+    range(0x2630, 0x2638),
+    range(0x268A, 0x2690),
+    range(0x4DC0, 0x4E00),
+    range(0x1D300, 0x1D377),
+)
+
 
 def safe_label(text: str, cells: int = MAX_CELLS) -> str:
     """Return `text` as at most `cells` terminal cells of one line; may be empty."""
@@ -54,4 +62,5 @@ def _width(character: str) -> int:
     """Cells of one character; never less than a terminal takes."""
     if unicodedata.category(character) in {"Mn", "Me"}:
         return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    wide = unicodedata.east_asian_width(character) in "WF"
+    return 2 if wide or any(ord(character) in some for some in _NEWLY_WIDE) else 1

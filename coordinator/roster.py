@@ -39,6 +39,7 @@ _SESSION = {
     "Accept": _ALWAYS,  # of the bulk streams that the coordinator opens
     "Refuse": _ALWAYS,
     "Receipt": _ALWAYS,
+    "Cancel": _ALWAYS,
     "Leaving": _ALWAYS,
 }
 _MEMBER = _SESSION | {"Away": _LIVE, "RotateKey": _ALWAYS}

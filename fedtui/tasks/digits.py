@@ -25,21 +25,40 @@ if TYPE_CHECKING:
 
 _NUM_PIXELS = 64
 _NUM_TEST = 360
+_MEAN, _SPREAD = 0.3, 0.38  # of pixels scaled to 0..1; without it training is far slower
 
 
 class Digits(Classification):
-    """A perceptron with one hidden layer of `hidden` units on 64 pixels."""
+    """`model` is `mlp`, with one layer of `hidden` units, or `cnn`, with two 3x3 convolutions.
+
+    The mlp reaches 95 % with four nodes in 3 to 6 rounds of one epoch (SGD, learning rate 0.1,
+    momentum 0.9, batch 16), iid and Dirichlet(0.5) alike.
+    """
 
     labels = tuple("0123456789")
 
-    def __init__(self, hidden: int = 64) -> None:
+    def __init__(self, model: str = "mlp", hidden: int = 64) -> None:
+        if model not in {"mlp", "cnn"}:
+            raise ValueError(f"model is {model!r}, expected mlp or cnn")
         if not 1 <= hidden <= 4096:
             raise ValueError(f"hidden is {hidden}, expected 1 to 4096")
+        self._kind = model
         self._hidden = hidden
 
     def model(self) -> nn.Module:
+        if self._kind == "mlp":
+            return nn.Sequential(
+                nn.Linear(_NUM_PIXELS, self._hidden), nn.ReLU(), nn.Linear(self._hidden, 10)
+            )
         return nn.Sequential(
-            nn.Linear(_NUM_PIXELS, self._hidden), nn.ReLU(), nn.Linear(self._hidden, 10)
+            nn.Unflatten(1, (1, 8, 8)),
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(512, 10),
         )
 
     def data(self, source: DataSource) -> Examples:
@@ -52,7 +71,7 @@ class Digits(Classification):
         return _split(table[np.sort(chosen)])
 
     def prepare(self, x: Array) -> Array:
-        return (x / 16.0).astype(np.float32)
+        return ((x / 16.0 - _MEAN) / _SPREAD).astype(np.float32)
 
     def inputs(self, source: DataSource) -> Array:
         """Rows of 64 pixels; a 65th number, the label, is ignored."""

@@ -11,11 +11,11 @@ survivors are chosen the set never changes; nobody's update is taken who did not
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError
+from fedtui.rounds.cohort import AWAITED, Cohort, Member, Standing
 from fedtui.rounds.history import OpenAttempt
 from fedtui.rounds.machine import (
     AcceptUpdate,
@@ -47,7 +47,12 @@ from fedtui.rounds.records import (
     SurvivorsChosen,
     UpdateReceived,
 )
+from fedtui.rounds.sums import total, training_sums
+from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Abort, Accepting, Declining, ModelRef, Offer, Progress
+from fedtui.wire.texts import short_text
+
+MAX_REASON_CELLS = 100
 
 
 class Phase(Enum):
@@ -74,42 +79,6 @@ TRANSITIONS: dict[tuple[Phase, str], Phase] = {
 _FORWARD = {(start, end) for (start, _), end in TRANSITIONS.items()}
 
 
-class Standing(Enum):
-    """Where a member of the cohort stands."""
-
-    OFFERED = "offered"
-    TRAINING = "training"
-    SENDING = "sending"
-    DELIVERED = "delivered"
-    DECLINED = "declined"
-    LOST = "lost"
-
-
-AWAITED = frozenset({Standing.OFFERED, Standing.TRAINING, Standing.SENDING})
-
-
-@dataclass(slots=True)
-class Member:
-    """What the coordinator knows of one node in this attempt."""
-
-    standing: Standing = Standing.OFFERED
-    reason: str = ""
-    stage: str = ""
-    fraction: float = 0.0
-    away_until: float | None = None
-    opened: UpdateOpened | None = None
-    streams: set[int] = field(default_factory=set)
-
-
-def total(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Add sums by name; exactly rounded, so the order in which they arrived leaves no trace."""
-    columns: dict[str, list[float]] = {}
-    for part in parts:
-        for name, value in part.items():
-            columns.setdefault(name, []).append(value)
-    return {name: math.fsum(columns[name]) for name in sorted(columns)}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """What stays the same for every round of a federation in one life of the coordinator."""
@@ -131,7 +100,7 @@ class RoundCoordinator:
         self.attempt = attempt
         self.base = base
         self.phase = Phase.INVITING
-        self.members: dict[NodeId, Member] = {}
+        self._cohort = Cohort(())
         self.contributions: dict[NodeId, Contribution] = {}
         self._sums: dict[NodeId, dict[str, float]] = {}
         self.failure: str | None = None
@@ -145,12 +114,12 @@ class RoundCoordinator:
 
     def begin(self, cohort: frozenset[NodeId], now: float) -> list[CoordinatorEffect]:
         """Offer the round to the cohort."""
-        if self.members:
-            raise LocalProtocolError("this attempt has begun already")
+        if self.members or not cohort:
+            raise LocalProtocolError("an attempt begins once, with at least one node")
         deadlines = self.frame.plan.deadlines
         self._accept_until = now + deadlines.accept_s
         self._update_until = now + deadlines.update_s
-        self.members = {node: Member() for node in sorted(cohort)}
+        self._cohort = Cohort(cohort)
         record = RoundStarted(
             self.round,
             self.attempt,
@@ -160,17 +129,19 @@ class RoundCoordinator:
             deadline=self._update_until,
             incarnation=self.frame.incarnation,
         )
-        offers = [self._offer(node, now) for node in self.members]
-        return [Persist(record), *offers]
+        offer = self._offer(now)
+        return [Persist(record), *(Send(node, offer) for node in self.members)]
 
     def resume(self, attempt: OpenAttempt) -> list[CoordinatorEffect]:
         """Finish an attempt whose survivors were chosen before the coordinator went down."""
         if attempt.survivors is None:
             raise LocalProtocolError("only an attempt with survivors can be resumed")
-        self.members = {node: Member(Standing.LOST) for node in attempt.cohort}
+        self._cohort = Cohort(attempt.cohort)
+        for node in attempt.cohort:
+            self._cohort.lose(node, "the coordinator was restarted")
         for update in attempt.updates:
             if update.node in attempt.survivors:
-                self.members[update.node] = Member(Standing.DELIVERED)
+                self._cohort.stand(update.node, Standing.DELIVERED)
                 weight = round(update.weight or 0)
                 self.contributions[update.node] = Contribution(update.node, update.digest, weight)
                 self._sums[update.node] = update.sums
@@ -181,11 +152,20 @@ class RoundCoordinator:
     # ---- what others may ask --------------------------------------------------------------------
 
     @property
+    def members(self) -> dict[NodeId, Member]:
+        """The whole cohort, sorted by id."""
+        return self._cohort.members
+
+    @property
+    def awaited(self) -> dict[NodeId, Member]:
+        """Those from whom an update may still come."""
+        return self._cohort.awaited
+
+    @property
     def deadline(self) -> float | None:
         if self.phase not in {Phase.INVITING, Phase.COLLECTING}:
             return None
-        times = [m.away_until for m in self.awaited.values() if m.away_until is not None]
-        times.append(self._update_until)
+        times = [self._update_until, *self._cohort.away_until()]
         if self.phase is Phase.INVITING:
             times.append(self._accept_until)
         return min(times)
@@ -194,10 +174,6 @@ class RoundCoordinator:
     def sums(self) -> dict[str, float]:
         """Training sums over the updates received so far."""
         return total(self._sums.values())
-
-    @property
-    def awaited(self) -> dict[NodeId, Member]:
-        return {n: m for n, m in self.members.items() if m.standing in AWAITED}
 
     @property
     def survivors(self) -> tuple[NodeId, ...]:
@@ -253,22 +229,18 @@ class RoundCoordinator:
                 return self._on_broken(event)
 
     def _on_joined(self, node: NodeId, now: float) -> list[CoordinatorEffect]:
-        member = self.awaited.get(node)
-        if member is None or self.phase not in {Phase.INVITING, Phase.COLLECTING}:
+        if node not in self.awaited:
             return []
-        member.away_until = None
-        member.streams.clear()
-        return [self._offer(node, now)]
+        self._cohort.come_back(node)
+        return [Send(node, self._offer(now))]
 
     def _on_left(self, event: Left, now: float) -> None:
-        member = self.awaited.get(event.node)
-        if member is None:
+        if event.node not in self.awaited:
             return
-        member.streams.clear()
         if event.for_good:
-            self._lose(member, "left the federation")
+            self._cohort.lose(event.node, "left the federation")
         else:
-            member.away_until = now + self.frame.plan.deadlines.rejoin_s
+            self._cohort.leave(event.node, now + self.frame.plan.deadlines.rejoin_s)
 
     def _on_said(self, event: Said) -> None:
         message = event.message
@@ -280,10 +252,10 @@ class RoundCoordinator:
         match message:
             case Accepting():
                 if member.standing is Standing.OFFERED:
-                    member.standing = Standing.TRAINING
+                    self._cohort.stand(event.node, Standing.TRAINING)
             case Declining():
-                member.standing = Standing.DECLINED
-                member.reason = message.reason
+                reason = safe_label(message.reason, MAX_REASON_CELLS) or "declined"
+                self._cohort.stand(event.node, Standing.DECLINED, reason)
             case Progress():
                 member.stage = message.stage
                 member.fraction = message.fraction
@@ -292,12 +264,15 @@ class RoundCoordinator:
         member = self.members.get(event.node)
         refusal = self._why_not(event, member)
         if member is None or refusal:
-            return [RefuseUpdate(event.node, event.stream, *refusal)]
+            return [_refuse(event, *refusal)]
         if member.standing is Standing.DELIVERED:
             return [Acknowledge(event.node, event.stream, event.digest)]
-        member.standing = Standing.SENDING
+        misfit = self._misfit(event)
+        if misfit:  # no other will come: waiting for it would only cost time
+            self._cohort.lose(event.node, "its update does not fit the model")
+            return [_refuse(event, CloseCode.PROTOCOL, misfit)]
+        self._cohort.stand(event.node, Standing.SENDING)
         member.opened = event
-        member.streams.add(event.stream)
         accept = AcceptUpdate(
             event.node, event.stream, self.round, self.attempt, event.num_bytes, event.digest
         )
@@ -306,43 +281,42 @@ class RoundCoordinator:
     def _why_not(
         self, event: UpdateOpened, member: Member | None
     ) -> tuple[CloseCode, str] | tuple[()]:
-        """The code and sentence of a refusal, or nothing if the update is welcome."""
+        """The code and sentence of a refusal, or nothing if an update is welcome."""
         if not self._is_current(event):
             return CloseCode.LIMIT, f"round {event.round} attempt {event.attempt} is over"
         if member is None or member.standing is Standing.OFFERED:
             return CloseCode.PROTOCOL, "this node did not accept to take part in this round"
-        if (
-            event.num_bytes != self.base.num_bytes
-            or event.manifest_digest != self.frame.manifest_digest
-        ):
-            return CloseCode.PROTOCOL, (
-                f"an update has {self.base.num_bytes} bytes in the layout of the plan's model; "
-                f"{event.num_bytes} were offered"
-            )
         if member.standing is Standing.DELIVERED:
             known = self.contributions[event.node].digest == event.digest
             return () if known else (CloseCode.PROTOCOL, "another update of this node is counted")
         if member.standing not in AWAITED:
             return CloseCode.LIMIT, f"this node is out of the round: {member.reason}"
-        if self.phase not in {Phase.INVITING, Phase.COLLECTING}:
-            return CloseCode.LIMIT, "too late: the round is being aggregated"
         return ()
+
+    def _misfit(self, event: UpdateOpened) -> str:
+        right = (self.base.num_bytes, self.frame.manifest_digest)
+        if (event.num_bytes, event.manifest_digest) == right:
+            return ""
+        return (
+            f"an update has {self.base.num_bytes} bytes in the layout of the plan's model; "
+            f"{event.num_bytes} were offered"
+        )
 
     def _on_arrived(self, event: UpdateArrived) -> list[CoordinatorEffect]:
         member = self.members.get(event.node)
         opened = member.opened if member else None
         if member is None or opened is None or not self._names_us(event):
             reason = f"round {event.round} attempt {event.attempt} is over"
-            return [RefuseUpdate(event.node, event.stream, CloseCode.LIMIT, reason)]
+            return [_refuse(event, CloseCode.LIMIT, reason)]
         if member.standing is Standing.DELIVERED and opened.digest == event.digest:
             return [Acknowledge(event.node, event.stream, event.digest)]
         if member.standing is not Standing.SENDING or opened.digest != event.digest:
             reason = f"too late: {member.reason or 'the round goes on without it'}"
-            return [RefuseUpdate(event.node, event.stream, CloseCode.LIMIT, reason)]
-        member.standing = Standing.DELIVERED
+            return [_refuse(event, CloseCode.LIMIT, reason)]
+        self._cohort.stand(event.node, Standing.DELIVERED)
         weight = self._weight(opened.header.num_examples)
         self.contributions[event.node] = Contribution(event.node, event.digest, weight)
-        self._sums[event.node] = opened.header.sums
+        sums = self._sums[event.node] = training_sums(opened.header.sums)
         record = UpdateReceived(
             self.round,
             self.attempt,
@@ -350,16 +324,14 @@ class RoundCoordinator:
             digest=event.digest,
             num_bytes=opened.num_bytes,
             weight=float(weight),
-            sums=dict(opened.header.sums),
+            sums=sums,
         )
         return [Persist(record), Acknowledge(event.node, event.stream, event.digest)]
 
     def _on_broken(self, event: UpdateBroken) -> list[CoordinatorEffect]:
-        member = self.awaited.get(event.node)
-        if member is None or not self._names_us(event):
-            return []
-        self._lose(member, f"its update was refused: {event.reason}")
-        return [RefuseUpdate(event.node, event.stream, CloseCode.PROTOCOL, event.reason)]
+        if event.node in self.awaited and self._names_us(event):
+            self._cohort.lose(event.node, f"its update was refused: {event.reason}")
+        return [_refuse(event, CloseCode.PROTOCOL, event.reason)]
 
     def _on_aggregation(
         self, event: Aggregated | AggregationFailed, now: float
@@ -384,13 +356,13 @@ class RoundCoordinator:
     def _on_tick(self, now: float) -> None:
         accept_over = self.phase is Phase.INVITING and now >= self._accept_until
         update_over = now >= self._update_until
-        for member in self.awaited.values():
+        for node, member in list(self.awaited.items()):
             if member.away_until is not None and now >= member.away_until:
-                self._lose(member, "lost the connection and did not come back in time")
+                self._cohort.lose(node, "lost the connection and did not come back in time")
             elif accept_over and member.standing is Standing.OFFERED:
-                self._lose(member, "did not answer the offer in time")
+                self._cohort.lose(node, "did not answer the offer in time")
             elif update_over:
-                self._lose(member, "its update came too late")
+                self._cohort.lose(node, "its update came too late")
 
     # ---- closing --------------------------------------------------------------------------------
 
@@ -399,14 +371,12 @@ class RoundCoordinator:
         minimum = self.frame.plan.selection.minimum
         num_open, num_done = len(self.awaited), len(self.contributions)
         if num_open + num_done < minimum:
-            reasons = "; ".join(sorted({m.reason for m in self.members.values() if m.reason}))
             return self._fail(
                 f"{num_done + num_open} of {len(self.members)} nodes were left, "
-                f"{minimum} are needed ({reasons})"
+                f"{minimum} are needed ({self._cohort.reasons()})"
             )
         effects: list[CoordinatorEffect] = []
-        answered = all(m.standing is not Standing.OFFERED for m in self.members.values())
-        if self.phase is Phase.INVITING and answered:
+        if self.phase is Phase.INVITING and not self._cohort.num_offered:
             self._enter(Phase.COLLECTING)
             effects.append(Persist(self._phase_record()))
         if self.phase is Phase.COLLECTING and not num_open:
@@ -426,7 +396,7 @@ class RoundCoordinator:
             incarnation=self.frame.incarnation,
             round=self.round,
             attempt=self.attempt,
-            reason=reason[:200],
+            reason=short_text(reason),
         )
         told = [
             Send(node, abort)
@@ -441,10 +411,6 @@ class RoundCoordinator:
         if phase is not Phase.FAILED and (self.phase, phase) not in _FORWARD:
             raise LocalProtocolError(f"no way from {self.phase.name} to {phase.name}")
         self.phase = phase
-
-    def _lose(self, member: Member, reason: str) -> None:
-        member.standing = Standing.LOST
-        member.reason = reason
 
     def _is_current(self, said: Accepting | Declining | Progress | UpdateOpened) -> bool:
         return said.incarnation == self.frame.incarnation and self._names_us(said)
@@ -477,8 +443,8 @@ class RoundCoordinator:
         parts = tuple(self.contributions[node] for node in self._survivors)
         return Aggregate(self.round, self.attempt, self.base, parts)
 
-    def _offer(self, node: NodeId, now: float) -> Send:
-        offer = Offer(
+    def _offer(self, now: float) -> Offer:
+        return Offer(
             incarnation=self.frame.incarnation,
             round=self.round,
             attempt=self.attempt,
@@ -489,4 +455,9 @@ class RoundCoordinator:
             accept_s=max(0.0, self._accept_until - now),
             deadline_s=max(0.0, self._update_until - now),
         )
-        return Send(node, offer)
+
+
+def _refuse(
+    event: UpdateOpened | UpdateArrived | UpdateBroken, code: CloseCode, reason: str
+) -> RefuseUpdate:
+    return RefuseUpdate(event.node, event.stream, code, short_text(reason))

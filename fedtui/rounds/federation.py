@@ -7,18 +7,19 @@ a FederationSnapshot: at the same attempt if its survivors were chosen, else at 
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fedtui import plugins
-from fedtui.errors import CloseCode
-from fedtui.learning.metrics import higher_is_better, reached
+from fedtui.errors import CloseCode, LocalProtocolError
+from fedtui.rounds import gathering
 from fedtui.rounds.coordinator import Frame, RoundCoordinator
+from fedtui.rounds.ending import best_of, why_end
 from fedtui.rounds.evaluation import Evaluating
-from fedtui.rounds.history import FederationSnapshot, FinishedRound, scored_round
+from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt, scored_round
 from fedtui.rounds.machine import (
     CoordinatorEffect,
     CoordinatorEvent,
@@ -33,16 +34,18 @@ from fedtui.rounds.machine import (
     Said,
     Send,
     UpdateArrived,
+    UpdateBroken,
     UpdateOpened,
 )
 from fedtui.rounds.records import FederationEnded, FederationPaused, FederationResumed
+from fedtui.rounds.steady import Steady
 from fedtui.wire.messages import Away, Ended, Leaving, ModelRef, Result, Role, Waiting
+from fedtui.wire.texts import short_text
 
 if TYPE_CHECKING:
     from fedtui.selection.base import Selection
 
-BACKOFF_FIRST_S = 0.5
-BACKOFF_MOST_S = 30.0
+NUM_FAILURES_KEPT = 20
 
 
 class Phase(Enum):
@@ -56,19 +59,19 @@ class Phase(Enum):
 
 
 TRANSITIONS: dict[tuple[Phase, str], Phase] = {
-    (Phase.GATHERING, "enough nodes"): Phase.ROUND,
+    (Phase.GATHERING, "enough nodes, or a restart with survivors chosen"): Phase.ROUND,
+    (Phase.GATHERING, "a restart with a model not measured yet"): Phase.EVALUATING,
     (Phase.GATHERING, "pause"): Phase.PAUSED,
-    (Phase.GATHERING, "stop"): Phase.ENDED,
+    (Phase.GATHERING, "stop, or a restart after the last round"): Phase.ENDED,
     (Phase.ROUND, "attempt failed"): Phase.GATHERING,
-    (Phase.ROUND, "attempt failed, pause asked"): Phase.PAUSED,
     (Phase.ROUND, "committed"): Phase.EVALUATING,
     (Phase.ROUND, "stop"): Phase.ENDED,
-    (Phase.EVALUATING, "measured, go on"): Phase.GATHERING,
-    (Phase.EVALUATING, "measured, pause asked"): Phase.PAUSED,
+    (Phase.EVALUATING, "measured, or nobody did"): Phase.GATHERING,
     (Phase.EVALUATING, "target, patience or budget, or stop"): Phase.ENDED,
-    (Phase.PAUSED, "resume"): Phase.GATHERING,
+    (Phase.PAUSED, "resume, or a restart with work under way"): Phase.GATHERING,
     (Phase.PAUSED, "stop"): Phase.ENDED,
 }
+_FORWARD = {(start, end) for (start, _), end in TRANSITIONS.items()}
 
 
 @dataclass(slots=True)
@@ -77,16 +80,6 @@ class Presence:
 
     role: Role
     away: bool = False
-
-
-@dataclass(slots=True)
-class _Gathering:
-    """For how many participants to wait, and until when a smaller number will not do."""
-
-    wanted: int
-    until: float
-    not_before: float = 0.0
-    said: tuple[int, int, bool] | None = field(default=None)
 
 
 class Federation:
@@ -108,11 +101,14 @@ class Federation:
         self._pause_asked = snapshot.paused
         self._last_attempt = snapshot.last_attempt
         self._round_began: float | None = None
+        self._steady = Steady(now)
         self._selection: Selection = plugins.build(
             "selection", self.plan.selection.name, **self.plan.selection.options
         )
         self._gathering = self._gather(now, after_restart=True)
         self._open = snapshot.open
+        begun = self._last_attempt != (0, 0)
+        self._rejoin_until = now + self.plan.deadlines.rejoin_s if begun else -math.inf
         if self.ended is not None:
             self.phase = Phase.ENDED
         elif self._pause_asked:
@@ -128,11 +124,7 @@ class Federation:
     @property
     def best(self) -> FinishedRound:
         """The round with the best score (the latest of equals); the last one if none has any."""
-        scored = [r for r in self.rounds if r.score is not None]
-        if not scored:
-            return self.rounds[-1]
-        sign = 1 if higher_is_better(self.plan.task.metric) else -1
-        return max(scored, key=lambda r: (sign * (r.score or 0.0), r.round))
+        return best_of(self.rounds, self.plan.task.metric)
 
     @property
     def result(self) -> FinishedRound:
@@ -159,13 +151,16 @@ class Federation:
 
     @property
     def deadline(self) -> float | None:
+        return self._steady.on_clock(self._due())
+
+    def _due(self) -> float | None:
         match self.phase:
             case Phase.ROUND:
                 return self.attempt.deadline if self.attempt else None
             case Phase.EVALUATING:
                 return self.evaluating.deadline if self.evaluating else None
             case Phase.GATHERING:
-                return self._gathering_deadline()
+                return self._gathering_due()
             case Phase.PAUSED | Phase.ENDED:
                 return None
 
@@ -173,11 +168,21 @@ class Federation:
 
     def start(self, now: float) -> list[CoordinatorEffect]:
         """Go on where the snapshot left off; to be called once, before any event."""
+        now = self._steady.read(now)
         attempt, self._open = self._open, None
-        if attempt is None or self.phase is Phase.ENDED:
+        if self.phase is Phase.ENDED:
             return [Discard(0, 0)]
-        if attempt.survivors is None:
-            return [Discard(0, 0), *self._advance(now)]
+        if attempt is not None and attempt.survivors is not None:
+            return self._resume(attempt, now)
+        effects: list[CoordinatorEffect] = [Discard(0, 0)]
+        last = self.rounds[-1]
+        if last.round > 0 and (last.score is None or why_end(self.plan, self.rounds)):
+            self._wake_up()
+            effects += self._begin_evaluation(last.survivors, now)
+        return [*effects, *self._advance(now)]
+
+    def _resume(self, attempt: OpenAttempt, now: float) -> list[CoordinatorEffect]:
+        self._wake_up()
         self.attempt = RoundCoordinator(
             self.frame,
             number=attempt.round,
@@ -185,40 +190,46 @@ class Federation:
             base=self.model,
             started=now,
         )
-        self.phase = Phase.ROUND
+        self._enter(Phase.ROUND)
         return self.attempt.resume(attempt)
+
+    def _wake_up(self) -> None:
+        """A pause only begins when what was under way is done; so it is after a restart."""
+        if self.phase is Phase.PAUSED:
+            self._enter(Phase.GATHERING)
 
     def handle(self, event: CoordinatorEvent, now: float) -> list[CoordinatorEffect]:
         """Take one event, and go as far as can be gone without another one."""
-        effects = self._note_presence(event)
+        now = self._steady.read(now)
+        if isinstance(event, Said) and isinstance(event.message, Leaving):
+            event = Left(event.node, for_good=True)
+        self._note_presence(event)
+        effects: list[CoordinatorEffect] = []
         if isinstance(event, Operator):
             effects += self._on_operator(event, now)
         elif self.phase is Phase.ROUND and self.attempt is not None:
             effects += self.attempt.handle(event, now)
-        elif isinstance(event, UpdateOpened | UpdateArrived):
+        elif isinstance(event, UpdateOpened | UpdateArrived | UpdateBroken):
             effects += [self._no_round(event)]
         elif self.phase is Phase.EVALUATING and self.evaluating is not None:
             effects += self.evaluating.handle(event, now)
         effects += self._advance(now)
         if isinstance(event, Joined):
-            effects += self._greet(event.node)
+            effects += self._greet(event.node, effects)
         return effects
 
-    def _note_presence(self, event: CoordinatorEvent) -> list[CoordinatorEffect]:
+    def _note_presence(self, event: CoordinatorEvent) -> None:
         match event:
             case Joined(node=node, role=role):
                 self.present[node] = Presence(role)
             case Left(node=node):
                 self.present.pop(node, None)
-            case Said(node=node, message=Leaving()):
-                self.present.pop(node, None)
             case Said(node=node, message=Away(away=away)) if node in self.present:
                 self.present[node].away = away
             case _:
                 pass
-        return []
 
-    def _no_round(self, event: UpdateOpened | UpdateArrived) -> RefuseUpdate:
+    def _no_round(self, event: UpdateOpened | UpdateArrived | UpdateBroken) -> RefuseUpdate:
         reason = f"round {event.round} attempt {event.attempt} is over"
         return RefuseUpdate(event.node, event.stream, CloseCode.LIMIT, reason)
 
@@ -227,18 +238,27 @@ class Federation:
             return []
         match event.command:
             case "pause":
+                if self._pause_asked:
+                    return []
                 self._pause_asked = True
                 return [Persist(FederationPaused(reason=event.by))]
             case "resume":
+                if not self._pause_asked:
+                    return []
                 self._pause_asked = False
                 if self.phase is Phase.PAUSED:
-                    self.phase = Phase.GATHERING
+                    self._enter(Phase.GATHERING)
                     self._gathering = self._gather(now)
                 return [Persist(FederationResumed())]
             case "stop":
-                reason = f"ended by {event.by}"
-                aborted = self.attempt.abort(reason) if self.attempt else []
-                return [*aborted, *self._end(reason)]
+                return self._stop(f"ended by {event.by}")
+
+    def _stop(self, reason: str) -> list[CoordinatorEffect]:
+        attempt = self.attempt
+        if attempt is None:
+            return self._end(reason)
+        over = Discard(attempt.round, attempt.attempt)
+        return [*attempt.abort(reason), over, *self._end(reason)]
 
     # ---- going on -------------------------------------------------------------------------------
 
@@ -260,15 +280,12 @@ class Federation:
 
     def _try_to_begin(self, now: float) -> list[CoordinatorEffect]:
         if self._pause_asked:
-            self.phase = Phase.PAUSED
-            return self._say_waiting()
+            self._enter(Phase.PAUSED)
+            return self._say_waiting(now)
         available = self.available
-        gathering = self._gathering
-        enough = len(available) >= gathering.wanted or (
-            now >= gathering.until and len(available) >= self.plan.selection.minimum
-        )
-        if not enough or now < gathering.not_before:
-            return self._say_waiting()
+        wait = self._gathering
+        if not wait.enough(len(available), now) or now < wait.not_before:
+            return self._say_waiting(now)
         number = self.rounds[-1].round + 1
         attempt = self._last_attempt[1] + 1 if self._last_attempt[0] == number else 1
         if self._round_began is None:
@@ -277,12 +294,12 @@ class Federation:
         self.attempt = RoundCoordinator(
             self.frame, number=number, attempt=attempt, base=self.model, started=self._round_began
         )
-        self.phase = Phase.ROUND
+        self._enter(Phase.ROUND)
         return self.attempt.begin(self._pick(available, number, attempt), now)
 
     def _pick(self, available: list[NodeId], number: int, attempt: int) -> frozenset[NodeId]:
         chosen = self.plan.selection
-        size = chosen.count or math.ceil(chosen.fraction * len(available))
+        size = chosen.count or math.ceil(chosen.fraction * len(available) - 1e-9)
         rng = np.random.default_rng([self.plan.seed, number, attempt])
         return self._selection.pick(available, max(size, chosen.minimum), rng)
 
@@ -293,11 +310,11 @@ class Federation:
         self.attempt = None
         over = Discard(attempt.round, attempt.attempt)
         if attempt.committed is None:
-            self.failures.append(attempt.failure or "")
-            self.phase = Phase.GATHERING
+            self.failures = [*self.failures[1 - NUM_FAILURES_KEPT :], attempt.failure or ""]
+            self._enter(Phase.GATHERING)
             self._gathering = self._gather(now)
             return [over]
-        self.failures.clear()
+        self.failures = []
         self._round_began = None
         committed = attempt.committed
         self.rounds.append(
@@ -313,33 +330,50 @@ class Federation:
                 seconds=max(0.0, now - attempt.started),
             )
         )
-        self.phase = Phase.EVALUATING
-        return [*self._announce(attempt), over, *self._begin_evaluation(attempt.survivors, now)]
+        announced = self._announce(attempt)
+        return [*announced, over, *self._begin_evaluation(attempt.survivors, now)]
 
     def _announce(self, attempt: RoundCoordinator) -> list[CoordinatorEffect]:
-        def result(node: NodeId) -> Result:
-            return Result(
+        survivors = frozenset(attempt.survivors)
+        left_out, counted = (
+            Result(
                 incarnation=self.frame.incarnation,
                 round=attempt.round,
                 attempt=attempt.attempt,
                 model=self.model,
-                num_updates=len(attempt.survivors),
-                counted=node in attempt.survivors,
-                sums=attempt.sums,
+                num_updates=len(survivors),
+                counted=is_counted,
+                sums=self.rounds[-1].sums,
             )
-
-        return [Send(node, result(node)) for node in sorted(self.present)]
+            for is_counted in (False, True)
+        )
+        return [Send(n, counted if n in survivors else left_out) for n in sorted(self.present)]
 
     def _begin_evaluation(
         self, survivors: tuple[NodeId, ...], now: float
     ) -> list[CoordinatorEffect]:
+        """Ask evaluators if there are any, else the survivors, for what they hold out."""
         evaluation = self.plan.evaluation
         asked = {n for n, p in self.present.items() if p.role == "evaluator" and not p.away}
+        coming: dict[NodeId, float] = {}
+        restarted = now < self._rejoin_until
         if not asked and evaluation.held_out and not evaluation.with_evaluator:
             asked = {n for n in survivors if n in self.present and not self.present[n].away}
+            if restarted:
+                coming = {n: self._rejoin_until for n in survivors if n not in self.present}
         self.evaluating = Evaluating(
-            self.frame, self.model, now + self.plan.deadlines.evaluate_s, asked
+            self.frame,
+            self.model,
+            now + self.plan.deadlines.evaluate_s,
+            asked | coming.keys(),
+            away_until=coming,
+            expected_until=(
+                self._rejoin_until
+                if restarted and evaluation.with_evaluator and not asked
+                else None
+            ),
         )
+        self._enter(Phase.EVALUATING)
         return self.evaluating.begin(now)
 
     def _after_evaluation(self, now: float) -> list[CoordinatorEffect]:
@@ -352,38 +386,18 @@ class Federation:
         if outcome is not None:
             effects += evaluating.effects_of(outcome, frozenset(self.present))
             self.rounds[-1] = scored_round(self.rounds[-1], outcome[0])
-        reason = self._why_end()
+        reason = why_end(self.plan, self.rounds)
         if reason:
             return [*effects, *self._end(reason)]
-        self.phase = Phase.GATHERING
+        self._enter(Phase.GATHERING)
         self._gathering = self._gather(now)
         return effects
 
     # ---- ending ---------------------------------------------------------------------------------
 
-    def _why_end(self) -> str | None:
-        budget, last = self.plan.rounds, self.rounds[-1]
-        metric = self.plan.task.metric
-        if self._target_reached(last):
-            return f"target reached: {metric} {last.score:.4f}, wanted {budget.target}"
-        if budget.patience is not None and last.round - self.best.round >= budget.patience:
-            return f"no better {metric} in {budget.patience} rounds"
-        if last.round >= budget.maximum:
-            return f"all {budget.maximum} rounds done"
-        spent_s = math.fsum(r.seconds for r in self.rounds)
-        if budget.seconds is not None and spent_s >= budget.seconds:
-            return f"time budget of {budget.seconds:g} s spent"
-        return None
-
-    def _target_reached(self, last: FinishedRound) -> bool:
-        target, metric = self.plan.rounds.target, self.plan.task.metric
-        return (
-            target is not None and last.score is not None and reached(metric, last.score, target)
-        )
-
     def _end(self, reason: str) -> list[CoordinatorEffect]:
         self.attempt = self.evaluating = None
-        self.phase = Phase.ENDED
+        self._enter(Phase.ENDED)
         self.ended = reason
         self.result_round = self.best.round
         record = FederationEnded(reason=reason, result_round=self.result_round)
@@ -392,26 +406,36 @@ class Federation:
 
     # ---- telling --------------------------------------------------------------------------------
 
-    def _greet(self, node: NodeId) -> list[CoordinatorEffect]:
-        if self.phase is Phase.ENDED:
-            return [Send(node, self._ended())]
-        if self.phase is Phase.PAUSED:
-            return [Send(node, self._waiting())]
-        return []
+    def _greet(self, node: NodeId, effects: list[CoordinatorEffect]) -> list[CoordinatorEffect]:
+        """Tell who joins why no round runs, unless it is told something already."""
+        match self.phase:
+            case Phase.ENDED:
+                return [Send(node, self._ended())]
+            case Phase.GATHERING if self._num_available >= self.needed:
+                return []
+            case Phase.PAUSED | Phase.GATHERING:
+                told = any(isinstance(e, Send) and e.node == node for e in effects)
+                return [] if told else [Send(node, self._waiting())]
+            case _:
+                return []
 
-    def _say_waiting(self) -> list[CoordinatorEffect]:
-        """Tell everybody for whom the round waits, once per change."""
+    def _say_waiting(self, now: float) -> list[CoordinatorEffect]:
+        """Tell everybody for whom the round waits: once per change, and not too often."""
+        wait = self._gathering
         message = self._waiting()
         state = (message.present, message.needed, message.paused)
-        if state == self._gathering.said:
+        if state == wait.said or (now < wait.say_from and not message.paused):
             return []
-        self._gathering.said = state
+        wait.said = state
+        if message.present >= message.needed and not message.paused:
+            return []
+        wait.say_from = now + gathering.SAY_GAP_S * len(self.present)
         return [Send(node, message) for node in sorted(self.present)]
 
     def _waiting(self) -> Waiting:
         return Waiting(
             incarnation=self.frame.incarnation,
-            present=len(self.available),
+            present=self._num_available,
             needed=self.needed,
             paused=self.phase is Phase.PAUSED,
         )
@@ -420,38 +444,37 @@ class Federation:
         result = self.result
         return Ended(
             incarnation=self.frame.incarnation,
-            reason=(self.ended or "")[:200],
+            reason=short_text(self.ended or ""),
             model=model_of(result),
             score=result.score,
         )
 
     # ---- gathering ------------------------------------------------------------------------------
 
-    def _gather(self, now: float, *, after_restart: bool = False) -> _Gathering:
+    @property
+    def _num_available(self) -> int:
+        return sum(p.role == "participant" and not p.away for p in self.present.values())
+
+    def _gather(self, now: float, *, after_restart: bool = False) -> gathering.Gathering:
         """How long to wait for whom before the next attempt."""
-        minimum = self.plan.selection.minimum
-        if self.rounds[-1].round == 0:
-            wanted = max(minimum, self.plan.rounds.start_with or minimum)
-            return _Gathering(wanted, until=math.inf, not_before=self._backoff(now))
+        if self._last_attempt == (0, 0):
+            return gathering.first(self.plan, now)
         if after_restart or self.failures:
-            wanted = max(minimum, len(self.rounds[-1].cohort))
-            until = now + self.plan.deadlines.rejoin_s
-            return _Gathering(wanted, until=until, not_before=self._backoff(now))
-        return _Gathering(minimum, until=now)
+            num_before = len(self.rounds[-1].cohort) or self.plan.rounds.start_with or 0
+            return gathering.again(self.plan, num_before, len(self.failures), now)
+        return gathering.next_round(self.plan, now)
 
-    def _backoff(self, now: float) -> float:
-        if not self.failures:
-            return now
-        return now + min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** (len(self.failures) - 1))
+    def _gathering_due(self) -> float | None:
+        wait, num = self._gathering, self._num_available
+        due = wait.due(num)
+        if wait.said == (num, wait.wanted, False):
+            return due
+        return wait.say_from if due is None else min(due, wait.say_from)
 
-    def _gathering_deadline(self) -> float | None:
-        """When enough nodes are here but it is too early: the time to look again."""
-        gathering = self._gathering
-        num = len(self.available)
-        if num < self.plan.selection.minimum:
-            return None
-        due = gathering.not_before if num >= gathering.wanted else gathering.until
-        return None if due == math.inf else max(due, gathering.not_before)
+    def _enter(self, phase: Phase) -> None:
+        if (self.phase, phase) not in _FORWARD:
+            raise LocalProtocolError(f"no way from {self.phase.name} to {phase.name}")
+        self.phase = phase
 
 
 def model_of(finished: FinishedRound) -> ModelRef:

@@ -1,0 +1,80 @@
+"""The cohort of one attempt: where each member stands, and who is still awaited.
+
+Kept so that no event costs more than a look at one member, however large the cohort is.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from fedtui.rounds.machine import NodeId, UpdateOpened
+
+NUM_REASONS_TOLD = 3
+
+
+class Standing(Enum):
+    """Where a member of the cohort stands."""
+
+    OFFERED = "offered"
+    TRAINING = "training"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    DECLINED = "declined"
+    LOST = "lost"
+
+
+AWAITED = frozenset({Standing.OFFERED, Standing.TRAINING, Standing.SENDING})
+
+
+@dataclass(slots=True)
+class Member:
+    """What the coordinator knows of one node in this attempt."""
+
+    standing: Standing = Standing.OFFERED
+    reason: str = ""
+    stage: str = ""
+    fraction: float = 0.0
+    away_until: float | None = None
+    opened: UpdateOpened | None = None
+
+
+class Cohort:
+    """All members, sorted by id; `awaited` are those from whom an update may still come."""
+
+    def __init__(self, nodes: Iterable[NodeId]) -> None:
+        self.members = {node: Member() for node in sorted(nodes)}
+        self.awaited = dict(self.members)
+        self.away: dict[NodeId, Member] = {}
+        self.num_offered = len(self.members)
+
+    def stand(self, node: NodeId, standing: Standing, reason: str = "") -> None:
+        """Change where a member stands; who is no longer awaited never is again."""
+        member = self.members[node]
+        self.num_offered -= member.standing is Standing.OFFERED
+        member.standing, member.reason = standing, reason
+        if standing not in AWAITED:
+            self.awaited.pop(node, None)
+            self.away.pop(node, None)
+
+    def lose(self, node: NodeId, reason: str) -> None:
+        self.stand(node, Standing.LOST, reason)
+
+    def leave(self, node: NodeId, until: float) -> None:
+        """The member's session ended; it is awaited until then."""
+        self.awaited[node].away_until = until
+        self.away[node] = self.awaited[node]
+
+    def come_back(self, node: NodeId) -> None:
+        self.awaited[node].away_until = None
+        self.away.pop(node, None)
+
+    def away_until(self) -> list[float]:
+        """When the graces of those who are away run out."""
+        return [m.away_until for m in self.away.values() if m.away_until is not None]
+
+    def reasons(self) -> str:
+        """Why members dropped out: the most frequent reasons, with counts."""
+        counts = Counter(m.reason for m in self.members.values() if m.reason)
+        most = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))[:NUM_REASONS_TOLD]
+        return "; ".join(f"{num}: {reason}" for reason, num in most)

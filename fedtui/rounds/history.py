@@ -81,9 +81,9 @@ def _apply(state: FederationSnapshot, record: Record) -> FederationSnapshot:
         case RoundFinished():
             return _finish(state, record)
         case RoundFailed():
-            return replace(state, open=None)
+            return replace(state, open=None) if _open_of(state, record) else state
         case Evaluated():
-            return replace(state, rounds=tuple(scored_round(r, record) for r in state.rounds))
+            return replace(state, rounds=_scored(state.rounds, record))
         case FederationEnded():
             return replace(state, ended=record.reason, result_round=record.result_round, open=None)
         case FederationPaused() | FederationResumed():
@@ -101,8 +101,8 @@ def _apply_to_attempt(
             record.round, record.attempt, record.phase, record.model_digest, record.cohort
         )
         return replace(state, open=attempt, last_attempt=(record.round, record.attempt))
-    current = state.open
-    if current is None or (current.round, current.attempt) != (record.round, record.attempt):
+    current = _open_of(state, record)
+    if current is None:
         return state
     match record:
         case PhaseEntered():
@@ -114,8 +114,19 @@ def _apply_to_attempt(
     return replace(state, open=current)
 
 
-def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnapshot:
+def _open_of(
+    state: FederationSnapshot,
+    record: PhaseEntered | UpdateReceived | SurvivorsChosen | RoundFailed | RoundFinished,
+) -> OpenAttempt | None:
+    """The open attempt, if the record speaks of it."""
     current = state.open
+    if current is None or (current.round, current.attempt) != (record.round, record.attempt):
+        return None
+    return current
+
+
+def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnapshot:
+    current = _open_of(state, record)
     finished = FinishedRound(
         round=record.round,
         attempt=record.attempt,
@@ -128,6 +139,13 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
         seconds=record.seconds,
     )
     return replace(state, rounds=(*state.rounds, finished), open=None)
+
+
+def _scored(rounds: tuple[FinishedRound, ...], record: Evaluated) -> tuple[FinishedRound, ...]:
+    """The rounds with this score; it nearly always belongs to the last one."""
+    if rounds and rounds[-1].round == record.round:
+        return (*rounds[:-1], scored_round(rounds[-1], record))
+    return tuple(scored_round(r, record) for r in rounds)
 
 
 def scored_round(finished: FinishedRound, record: Evaluated) -> FinishedRound:

@@ -3,14 +3,16 @@
 At any time it works on at most one thing: an Offer (fetch the model, train, note in the ledger,
 upload) or an Evaluate (fetch, measure, answer). A repeated Offer is answered as before, so a
 session that broke goes on in the next; an Offer for a later attempt replaces what is under way.
-Training that was done for the same round and model is not done again. Rounds and incarnations
-only move forward: what is older than what was seen is dropped.
+Training that was done for the same round and model is not done again, nor is measuring. Rounds and
+incarnations only move forward: what is older than what was seen is dropped, whatever brought it
+late. Work that is not done by its deadline is given up, and the coordinator is told.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from fedtui.errors import LocalProtocolError
 from fedtui.rounds.machine import (
     CancelJob,
     Connected,
@@ -37,6 +39,7 @@ from fedtui.rounds.machine import (
     UpdateRefused,
     Upload,
 )
+from fedtui.rounds.sums import finite
 from fedtui.wire.messages import (
     Abort,
     Accepting,
@@ -53,7 +56,9 @@ from fedtui.wire.messages import (
     Result,
     Role,
     Rotated,
+    UpdateHeader,
 )
+from fedtui.wire.texts import short_text
 
 
 class Phase(Enum):
@@ -78,11 +83,15 @@ TRANSITIONS: dict[tuple[Phase, str], Phase] = {
     (Phase.FETCHING, "abort, failure, deadline or pause"): Phase.IDLE,
     (Phase.TRAINING, "abort, failure, deadline or pause"): Phase.IDLE,
     (Phase.UPLOADING, "abort, deadline or pause"): Phase.IDLE,
-    (Phase.MEASURING, "failure or deadline"): Phase.IDLE,
+    (Phase.MEASURING, "failure, deadline, pause or a newer Offer"): Phase.IDLE,
     (Phase.IDLE, "leave"): Phase.LEFT,
 }
 
+_FORWARD = {(start, end) for (start, _), end in TRANSITIONS.items()}
+
 Policy = Callable[[Offer | Evaluate], str | None]
+OVER = 2**31
+"""Later than any attempt: a round of which the result was heard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ class RoundParticipant:
         self.work: Offer | Evaluate | None = None
         self._refuses = refuses
         self._answered: _Answered | None = None
+        self._evaluation: Evaluation | None = None
         self._incarnation = 0
         self._until: float | None = None
         self._update: tuple[Offer, Trained] | None = None
@@ -112,7 +122,7 @@ class RoundParticipant:
     @property
     def deadline(self) -> float | None:
         """When the work under way is given up."""
-        return self._until if self.work is not None else None
+        return self._until
 
     def handle(self, event: ParticipantEvent, now: float) -> list[ParticipantEffect]:
         """Take one event; see rounds/machine.py for what the effects mean."""
@@ -179,13 +189,14 @@ class RoundParticipant:
         accepting = Say(_accepting(offer))
         if self._has_update_for(offer):
             return [*effects, accepting, *self._upload(offer)]
-        self.phase = Phase.FETCHING
+        self._enter(Phase.FETCHING)
         return [*effects, *self._drop_update(), accepting, FetchModel(offer.model)]
 
     def _answer_again(self, offer: Offer, known: _Answered) -> list[ParticipantEffect]:
         if known.declined is not None:
             return [Say(_declining(offer, known.declined))]
-        if self.work is None and not self._has_update_for(offer):
+        work = self.work
+        if isinstance(work, Evaluate) or (work is None and not self._has_update_for(offer)):
             return [Say(_declining(offer, "this attempt was given up on the node"))]
         again: list[ParticipantEffect] = [Say(_accepting(offer))]
         match self.phase:
@@ -199,22 +210,33 @@ class RoundParticipant:
         return again
 
     def _on_evaluate(self, message: Evaluate, now: float) -> list[ParticipantEffect]:
-        work = self.work
-        if isinstance(work, Evaluate) and (work.round, work.incarnation) == (
-            message.round,
-            message.incarnation,
-        ):
-            return [FetchModel(message.model)] if self.phase is Phase.FETCHING else []
-        if isinstance(work, Offer) and work.round > message.round:
+        order = (message.incarnation, message.round)
+        if order < self._newest():
             return []
+        work, known = self.work, self._evaluation
+        if isinstance(work, Evaluate) and (work.incarnation, work.round) == order:
+            return [FetchModel(message.model)] if self.phase is Phase.FETCHING else []
         effects = self._drop_work()
+        if known is not None and (known.incarnation, known.round) == order:
+            return [*effects, Say(known)]
         reason = self._refuses(message) or ("paused by its operator" if self.paused else None)
         if reason is not None:
             return [*effects, Say(_evaluation(message, {}, reason))]
         self.work = message
         self._until = now + message.deadline_s
-        self.phase = Phase.FETCHING
+        self._enter(Phase.FETCHING)
         return [*effects, FetchModel(message.model)]
+
+    def _newest(self) -> tuple[int, int]:
+        """The newest (incarnation, round) that any message brought work or a result for."""
+        seen = [(0, 0)]
+        if self._answered is not None:
+            seen.append((self._answered.incarnation, self._answered.round))
+        if self._evaluation is not None:
+            seen.append((self._evaluation.incarnation, self._evaluation.round))
+        if self.work is not None:
+            seen.append((self.work.incarnation, self.work.round))
+        return max(seen)
 
     def _on_abort(self, message: Abort) -> list[ParticipantEffect]:
         work = self.work
@@ -228,6 +250,9 @@ class RoundParticipant:
 
     def _on_result(self, message: Result) -> list[ParticipantEffect]:
         effects: list[ParticipantEffect] = []
+        if (message.incarnation, message.round) >= self._newest():
+            over = "this round is over"
+            self._answered = _Answered(message.incarnation, message.round, OVER, over)
         if isinstance(self.work, Offer) and self.work.round <= message.round:
             effects += self._drop_work()
             effects.append(Tell("info", f"round {message.round} went on without this node"))
@@ -257,9 +282,9 @@ class RoundParticipant:
         if work is None or self.phase is not Phase.FETCHING or work.model.digest != digest:
             return []
         if isinstance(work, Offer):
-            self.phase = Phase.TRAINING
+            self._enter(Phase.TRAINING)
             return [Train(work.round, work.attempt, work.model)]
-        self.phase = Phase.MEASURING
+        self._enter(Phase.MEASURING)
         return [Measure(work.round, work.model)]
 
     def _on_trained(self, event: Trained) -> list[ParticipantEffect]:
@@ -268,7 +293,11 @@ class RoundParticipant:
             return []
         if (event.round, event.attempt) != (work.round, work.attempt):
             return []
-        self._update = (work, event)
+        sums = event.header.sums
+        header = UpdateHeader(
+            num_examples=event.header.num_examples, sums=sums if finite(sums) else {}
+        )
+        self._update = (work, replace(event, header=header))
         return self._upload(work)
 
     def _on_progress(self, event: TrainerProgressed) -> list[ParticipantEffect]:
@@ -290,33 +319,39 @@ class RoundParticipant:
             return []
         if event.round != work.round:
             return []
-        self.phase, self.work = Phase.IDLE, None
+        self._rest()
+        if not finite(event.sums):
+            reason = "its loss is not a finite number"
+            return [Say(_evaluation(work, {}, reason)), Tell("warning", _failed(work, reason))]
+        self._evaluation = _evaluation(work, event.sums, "")
         what = "sums over own examples: " + ", ".join(sorted(event.sums))
         note = Note(work.round, 0, what, "encrypted to the coordinator, visible to it", 0, b"")
-        return [note, Say(_evaluation(work, event.sums, ""))]
+        return [note, Say(self._evaluation)]
 
     def _on_failed(self, event: JobFailed) -> list[ParticipantEffect]:
         work = self.work
-        if work is None or work.round != event.round:
+        if work is None or work.round != event.round or self.phase is Phase.UPLOADING:
             return []
         attempt = work.attempt if isinstance(work, Offer) else 0
         if attempt != event.attempt:
             return []
         if isinstance(work, Offer):
-            known = _Answered(work.incarnation, work.round, work.attempt, event.reason[:200])
+            known = _Answered(work.incarnation, work.round, work.attempt, event.reason)
             self._answered = known
             said: FromNode = _declining(work, event.reason)
         else:
             said = _evaluation(work, {}, event.reason)
-        self.phase, self.work = Phase.IDLE, None
-        return [Say(said), Tell("warning", f"round {event.round}: {event.reason}")]
+        self._rest()
+        return [Say(said), Tell("warning", _failed(work, event.reason))]
 
     def _on_upload_over(
         self, event: UpdateAcknowledged | UpdateRefused
     ) -> list[ParticipantEffect]:
-        if self.phase is not Phase.UPLOADING:
+        if self.phase is not Phase.UPLOADING or self._update is None:
             return []
-        self.phase, self.work = Phase.IDLE, None
+        if isinstance(event, UpdateAcknowledged) and event.digest != self._update[1].digest:
+            return []
+        self._rest()
         if isinstance(event, UpdateRefused):
             return [Tell("warning", f"the coordinator refused the update: {event.reason}")]
         return []
@@ -336,17 +371,14 @@ class RoundParticipant:
                 return [Say(Away(away=False))]
             case _:
                 effects = [*self._give_up("leaves the federation"), *self._drop_update()]
-                self.phase = Phase.LEFT
+                self._enter(Phase.LEFT)
                 return [*effects, Say(Leaving(reason="its operator left"))]
 
     def _on_tick(self, now: float) -> list[ParticipantEffect]:
         if self.work is None or self._until is None or now < self._until:
             return []
-        number = self.work.round
-        return [
-            *self._drop_work(),
-            Tell("warning", f"round {number}: not done before the round's deadline"),
-        ]
+        told = Tell("warning", _failed(self.work, "not done before the deadline"))
+        return [*self._give_up("not done before the deadline"), told]
 
     def _give_up(self, reason: str) -> list[ParticipantEffect]:
         """Stop what is under way and tell the coordinator why."""
@@ -379,7 +411,8 @@ class RoundParticipant:
     def _upload(self, offer: Offer) -> list[ParticipantEffect]:
         if self._update is None:
             return []
-        self.phase = Phase.UPLOADING
+        if self.phase is not Phase.UPLOADING:
+            self._enter(Phase.UPLOADING)
         trained = self._update[1]
         form = "encrypted to the coordinator, visible to it"
         what = "update, number of examples, training sums"
@@ -400,7 +433,8 @@ class RoundParticipant:
         """Stop what is under way without a word; a finished update is kept."""
         if self.work is None:
             return []
-        phase, self.phase, self.work = self.phase, Phase.IDLE, None
+        phase = self.phase
+        self._rest()
         match phase:
             case Phase.TRAINING | Phase.MEASURING:
                 return [CancelJob()]
@@ -408,6 +442,16 @@ class RoundParticipant:
                 return [StopUpload()]
             case _:
                 return []
+
+    def _rest(self) -> None:
+        """Nothing is under way."""
+        self._enter(Phase.IDLE)
+        self.work = self._until = None
+
+    def _enter(self, phase: Phase) -> None:
+        if (self.phase, phase) not in _FORWARD:
+            raise LocalProtocolError(f"no way from {self.phase.name} to {phase.name}")
+        self.phase = phase
 
     def _drop_update(self) -> list[ParticipantEffect]:
         if self._update is None:
@@ -425,7 +469,7 @@ def _declining(offer: Offer, reason: str) -> Declining:
         incarnation=offer.incarnation,
         round=offer.round,
         attempt=offer.attempt,
-        reason=reason[:200],
+        reason=short_text(reason),
     )
 
 
@@ -433,7 +477,11 @@ def _declined(offer: Offer, reason: str) -> str:
     return f"declined round {offer.round} attempt {offer.attempt}: {reason}"
 
 
+def _failed(work: Offer | Evaluate, reason: str) -> str:
+    return f"round {work.round}: {reason}"
+
+
 def _evaluation(message: Evaluate, sums: dict[str, float], reason: str) -> Evaluation:
     return Evaluation(
-        incarnation=message.incarnation, round=message.round, sums=sums, reason=reason[:200]
+        incarnation=message.incarnation, round=message.round, sums=sums, reason=short_text(reason)
     )

@@ -76,6 +76,7 @@ def test_a_signature_of_another_length_is_no_signature(size):
     assert not ALICE.public.verify("roster", b"m", bytes(size))
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20), max_size=5))
 def test_a_digest_counts_bytes_whatever_holds_them(parts):
     wanted = digest("p", *parts)
@@ -110,6 +111,7 @@ def test_wrong_lengths_are_refused(size):
         ALICE.x25519.agree(bytes(size))
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=32, max_size=32))
 def test_a_fingerprint_reads_back_however_it_is_typed(identity_id):
     text = keys.fingerprint(identity_id)

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedtui.errors import CloseCode, LocalProtocolError, RemoteProtocolError
@@ -52,6 +52,7 @@ reports = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(reports)
 def test_what_is_encoded_decodes_to_the_same(report):
     assert decode(encode(report), Report) == report
@@ -64,6 +65,7 @@ def test_a_union_tells_its_members_apart():
     refused(encode(Goodbye("x")), Report)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 9), min_size=2, max_size=6))
 def test_the_canonical_form_does_not_depend_on_order(sums):
     backwards = dict(reversed(sums.items()))

@@ -56,6 +56,7 @@ invites = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(invites)
 def test_an_invite_reads_back(invite):
     text = invite.encode()
@@ -229,7 +230,7 @@ def test_fields_out_of_range_are_not_written(fields):
         Invite(**{**good, **fields}).encode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @example(b"")
 @given(st.binary(max_size=120))
 def test_any_body_under_a_right_checksum_reads_or_is_refused(body):

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -55,6 +55,7 @@ def test_wide_characters_count_twice(text, cells, shown):
     assert safe_label(text, cells) == shown
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100), st.integers(0, 60))
 def test_D3_any_text_is_short_and_without_controls(text, cells):
     shown = safe_label(text, cells)
@@ -65,6 +66,7 @@ def test_D3_any_text_is_short_and_without_controls(text, cells):
     shown.encode()
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(categories=["L", "Mn", "Me", "Mc"]), max_size=80))
 def test_D3_marks_never_pile_up(text):
     num_marks = 2
@@ -73,6 +75,7 @@ def test_D3_marks_never_pile_up(text):
         assert num_marks <= 2
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_once_is_enough(text):
     assert safe_label(safe_label(text)) == safe_label(text)

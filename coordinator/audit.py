@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
 from coordinator import schema
+from coordinator.database import reading
 from fedtui.rounds.records import Audited
 from fedtui.wire.messages import AuditHead
 
@@ -165,6 +167,15 @@ def verify(
             elif key is not None:
                 signed_through = max(signed_through, head.sequence)
     return AuditReport(num, link, signed_through, len(stored) + len(held), tuple(problems))
+
+
+def verify_directory(
+    state: Path, *, key: Verifier | None = None, held: Sequence[AuditHead] = ()
+) -> AuditReport:
+    """`verify` the database in a state directory, beside a running coordinator or without one."""
+    with reading(state) as connection:
+        federation = connection.execute(select(schema.federations.c.id)).scalar_one()
+        return verify(connection, federation=federation, key=key, held=held)
 
 
 def _heads(connection: Connection) -> list[AuditHead]:

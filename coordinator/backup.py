@@ -165,15 +165,9 @@ def _copy(source: Path, directory: Path) -> bool:
 
 def _named(state: Path) -> list[Checkpoint]:
     """The models that a database names, oldest first."""
-    engine = database.open_readonly(state)
-    try:
-        with engine.connect() as connection:
-            rows = connection.execute(select(schema.checkpoints).order_by(schema.checkpoints.c.n))
-            return [Checkpoint(row.path, row.n, row.digest, row.bytes) for row in rows]
-    except DBAPIError as error:
-        raise database.meaning(error) from error
-    finally:
-        engine.dispose()
+    with database.reading(state) as connection:
+        rows = connection.execute(select(schema.checkpoints).order_by(schema.checkpoints.c.n))
+        return [Checkpoint(row.path, row.n, row.digest, row.bytes) for row in rows]
 
 
 def _saved(path: Path, present: list[Checkpoint]) -> Saved:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
-from sqlalchemy import Engine, StaticPool, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from coordinator import schema
@@ -260,3 +260,28 @@ def open_readonly(directory: Path) -> Engine:
     engine = create_engine("sqlite://", creator=connect, poolclass=StaticPool)
     event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN"))
     return engine
+
+
+@contextmanager
+def reading(directory: Path) -> Iterator[Connection]:
+    """A connection that sees one consistent state and cannot write, for commands that only look.
+
+    Raises:
+        StoreConflict: there is no database, or it has another schema than this program.
+        StoreUnavailable, StoreFatal: it cannot be read.
+    """
+    if not (directory / DATABASE).is_file():
+        raise StoreConflict(f"{directory} holds no {DATABASE}: give the coordinator's directory")
+    engine = open_readonly(directory)
+    try:
+        if (found := revision(engine)) != schema.REVISION:
+            raise StoreConflict(
+                f"{DATABASE} has schema {found}, this program reads {schema.REVISION}: start "
+                "'fedtui-coordinator serve' once, it upgrades the file after a backup"
+            )
+        with engine.connect() as connection:
+            yield connection
+    except (sqlite3.Error, DBAPIError) as error:
+        raise meaning(error) from error
+    finally:
+        engine.dispose()

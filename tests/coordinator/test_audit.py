@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine, delete, update
 
@@ -154,6 +154,7 @@ def test_verify_gives_up_on_a_ruined_chain() -> None:
         assert len(report(connection).problems) < 30
 
 
+@settings(deadline=None)
 @given(st.builds(Audited, actor=st.text(), action=st.text(), object=st.text(), detail=st.text()))
 def test_an_entry_is_one_line_whatever_is_in_it(entry: Audited) -> None:
     with fresh() as connection:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from fake_files import FaithlessFiles, PowerLossError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.checkpoints import (
@@ -50,6 +50,7 @@ names = st.text(min_size=1, max_size=8)
 shapes = st.lists(st.integers(1, 5), max_size=3).map(tuple)
 
 
+@settings(deadline=None)
 @given(tensors=st.dictionaries(names, shapes, min_size=1, max_size=6), seed=st.integers(0, 99))
 def test_others_read_the_same_tensors_and_the_data_is_what_travels(
     tmp_path_factory: pytest.TempPathFactory, tensors: dict[str, tuple[int, ...]], seed: int

@@ -2,7 +2,7 @@ from itertools import product
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.roster import PHASES, ROLES, STATES, Member, Roster, allowed, kind_of
@@ -63,6 +63,7 @@ def test_E4_only_participants_send_updates(role: str, phase: str) -> None:
     assert not allowed(role, "enrolled", "Open.update", phase)
 
 
+@settings(deadline=None)
 @given(
     st.tuples(
         st.sampled_from([*ROLES, "admin", "", "Participant"]) | st.text(),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_files import FaithlessFiles, PowerLossError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.files import DISK, Files, StoreFatal, StoreUnavailable
@@ -31,6 +31,7 @@ def send(upload: Upload, data: bytes, *, step: int = 7, until: int | None = None
         upload.write(upload.offset, data[upload.offset : end])
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200), max_size=4))
 def test_an_update_resumes_where_it_was_in_this_life_and_the_next(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, cuts: list[int]

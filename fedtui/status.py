@@ -115,12 +115,14 @@ class Score(_Part, frozen=True):
 
 
 class Traffic(_Part, frozen=True):
-    """Bytes on the wire since the daemon started and since midnight UTC; rates in bytes/s."""
+    """Bytes on the wire since the daemon joined; rates in bytes/s.
+
+    `up_today` is what the ledger announced since midnight UTC: the operator's limit counts it.
+    """
 
     up: int = 0
     down: int = 0
     up_today: int = 0
-    down_today: int = 0
     up_per_s: float = 0.0
     down_per_s: float = 0.0
     round_trip_s: float | None = None
@@ -196,6 +198,13 @@ class StateChanged(_Event, frozen=True):
     sentence: str
 
 
+class Introduced(_Event, frozen=True):
+    """How this node calls itself, and the role it asks for."""
+
+    label: str
+    role: str
+
+
 class CoordinatorPinned(_Event, frozen=True):
     coordinator: Coordinator | None
 
@@ -252,6 +261,7 @@ class FederationEnded(_Event, frozen=True):
 
 Event = (
     StateChanged
+    | Introduced
     | CoordinatorPinned
     | PlanSeen
     | WaitingFor

@@ -36,6 +36,11 @@ class Board:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
     def since(self, seq: int) -> tuple[status.Event, ...] | None:
         """The events after `seq`; None if they are no longer all here."""
         newer = tuple(event for event in self._kept if event.seq > seq)

@@ -26,6 +26,7 @@ MAX_SCREENS = 32
 MAX_QUEUED_EVENTS = 256
 MAX_UNREAD_BYTES = 256 * 1024
 ATTACH_WITHIN_S = 5.0
+CLOSE_WITHIN_S = 1.0
 MAX_COMMANDS = 8
 
 
@@ -90,7 +91,7 @@ class _Screen:
         self._behind = False
         self._wake = asyncio.Event()
         self._commands: set[asyncio.Task[None]] = set()
-        self._task = asyncio.current_task()
+        self._over = asyncio.Event()
         writer.transport.set_write_buffer_limits(high=MAX_UNREAD_BYTES)
 
     async def run(self) -> None:
@@ -114,6 +115,7 @@ class _Screen:
             if self._commands:
                 await asyncio.wait(self._commands)
         finally:
+            self._over.set()
             if teller is not None:
                 teller.cancel()
             for task in self._commands:
@@ -122,12 +124,10 @@ class _Screen:
     async def close(self) -> None:
         """Finish the answers under way, then end."""
         if self._commands:
-            await asyncio.wait(self._commands, timeout=1.0)
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            async with asyncio.timeout(1.0):
-                await self._writer.drain()
-        if self._task is not None:
-            self._task.cancel()
+            await asyncio.wait(self._commands, timeout=CLOSE_WITHIN_S)
+        self._reader.feed_eof()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), CLOSE_WITHIN_S)
 
     async def _listen(self) -> None:
         while line := await self._reader.readline():

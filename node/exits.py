@@ -67,6 +67,22 @@ _OF_CLOSE_CODE: dict[int, Exit] = {
     errors.CloseCode.CRYPTO: Exit.PROTOCOL,
 }
 
+REMEDIES: dict[int, str] = {
+    errors.CloseCode.UNAUTHORISED: "ask the coordinator's operator for a new invite, then: "
+    "fedtui join",
+    errors.CloseCode.REVOKED: "talk to the coordinator's operator; a revoked node needs a new "
+    "identity and a new invite: fedtui --profile NEW join",
+    errors.CloseCode.PENDING_TIMEOUT: "ask the coordinator's operator to approve this node, then: "
+    "fedtui join",
+    errors.CloseCode.IDENTITY_MISMATCH: "compare fingerprints with the coordinator's operator; "
+    "then join with a new invite, or: fedtui trust replace --id FINGERPRINT",
+    errors.CloseCode.VERSION: "update the older of the two programs",
+    errors.CloseCode.PROTOCOL: "a bug here or there: report it with 'fedtui log'",
+    errors.CloseCode.SUPERSEDED: "the same identity runs elsewhere: stop it there, then: "
+    "fedtui join",
+}
+"""What the operator does after a session ended for good with a code."""
+
 _OF_ERRNO = {
     errno.ENOSPC: (Exit.IO, "free some space, then try again"),
     errno.EDQUOT: (Exit.IO, "free some space, then try again"),

@@ -1,0 +1,5 @@
+"""`python -m node` is `fedtui`."""
+
+from node.cli import main
+
+main()

@@ -1,0 +1,219 @@
+"""`fedtui`: the commands of a node's operator.
+
+One clear line on stderr and an exit code of node/exits.py when something is wrong, never a
+traceback. Data goes to stdout, with --json as JSON; everything else goes to stderr.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, cast
+
+import msgspec
+import typer
+
+from fedtui import __version__
+from fedtui.control.client import ControlClient, NotRunningError
+from node import launch, ledger, printing
+from node.cli_join import join
+from node.cli_model import model_app, predict
+from node.cli_task import task_app
+from node.cli_trust import trust_app
+from node.exits import Exit, of_error
+from node.paths import Profile, profile
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fedtui.status import LedgerLine, LogLine, NodeStatus
+
+# Typer carries a click of its own in some versions: take the base class from where it is.
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=2000, help="How many lines.")]
+
+app = typer.Typer(
+    name="fedtui",
+    help="A node in a federation: your data stays here, only updates leave, and you see them.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+app.command()(join)
+app.command()(predict)
+app.add_typer(trust_app, name="trust")
+app.add_typer(task_app, name="task")
+app.add_typer(model_app, name="model")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process with its exit code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except _UsageError as error:
+        error.show()
+        return Exit.USAGE
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("interrupted", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # the reader of our pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except Exception as error:
+        known = of_error(error)
+        if known is None:
+            raise
+        typer.echo(f"fedtui: {known.text}", err=True)
+        if known.remedy:
+            typer.echo(f"what to do: {known.remedy}", err=True)
+        return known.exit_code
+    return code if isinstance(code, int) else Exit.OK
+
+
+@app.callback(invoke_without_command=True)
+def fedtui(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--profile", help="Which node of this machine.", metavar="NAME")
+    ] = "default",
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Without a command: the node's status, and the commands there are."""
+    if version:
+        typer.echo(f"fedtui {__version__}")
+        raise typer.Exit
+    context.obj = profile(name)
+    if context.invoked_subcommand is None:
+        asyncio.run(_print_status(context.obj, as_json=False, patient=True))
+        typer.echo("\n" + context.get_help())
+
+
+@app.command()
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """What the node is doing."""
+    asyncio.run(_print_status(context.obj, as_json=as_json, patient=False))
+
+
+@app.command()
+def pause(context: typer.Context) -> None:
+    """Take no part until 'resume'; a round under way is declined at once."""
+    asyncio.run(_client(context).pause())
+    typer.echo("paused: no work is done and nothing leaves until 'fedtui resume'", err=True)
+
+
+@app.command()
+def resume(context: typer.Context) -> None:
+    """Take part again."""
+    asyncio.run(_client(context).resume())
+    typer.echo("taking part again", err=True)
+
+
+@app.command()
+def leave(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """End the membership and stop the node. Identity, models and ledger stay."""
+    client = _client(context)
+    seen = asyncio.run(client.status())
+    if not yes and sys.stdin.isatty():
+        name = seen.plan.federation if seen.plan else "the federation"
+        typer.confirm(f"Leave {name} for good? To come back you need a new invite", abort=True)
+    asyncio.run(_leave(context.obj, client))
+    told = seen.state not in {"connecting", "stopped", "idle"}
+    said = "the coordinator was told" if told else "the coordinator could not be told"
+    typer.echo(f"left: {said}; the ledger is kept in {context.obj.ledger}", err=True)
+
+
+@app.command()
+def stop(context: typer.Context) -> None:
+    """Stop the node. It stays a member; 'fedtui join' starts it again."""
+    asyncio.run(launch.stop(context.obj))
+    typer.echo("stopped", err=True)
+
+
+@app.command("ledger")
+def show_ledger(context: typer.Context, limit: Limit = 100, as_json: Json = False) -> None:
+    """What left this machine: when, what, how many bytes, in which form, to whom."""
+    found = tuple(entry.line() for entry in ledger.tail(context.obj.ledger, limit))
+    _print(found, printing.ledger_text(found), as_json=as_json)
+
+
+@app.command()
+def log(context: typer.Context, limit: Limit = 100, as_json: Json = False) -> None:
+    """What happened; also when the node is not running."""
+    asyncio.run(_print_log(context.obj, limit, as_json=as_json))
+
+
+@app.command()
+def node(
+    context: typer.Context,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay here and print plain lines.")
+    ] = False,
+) -> None:
+    """Run the node of this profile: in the background, or here (containers, systemd)."""
+    home: Profile = context.obj
+    if foreground:
+        home.create()
+        os.execv(sys.executable, launch.command(home.name))  # noqa: S606 - our own program
+    started = asyncio.run(_start(home))
+    typer.echo("started" if started else "running already", err=True)
+
+
+async def _start(home: Profile) -> bool:
+    home.create()
+    return await launch.ensure_running(home)
+
+
+async def _leave(home: Profile, client: ControlClient) -> None:
+    await client.leave()
+    await launch.gone(home)
+
+
+async def _print_status(home: Profile, *, as_json: bool, patient: bool) -> None:
+    try:
+        seen = await ControlClient(home.socket()).status()
+    except NotRunningError as error:
+        if not patient:
+            raise
+        typer.echo(f"{error.text}: {error.remedy}")
+        return
+    _print(seen, printing.status_text(seen), as_json=as_json)
+
+
+async def _print_log(home: Profile, limit: int, *, as_json: bool) -> None:
+    if as_json:
+        lines = await ControlClient(home.socket()).log(limit)
+        _print(lines, "", as_json=True)
+        return
+    try:
+        text = home.log.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        lines = await ControlClient(home.socket()).log(limit)
+        typer.echo(printing.log_text(lines))
+        return
+    typer.echo("\n".join(text.splitlines()[-limit:]))
+
+
+def _print(
+    found: NodeStatus | tuple[LedgerLine, ...] | tuple[LogLine, ...], text: str, *, as_json: bool
+) -> None:
+    typer.echo(msgspec.json.encode(found).decode() if as_json else text)
+
+
+def _client(context: typer.Context) -> ControlClient:
+    return ControlClient(context.obj.socket())
+
+
+if __name__ == "__main__":
+    main()

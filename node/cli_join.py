@@ -1,0 +1,326 @@
+"""`fedtui join`: from an invite to a member, with the operator's eyes open.
+
+    read the invite, write node.toml -> start the node -> it connects and fetches the plan
+    -> show what would leave, check task and data here -> yes or no -> wait for approval
+
+Nothing about the operator's data is said before they agreed, and the invite never stands in a
+command line: others could read it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from fedtui import errors
+from fedtui.control.client import ControlClient
+from fedtui.crypto.keys import fingerprint
+from fedtui.wire.invite import Invite
+from fedtui.wire.labels import safe_label
+from node import config as configs
+from node import keystore, launch, passphrase, printing
+from node.config import NodeConfig
+from node.exits import Exit, Stop, of_close_code
+from node.tasks import add as add_task
+
+if TYPE_CHECKING:
+    from fedtui.status import NodeStatus, PlanSummary
+    from node.paths import Profile
+
+SETTLED = {"pending", "waiting", "training", "uploading", "evaluating", "paused"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """How the operator wants to be asked. `accept` is a plan hash or empty."""
+
+    accept: str
+    yes: bool
+    wait: bool
+    timeout_s: float
+    as_json: bool
+
+
+def join(  # noqa: PLR0913, PLR0917 - one parameter an option: that is typer's way
+    context: typer.Context,
+    invite_file: Annotated[
+        Path | None, typer.Option(help="File with the invite; '-' is stdin.", metavar="FILE")
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Your data: a file or folder.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="How shared data is cut: iid, dirichlet:A, quantity:A, FILE."),
+    ] = None,
+    shard: Annotated[str | None, typer.Option(help="Which part of it is yours: I/N.")] = None,
+    split_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the split.")] = None,
+    role: Annotated[str | None, typer.Option(help="participant, evaluator or observer.")] = None,
+    label: Annotated[str | None, typer.Option(help="How others see this node.")] = None,
+    accept: Annotated[
+        str, typer.Option(help="Agree to exactly this plan, unasked.", metavar="PLAN_HASH")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to whatever plan.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of the trainer.")] = None,
+    task_file: Annotated[
+        Path | None, typer.Option(help="Your own task, as 'fedtui task add'.", metavar="FILE")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Return only when approved.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to reach the coordinator.")] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON at the end.")] = False,
+) -> None:
+    """Join a federation, or take up an edited node.toml or a changed plan."""
+    home: Profile = context.obj
+    home.create()
+    text = _read_invite(home, invite_file)
+    invite = Invite.parse(text) if text else None
+    if task_file is not None:
+        add_task(home, task_file)
+    old = configs.load(home.config)
+    chosen = {
+        "path": None if data is None else _absolute(data),
+        "split": _absolute_if_file(split),
+        "shard": shard,
+        "split_seed": split_seed,
+    }
+    new = _with_options(old, chosen, role=role, label=label, threads=threads)
+    new = _with_invite(home, new, invite)
+    configs.parse_shard(new.data.shard)
+    if new != old or not home.config.exists():
+        configs.save(home.config, new)
+    wishes = Wishes(accept=accept.lower(), yes=yes, wait=wait, timeout_s=timeout, as_json=as_json)
+    asyncio.run(_join(home, text, wishes, restart=new.limits != old.limits))
+
+
+async def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
+    if restart and await launch.is_running(home):
+        await launch.stop(home)
+    started = await launch.ensure_running(home, _ask_passphrase(home))
+    client = ControlClient(home.socket())
+    try:
+        await client.join(invite)
+        seen = await _until_plan(client, wishes.timeout_s)
+        if not seen.consented:
+            await _decide(client, seen, wishes)
+            seen = await _until(client, SETTLED, wishes.timeout_s)
+    except (Exception, asyncio.CancelledError):
+        if started:  # a join that failed leaves nothing behind that runs
+            await launch.stop(home)
+        raise
+    if seen.state == "pending":
+        await _tell_pending(seen)
+        if wishes.wait:
+            seen = await _until(client, SETTLED - {"pending"}, None)
+    _conclude(seen, as_json=wishes.as_json)
+
+
+async def _decide(client: ControlClient, seen: NodeStatus, wishes: Wishes) -> None:
+    """Show, check, ask; consent or raise Stop."""
+    plan = seen.plan
+    if plan is None:
+        raise Stop("the coordinator sent no plan", exit_code=Exit.PROTOCOL)
+    if seen.coordinator is not None:
+        _say(f"coordinator  {seen.coordinator.address}, {seen.coordinator.fingerprint}")
+    _say(printing.plan_text(plan))
+    _refuse_other_hash(plan, wishes)
+    if not (wishes.accept or wishes.yes or sys.stdin.isatty()):
+        raise Stop(
+            "nobody is here to say yes to this plan",
+            remedy=f"if you agree: fedtui join --accept {plan.plan_hash}",
+            exit_code=Exit.USAGE,
+        )
+    _say("\nchecking task and data on this machine (nothing is sent) ...")
+    report = await client.check()
+    _say(printing.check_text(report))
+    if report.problems:
+        raise Stop(
+            f"this machine cannot take part: {report.problems[0]}",
+            remedy="mend that, then: fedtui join --data PATH",
+            exit_code=Exit.BAD_DATA,
+        )
+    if not (wishes.accept or wishes.yes):
+        agreed = await asyncio.to_thread(
+            typer.confirm, "Agree, for all rounds of this plan?", default=False, err=True
+        )
+        if not agreed:
+            raise Stop("you did not agree; nothing was sent", exit_code=Exit.REFUSED)
+    await client.consent(plan.plan_hash)
+
+
+def _refuse_other_hash(plan: PlanSummary, wishes: Wishes) -> None:
+    if wishes.accept and wishes.accept != plan.plan_hash:
+        raise Stop(
+            f"the plan is another than you accept\n  you accept:       {wishes.accept}\n"
+            f"  coordinator has:  {plan.plan_hash}",
+            remedy="read the plan above; if you agree to it, accept that hash",
+            exit_code=Exit.REFUSED,
+        )
+
+
+async def _until_plan(client: ControlClient, timeout_s: float) -> NodeStatus:
+    """Wait for a plan to decide on, or for a member that has agreed before."""
+    return await _until(client, {*SETTLED, "asking"}, timeout_s, plan=True)
+
+
+async def _until(
+    client: ControlClient, states: set[str], timeout_s: float | None, *, plan: bool = False
+) -> NodeStatus:
+    """Wait for one of these states. Raises Stop if the node gave up or the time is over."""
+    seen: NodeStatus | None = None
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for seen in client.watch():
+                if seen.state == "stopped" and seen.problem:
+                    raise Stop(
+                        seen.problem.text,
+                        remedy=seen.problem.remedy,
+                        exit_code=_exit_code(seen.problem.code),
+                    )
+                if seen.state in states and (seen.plan or not plan):
+                    return seen
+                if seen.final:
+                    return seen
+    except TimeoutError as error:
+        why = seen.sentence if seen else "the node does not answer"
+        raise Stop(
+            f"not joined after {timeout_s:g} s: {why}",
+            remedy="check address and network, then: fedtui join (with the invite)",
+            exit_code=Exit.UNREACHABLE,
+        ) from error
+    raise Stop("the node ended", exit_code=Exit.NOT_RUNNING)
+
+
+def _exit_code(code: int) -> int:
+    return of_close_code(code) if code else Exit.REFUSED
+
+
+async def _tell_pending(seen: NodeStatus) -> None:
+    words = await asyncio.to_thread(_words, bytes.fromhex(seen.node_id))
+    _say(
+        f"waiting for approval by the coordinator's operator:\n"
+        f"  fingerprint  {seen.fingerprint}\n  words        {words}"
+    )
+
+
+def _words(node_id: bytes) -> str:
+    from fedtui.crypto.words import words  # noqa: PLC0415 - takes 256 MiB, only where shown
+
+    return " ".join(words(node_id))
+
+
+def _conclude(seen: NodeStatus, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(msgspec.json.encode(seen).decode())
+    _say(f"{seen.state}: {seen.sentence}")
+    _say(f"the node runs in the background (pid {seen.pid}): fedtui status, fedtui stop")
+
+
+# ---- the invite and node.toml -----------------------------------------------------------------
+
+
+def _read_invite(home: Profile, file: Path | None) -> str:
+    """The invite's text; empty if this node is a member already and none is given."""
+    if file is not None and str(file) != "-":
+        return file.read_text(encoding="utf-8", errors="replace").strip()
+    if file is not None:
+        return sys.stdin.read(4096).strip()
+    if configs.load(home.config).coordinator.id:
+        return ""
+    if sys.stdin.isatty():
+        return str(typer.prompt("Paste the invite", hide_input=True, err=True)).strip()
+    text = sys.stdin.read(4096).strip()
+    if not text:
+        raise Stop(
+            "no invite",
+            remedy="fedtui join --invite-file FILE, or paste it at the prompt",
+            exit_code=Exit.USAGE,
+        )
+    return text
+
+
+def _with_options(
+    config: NodeConfig,
+    data: dict[str, str | int | None],
+    *,
+    role: str | None,
+    label: str | None,
+    threads: int | None,
+) -> NodeConfig:
+    """node.toml with what the command line says; what it leaves out stays."""
+    given = {key: value for key, value in data.items() if value is not None}
+    table = msgspec.structs.replace(config.data, **given)
+    limits = config.limits
+    if threads is not None:
+        limits = msgspec.structs.replace(limits, threads=threads)
+    if label is None and config == NodeConfig():
+        label = socket.gethostname().partition(".")[0]
+    changed = msgspec.structs.replace(
+        config,
+        data=table,
+        limits=limits,
+        label=(safe_label(label) or "node") if label is not None else config.label,
+        role=role or config.role,
+    )
+    try:
+        return msgspec.convert(msgspec.to_builtins(changed), NodeConfig)
+    except msgspec.ValidationError as error:
+        raise Stop(str(error), remedy="see 'fedtui join --help'", exit_code=Exit.USAGE) from error
+
+
+def _with_invite(home: Profile, config: NodeConfig, invite: Invite | None) -> NodeConfig:
+    """node.toml with the invite's coordinator. Raises Stop if the profile belongs to another."""
+    if invite is None:
+        return config
+    old_id, new_id = config.coordinator.id, invite.coordinator_id.hex()
+    if old_id and old_id != new_id:
+        _check_successor(config, invite)
+        home.consent.unlink(missing_ok=True)
+        home.terms.unlink(missing_ok=True)
+    coordinator = configs.CoordinatorTable(id=new_id, addresses=list(invite.addresses))
+    return msgspec.structs.replace(config, coordinator=coordinator)
+
+
+def _check_successor(config: NodeConfig, invite: Invite) -> None:
+    """A new invite may bring a new key for an old address; another place is another profile."""
+    known = fingerprint(bytes.fromhex(config.coordinator.id))
+    found = fingerprint(invite.coordinator_id)
+    if not set(config.coordinator.addresses) & set(invite.addresses):
+        raise Stop(
+            f"this profile is in the federation of {known}, the invite is from {found}",
+            remedy="fedtui --profile OTHER join ..., or first: fedtui leave",
+            exit_code=Exit.REFUSED,
+        )
+    _say(
+        f"the coordinator at {invite.addresses[0]} has a new key; the invite vouches for it\n"
+        f"  until now: {known}\n  from now:  {found}"
+    )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _absolute_if_file(split: str | None) -> str | None:
+    return _absolute(split) if split and Path(split).expanduser().exists() else split
+
+
+def _ask_passphrase(home: Profile) -> str | None:
+    """The passphrase of a locked identity; None if it has none, or the daemon finds it itself."""
+    try:
+        locked = keystore.is_locked(home.root) if home.identity.exists() else False
+    except errors.KeyFileError as error:
+        raise Stop(str(error), exit_code=Exit.NO_PERMISSION) from error
+    if not locked or passphrase.from_file() is not None or not sys.stdin.isatty():
+        return None
+    return str(typer.prompt("Passphrase of this node's identity", hide_input=True, err=True))
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

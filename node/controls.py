@@ -1,0 +1,232 @@
+"""Node: what the control socket can ask of this daemon, carried out (fedtui.status.NodeControls).
+
+It owns the link and at most one Membership. `join` reads node.toml again and starts both anew, so
+there is one way in, whether the daemon just started, moved, or was given other limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from fedtui import status
+from fedtui.crypto.keys import fingerprint
+from fedtui.wire.invite import Invite
+from fedtui.wire.messages import InviteProof
+from node import config as configs
+from node.exits import Exit, Stop
+from node.membership import Membership
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fedtui.status import CheckReport, LedgerLine, LogLine, NodeStatus
+    from fedtui.wire.halves import NodeHello
+    from node.config import NodeConfig
+    from node.membership import Connection, Home
+
+TRAFFIC_EVERY_S = 1.0
+GOODBYE_S = 3.0
+
+
+class Dial(Protocol):
+    """Makes the link to a coordinator; `handler` hears it. Nothing is dialled before `run()`."""
+
+    def __call__(
+        self, config: NodeConfig, hello: NodeHello, handler: Membership
+    ) -> Connection: ...
+
+
+class Node:
+    """One profile's daemon, without its process: several may live in one (benchmarks)."""
+
+    def __init__(self, home: Home, dial: Dial) -> None:
+        self._home = home
+        self._dial = dial
+        self._board = home.board
+        self._membership: Membership | None = None
+        self._link: Connection | None = None
+        self._running: asyncio.Task[object] | None = None
+        self._meter: asyncio.Task[None] | None = None
+        self.stopped = asyncio.Event()
+
+    async def start(self) -> None:
+        """Take up the federation that node.toml names, if any."""
+        ledger = self._home.ledger
+        lines = tuple(entry.line() for entry in ledger.tail(status.MAX_TAIL))
+        for line in lines:
+            self._board.post(status.LedgerWritten(line=line))
+        if ledger.torn_bytes or ledger.num_damaged:
+            self._board.log(
+                "warning",
+                f"the ledger ended in a torn line ({ledger.torn_bytes} bytes, cut off: it was "
+                f"never sent) and has {ledger.num_damaged} damaged lines",
+            )
+        config = configs.load(self._home.profile.config)
+        self._show_coordinator(config)
+        if config.coordinator.id:
+            self._begin(config, None)
+
+    async def close(self) -> None:
+        """Say goodbye and let everything go."""
+        await self._end()
+        await self._home.trainer.close()
+        self._home.ledger.close()
+
+    # ---- NodeControls -------------------------------------------------------------------------
+
+    async def status(self) -> NodeStatus:
+        self._read_meter()
+        return self._board.status
+
+    async def watch(self) -> AsyncIterator[NodeStatus]:
+        """The status now and after each change, for callers in this process."""
+        changed = asyncio.Event()
+        unlisten = self._board.listen(lambda _: changed.set())
+        try:
+            while True:
+                yield self._board.status
+                await changed.wait()
+                changed.clear()
+        finally:
+            unlisten()
+
+    async def join(self, invite: str = "") -> None:
+        proof = None
+        config = configs.load(self._home.profile.config)
+        if invite:
+            parsed = Invite.parse(invite)
+            proof = InviteProof(invite_id=parsed.invite_id, secret=parsed.secret)
+            if parsed.coordinator_id.hex() != config.coordinator.id:
+                raise Stop(
+                    "the invite is of another coordinator than node.toml names",
+                    remedy="fedtui join takes care of both",
+                    exit_code=Exit.USAGE,
+                )
+        if not config.coordinator.id:
+            raise Stop(
+                "this node is in no federation",
+                remedy="ask a coordinator's operator for an invite",
+                exit_code=Exit.USAGE,
+            )
+        await self._end()
+        self._board.solved()
+        self._begin(config, proof)
+
+    async def check(self) -> CheckReport:
+        return await self._member().check()
+
+    async def consent(self, plan_hash: str) -> None:
+        self._member().agree(plan_hash)
+
+    async def pause(self) -> None:
+        self._member().pause()
+
+    async def resume(self) -> None:
+        self._member().resume()
+
+    async def leave(self) -> None:
+        """Tell the coordinator, forget the membership, stop the daemon. The ledger stays."""
+        self._member().leave()
+        await asyncio.sleep(0)  # the writer takes what was queued before the goodbye
+        await self._end()
+        config = configs.load(self._home.profile.config)
+        left = msgspec.structs.replace(config, coordinator=configs.CoordinatorTable())
+        configs.save(self._home.profile.config, left)
+        self._board.post(status.CoordinatorPinned(coordinator=None))
+        self._board.post(status.PlanSeen(plan=None, consented=False))
+        self._board.state("idle", "left the federation")
+        self.stopped.set()
+
+    async def stop(self) -> None:
+        self.stopped.set()
+
+    async def ledger(self, limit: int = 100) -> tuple[LedgerLine, ...]:
+        return tuple(entry.line() for entry in self._home.ledger.tail(limit))
+
+    async def log(self, limit: int = 100) -> tuple[LogLine, ...]:
+        return self._board.status.log[-limit:]
+
+    # ---- link and membership ------------------------------------------------------------------
+
+    def _begin(self, config: NodeConfig, proof: InviteProof | None) -> None:
+        self._board.post(status.Introduced(label=config.label, role=config.role))
+        membership = Membership(self._home, config)
+        link = self._dial(self._pinned(config), membership.hello(proof), membership)
+        membership.use(link)
+        self._membership, self._link = membership, link
+        self._running = asyncio.create_task(link.run())
+        self._meter = asyncio.create_task(self._measure())
+
+    async def _end(self) -> None:
+        if self._meter is not None:
+            self._meter.cancel()
+        if self._membership is not None:
+            await self._membership.close()
+        if self._link is not None and self._running is not None:
+            if self._membership is not None:
+                self._membership.finish()
+            self._link.stop()
+            await asyncio.wait({self._running}, timeout=GOODBYE_S)
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+        self._membership = self._link = self._running = self._meter = None
+
+    def _pinned(self, config: NodeConfig) -> NodeConfig:
+        """The configuration with the id that the pinned coordinator has by now."""
+        known = self._home.trust.get(bytes.fromhex(config.coordinator.id))
+        if known is None:
+            return config
+        table = msgspec.structs.replace(config.coordinator, id=known.id.hex())
+        return msgspec.structs.replace(config, coordinator=table)
+
+    def _member(self) -> Membership:
+        if self._membership is None:
+            raise Stop(
+                "this node is in no federation",
+                remedy="fedtui join",
+                exit_code=Exit.USAGE,
+            )
+        return self._membership
+
+    def _show_coordinator(self, config: NodeConfig) -> None:
+        if not config.coordinator.id:
+            return
+        known = self._home.trust.get(bytes.fromhex(config.coordinator.id))
+        addresses = config.coordinator.addresses
+        shown = status.Coordinator(
+            label=known.label if known else "",
+            address=addresses[0] if addresses else "",
+            fingerprint=fingerprint(known.id if known else bytes.fromhex(config.coordinator.id)),
+            pinned_at=known.first_seen_s if known else 0.0,
+        )
+        self._board.post(status.CoordinatorPinned(coordinator=shown))
+
+    # ---- traffic ------------------------------------------------------------------------------
+
+    async def _measure(self) -> None:
+        """While somebody looks, tell the traffic each second."""
+        while True:
+            await asyncio.sleep(TRAFFIC_EVERY_S)
+            if self._board.is_watched:
+                self._read_meter()
+
+    def _read_meter(self) -> None:
+        if self._link is None:
+            return
+        now = self._home.clock()
+        seen = self._link.traffic(asyncio.get_running_loop().time())
+        traffic = status.Traffic(
+            up=seen.sent_bytes,
+            down=seen.received_bytes,
+            up_today=self._home.ledger.num_bytes_on(now),
+            up_per_s=round(seen.sent_rate, 1),
+            down_per_s=round(seen.received_rate, 1),
+            round_trip_s=seen.round_trip_s,
+        )
+        if traffic != self._board.status.traffic:
+            self._board.post(status.TrafficMeasured(traffic=traffic))

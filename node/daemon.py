@@ -1,0 +1,163 @@
+"""The daemon's process: one profile, its lock, its node, its control socket, until told to stop.
+
+Started by `fedtui join` in a session of its own (it outlives the terminal) or by `fedtui node
+--foreground`. Free of typer and rich, which would stay in memory for nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from fedtui import __version__, status
+from fedtui.crypto.keys import fingerprint
+from node import config as configs
+from node import keystore, passphrase
+from node.board import Board
+from node.control import ControlServer
+from node.controls import Node
+from node.exits import Exit, Stop, of_error
+from node.hardening import harden
+from node.ledger import Ledger
+from node.link import Link
+from node.membership import Home
+from node.models import Models
+from node.paths import Profile, profile
+from node.plain_log import PlainLog
+from node.trainer import TrainerLimits, TrainerProcess
+from node.updates import Updates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fedtui.crypto.keys import Identity
+    from fedtui.wire.halves import NodeHello
+    from node.config import NodeConfig
+    from node.membership import Membership
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the daemon of a profile; ends the process with an exit code of node/exits.py."""
+    parser = argparse.ArgumentParser(prog="python -m node.daemon")
+    parser.add_argument("--profile", default="default")
+    parser.add_argument("--log", action="store_true", help="write node.log instead of stdout")
+    parser.add_argument("--passphrase-stdin", action="store_true")
+    chosen = parser.parse_args(arguments)
+    secret = passphrase.from_stdin() if chosen.passphrase_stdin else None
+    sys.exit(run(chosen.profile, into_file=chosen.log, secret=secret))
+
+
+def run(name: str, *, into_file: bool = False, secret: str | None = None) -> int:
+    """Run the daemon until it is stopped; return the exit code."""
+    log = PlainLog(None)
+    try:
+        harden()
+        home = profile(name)
+        home.create()
+        log = PlainLog(home.log if into_file else None)
+        lock = _lock(home)
+        try:
+            asyncio.run(_serve(home, log, secret))
+        finally:
+            os.close(lock)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except Exception as error:
+        known = of_error(error)
+        if known is None:
+            raise
+        log.line(f"error: {known.text}{'; ' if known.remedy else ''}{known.remedy}")
+        return known.exit_code
+    return Exit.OK
+
+
+async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
+    config = configs.load(home.config)
+    identity = keystore.load_or_create(home.root, secret or passphrase.from_file())
+    board = Board(_first(home, config, identity), clock=_utc)
+    board.listen(log.event)
+    node = _node(home, config, identity, board)
+    server = ControlServer(home.socket(), controls=node, board=board)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, node.stopped.set)
+    log.line(
+        f"fedtui {__version__}: node {config.label!r}, profile {home.name!r}, pid {os.getpid()}, "
+        f"fingerprint {fingerprint(identity.id)}"
+    )
+    try:
+        await node.start()
+        await server.start()
+        await node.stopped.wait()
+        log.line("stopping")
+    finally:
+        await node.close()
+        await server.close()
+
+
+def _first(home: Profile, config: NodeConfig, identity: Identity) -> status.NodeStatus:
+    return status.NodeStatus(
+        label=config.label,
+        profile=home.name,
+        node_id=identity.id.hex(),
+        fingerprint=fingerprint(identity.id),
+        role=config.role,
+        version=__version__,
+        pid=os.getpid(),
+        started_at=_utc(),
+    )
+
+
+def _node(home: Profile, config: NodeConfig, identity: Identity, board: Board) -> Node:
+    limits = TrainerLimits(num_threads=config.limits.threads, memory_mb=config.limits.memory_mb)
+    parts = Home(
+        profile=home,
+        identity=identity,
+        trust=keystore.TrustStore(home.root),
+        board=board,
+        ledger=Ledger(home.ledger),
+        models=Models(home.models),
+        updates=Updates(home.work),
+        trainer=TrainerProcess(limits),
+        clock=_utc,
+    )
+
+    def dial(config: NodeConfig, hello: NodeHello, handler: Membership) -> Link:
+        return Link(
+            identity,
+            addresses=config.coordinator.addresses,
+            coordinator_id=bytes.fromhex(config.coordinator.id),
+            hello=hello,
+            handler=handler,
+        )
+
+    return Node(parts, dial)
+
+
+def _lock(home: Profile) -> int:
+    """Hold the profile: one daemon each. The kernel lets go when this process ends, however."""
+    lock = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(lock)
+        raise Stop(
+            f"a node is running already for profile {home.name!r}",
+            remedy=f"fedtui --profile {home.name} status; or use another profile",
+            exit_code=Exit.CANNOT_CREATE,
+        ) from error
+    return lock
+
+
+def _utc() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The global models on this machine's disk: the last few, by digest, verified before they count.
+
+A model is raw little-endian float32 (fedtui/wire/tensors.py) in `models/<digest>.f32`. While it
+arrives it is `<digest>.part`, which the next session goes on with; whole, it is checked, synced
+and renamed. `certified.json` names those that a Result or Ended of the coordinator vouched for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from node.paths import sync_folder, write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from fedtui.wire.messages import ModelRef
+
+KEPT = 2
+_BLOCK = 2**20
+
+
+class Certified(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that the coordinator committed to; `digest` is hex."""
+
+    round: int
+    digest: str
+    num_bytes: int
+    final: bool = False
+    score: float | None = None
+
+
+class Models:
+    """The folder of models; nothing in it is believed before its digest was checked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._verified: set[bytes] = set()
+
+    def path(self, digest: bytes) -> Path:
+        return self._folder / f"{digest.hex()}.f32"
+
+    def has(self, digest: bytes) -> bool:
+        """Whether this model is here, whole and unchanged; reads it when first asked."""
+        path = self.path(digest)
+        if not path.exists():
+            self._verified.discard(digest)
+            return False
+        if digest not in self._verified:
+            if digest_of(path) != digest:
+                path.unlink()
+                return False
+            self._verified.add(digest)
+        return True
+
+    def begin(self, digest: bytes, num_bytes: int) -> Download:
+        """Go on with a download where it stopped, or start it."""
+        return Download(self, self._folder / f"{digest.hex()}.part", digest, num_bytes)
+
+    def arrived(self, digest: bytes) -> None:
+        """Called by a Download that verified its bytes."""
+        self._verified.add(digest)
+
+    def keep_only(self, digests: Iterable[bytes]) -> None:
+        """Delete every other model, and downloads of them."""
+        wanted = {digest.hex() for digest in digests}
+        for path in self._folder.iterdir():
+            if path.suffix in {".f32", ".part"} and path.stem not in wanted:
+                path.unlink(missing_ok=True)
+        self._verified = {digest for digest in self._verified if digest.hex() in wanted}
+
+    def certify(self, model: ModelRef, *, final: bool, score: float | None = None) -> None:
+        """Note that the coordinator committed to this model; the newest KEPT are remembered."""
+        found = Certified(
+            round=model.round,
+            digest=model.digest.hex(),
+            num_bytes=model.num_bytes,
+            final=final,
+            score=score,
+        )
+        known = self.certified()
+        if found not in known:
+            others = (one for one in known if one.round != found.round)
+            newest = sorted((*others, found), key=lambda one: one.round)[-KEPT:]
+            write_atomically(self._folder / "certified.json", msgspec.json.encode(newest))
+
+    def certified(self) -> tuple[Certified, ...]:
+        """The newest committed models, oldest first, whether their bytes are here or not."""
+        try:
+            data = (self._folder / "certified.json").read_bytes()
+            return msgspec.json.decode(data, type=tuple[Certified, ...])
+        except (FileNotFoundError, msgspec.DecodeError, ValueError):
+            return ()
+
+    def newest_here(self) -> Certified | None:
+        """The newest committed model whose bytes are here and genuine."""
+        for one in reversed(self.certified()):
+            if self.has(bytes.fromhex(one.digest)):
+                return one
+        return None
+
+    def tidy(self, wanted: bytes = b"") -> None:
+        """Keep the newest KEPT committed models, and `wanted`."""
+        kept = [bytes.fromhex(one.digest) for one in self.certified()]
+        self.keep_only((*kept, wanted) if wanted else kept)
+
+    def forget(self) -> None:
+        """Another federation begins: nothing here belongs to it."""
+        self.keep_only(())
+        (self._folder / "certified.json").unlink(missing_ok=True)
+
+
+class Download:
+    """The sink of one model on its way here. `write` appends; `finish` verifies and keeps it."""
+
+    def __init__(self, models: Models, path: Path, digest: bytes, num_bytes: int) -> None:
+        self._models = models
+        self._path = path
+        self._digest = digest
+        self.num_bytes = num_bytes
+        self._hash = hashlib.blake2b(digest_size=32)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self.offset = 0
+        size = os.fstat(self._file).st_size
+        if size > num_bytes:
+            os.ftruncate(self._file, 0)
+        while block := os.read(self._file, _BLOCK):
+            self._hash.update(block)
+            self.offset += len(block)
+
+    def write(self, data: memoryview) -> None:
+        """Append all of `data`. Raises OSError."""
+        view = data
+        while view:
+            view = view[os.write(self._file, view) :]
+        self._hash.update(data)
+        self.offset += len(data)
+
+    def finish(self) -> bool:
+        """Sync and keep a whole and genuine model; delete any other and return False."""
+        genuine = self.offset == self.num_bytes and self._hash.digest() == self._digest
+        if genuine:
+            os.fsync(self._file)
+            self._path.rename(self._models.path(self._digest))
+            sync_folder(self._path.parent)
+            self._models.arrived(self._digest)
+        else:
+            self._path.unlink(missing_ok=True)
+        self.close()
+        return genuine
+
+    def close(self) -> None:
+        """Stop for now; what is here stays for the next session."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def digest_of(path: Path) -> bytes:
+    """BLAKE2b-256 of a file's bytes."""
+    state = hashlib.blake2b(digest_size=32)
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            state.update(block)
+    return state.digest()

@@ -1,0 +1,153 @@
+"""Status, plan and ledger as plain text for a terminal or a pipe. Pure: returns strings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fedtui.status import (
+        CheckReport,
+        Leaves,
+        LedgerLine,
+        LogLine,
+        NodeStatus,
+        PlanSummary,
+    )
+
+
+def status_text(seen: NodeStatus) -> str:
+    """Everything worth knowing, a fact a line, the answer to "is all well?" first."""
+    rows = [
+        ("state", f"{seen.state.upper()}: {seen.sentence}"),
+        ("node", f"{seen.label} ({seen.role}), fingerprint {seen.fingerprint}"),
+        ("coordinator", _coordinator(seen)),
+        ("plan", _plan_line(seen)),
+        (
+            "leaves here",
+            "; ".join(f"{one.item}: {one.form}" for one in _leaves(seen)) or "nothing",
+        ),
+        ("round", _round(seen)),
+        ("scores", _scores(seen)),
+        ("traffic", _traffic(seen)),
+        ("last left", _ledger_line(seen.ledger[-1]) if seen.ledger else "nothing yet"),
+        ("running", f"pid {seen.pid} since {moment(seen.started_at)}, profile {seen.profile}"),
+    ]
+    if seen.problem:
+        rows.insert(1, ("problem", seen.problem.text))
+        rows.insert(2, ("what to do", seen.problem.remedy or "see 'fedtui log'"))
+    return "\n".join(f"{name:<12} {value}" for name, value in rows if value)
+
+
+def plan_text(plan: PlanSummary) -> str:
+    """The plan as the operator reads it before saying yes."""
+    target = f", until {plan.metric} {plan.target:g}" if plan.target is not None else ""
+    lines = [
+        f"federation   {plan.federation}",
+        f"task         {plan.task}, measured by {plan.metric}",
+        f"rounds       at most {plan.max_rounds}{target}, {plan.strategy}",
+        f"training     {plan.training}",
+        f"model        {plan.model}",
+        f"plan hash    {plan.plan_hash}",
+    ]
+    if plan.differs:
+        lines += ["", "What changed since you last agreed:", *(f"  {one}" for one in plan.differs)]
+    lines += ["", "What leaves this machine:"]
+    for one in plan.leaves:
+        lines += [
+            f"  {one.item}",
+            f"      form: {one.form}",
+            f"      who can read it: {one.reader}",
+            f"      when: {one.when}",
+        ]
+    lines.append(f"What never leaves it: {plan.stays}")
+    return "\n".join(lines)
+
+
+def check_text(report: CheckReport) -> str:
+    return "\n".join((*(f"ok       {one}" for one in report.facts), *report.problems))
+
+
+def ledger_text(lines: tuple[LedgerLine, ...]) -> str:
+    """The ledger, oldest first, and the sum."""
+    if not lines:
+        return "nothing has left this machine"
+    total = sum(line.num_bytes for line in lines)
+    return "\n".join(
+        (*(_ledger_line(line) for line in lines), f"{len(lines)} entries, {total:,} bytes")
+    )
+
+
+def log_text(lines: tuple[LogLine, ...]) -> str:
+    return "\n".join(f"{moment(line.at)} {line.level:<7} {line.text}" for line in lines)
+
+
+def moment(at: float) -> str:
+    """Local time, to the second."""
+    return f"{datetime.fromtimestamp(at, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def size(num_bytes: float) -> str:
+    """Bytes as people read them."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if num_bytes < 1000:
+            return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.1f} TB"
+
+
+def _coordinator(seen: NodeStatus) -> str:
+    one = seen.coordinator
+    if one is None:
+        return "none"
+    pinned = f", pinned since {moment(one.pinned_at)}" if one.pinned_at else ""
+    return f"{one.label or 'not met yet'} at {one.address}, fingerprint {one.fingerprint}{pinned}"
+
+
+def _plan_line(seen: NodeStatus) -> str:
+    if seen.plan is None:
+        return ""
+    agreed = "agreed" if seen.consented else "NOT AGREED: fedtui join"
+    return f"{seen.plan.task}, {seen.plan.model}, {seen.plan.plan_hash[:16]} ({agreed})"
+
+
+def _leaves(seen: NodeStatus) -> tuple[Leaves, ...]:
+    return seen.plan.leaves if seen.plan and seen.consented else ()
+
+
+def _round(seen: NodeStatus) -> str:
+    if not seen.round.number:
+        return ""
+    attempt = f", attempt {seen.round.attempt}" if seen.round.attempt > 1 else ""
+    done = f" {seen.training.fraction:.0%}" if seen.round.phase == "train" else ""
+    most = f" of at most {seen.plan.max_rounds}" if seen.plan else ""
+    return (
+        f"{seen.round.number}{most}{attempt}, {seen.round.phase or 'done here'}{done}; "
+        f"your updates counted in {seen.rounds_counted}"
+    )
+
+
+def _scores(seen: NodeStatus) -> str:
+    if not seen.scores:
+        return ""
+    last = seen.scores[-1]
+    return (
+        f"{last.metric} {last.score:.4f} after round {last.round} "
+        f"({last.num_examples:,} examples of {last.num_nodes} nodes)"
+    )
+
+
+def _traffic(seen: NodeStatus) -> str:
+    one = seen.traffic
+    trip = f", round trip {one.round_trip_s * 1000:.0f} ms" if one.round_trip_s else ""
+    return (
+        f"up {size(one.up)}, down {size(one.down)}, updates today {size(one.up_today)}, "
+        f"now up {size(one.up_per_s)}/s down {size(one.down_per_s)}/s{trip}"
+    )
+
+
+def _ledger_line(line: LedgerLine) -> str:
+    return (
+        f"{moment(line.at)} round {line.round}.{line.attempt}: {line.what}, "
+        f"{line.num_bytes:,} bytes, {line.form}, to {line.receiver}"
+    )

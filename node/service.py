@@ -1,0 +1,330 @@
+"""NodeService: drives one RoundParticipant and performs what it asks for; decides nothing.
+
+    session, trainer, operator --> step(event) --> machine.handle --> effects
+    effects: Note first (ledger, synced), the rest in order; then one timer for the deadline
+
+Write down, then speak: if the ledger cannot be written, nothing of that call leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedtui import status
+from fedtui.rounds import machine
+from fedtui.rounds.participant import RoundParticipant
+from fedtui.wire.messages import Ended, Evaluate, Offer, Result, Scored, Waiting
+from node import policy
+from node.ledger import Entry
+from node.showing import PHASES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fedtui.rounds.machine import ParticipantEffect, ParticipantEvent
+    from fedtui.wire.messages import FromCoordinator, FromNode, Role
+    from node import jobs
+    from node.board import Board
+    from node.config import NodeConfig
+    from node.ledger import Ledger
+    from node.models import Models
+    from node.terms import Agreement
+    from node.transfers import Transfers
+    from node.updates import Updates
+    from node.work import Work
+
+PROGRESS_EVERY_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a service works with; one set a profile. `clock` gives UTC seconds."""
+
+    board: Board
+    ledger: Ledger
+    models: Models
+    updates: Updates
+    transfers: Transfers
+    work: Work
+    clock: Callable[[], float]
+    say: Callable[[FromNode], None]
+    changed: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What this node agreed to, and with whom; `receiver` names them in the ledger."""
+
+    agreement: Agreement
+    config: NodeConfig
+    role: Role
+    receiver: str
+
+
+class NodeService:
+    """One federation, as far as rounds go. Sessions come and go around it."""
+
+    def __init__(self, parts: Parts, contract: Contract, *, paused: bool = False) -> None:
+        self._parts = parts
+        self._contract = contract
+        self._machine = RoundParticipant(role=contract.role, refuses=self._refuses, paused=paused)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._queue: deque[ParticipantEvent] = deque()
+        self._stepping = False
+        self._noted: set[tuple[int, int, bytes]] = set()
+        self._said_progress = float("-inf")
+        self.ended = ""
+        self.coordinator_paused = False
+
+    @property
+    def phase(self) -> status.Phase:
+        return PHASES[self._machine.phase][1]
+
+    @property
+    def participant(self) -> RoundParticipant:
+        """For the screen's line only: what is under way."""
+        return self._machine
+
+    def is_under(self, plan_hash: bytes) -> bool:
+        """Whether this is the plan that its rounds follow."""
+        return self._contract.agreement.plan_hash == plan_hash
+
+    def step(self, event: ParticipantEvent) -> None:
+        """Hand an event to the machine and do what it says; events that this causes wait."""
+        self._queue.append(event)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._queue:
+                self._perform(self._machine.handle(self._queue.popleft(), self._loop.time()))
+        finally:
+            self._stepping = False
+        self._arm()
+        self._show()
+
+    def close(self) -> None:
+        """No more timers; the machine's memory goes with this object."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._parts.work.cancel()
+
+    # ---- events -------------------------------------------------------------------------------
+
+    def heard(self, message: FromCoordinator) -> None:
+        """Take a control message: keep what it proves, show what it says, tell the machine."""
+        board, models = self._parts.board, self._parts.models
+        match message:
+            case Result():
+                models.certify(message.model, final=False)
+                board.post(status.RoundCounted(round=message.round, counted=message.counted))
+                board.log("info", _sentence_of(message))
+                self._keep_head(message)
+            case Scored():
+                board.post(status.ScoreSeen(score=_score_of(message)))
+                board.log("info", f"round {message.round}: {message.metric} {message.score:.4f}")
+            case Waiting():
+                self.coordinator_paused = message.paused
+                waiting = status.Waiting(have=message.present, need=message.needed)
+                board.post(status.WaitingFor(waiting=waiting))
+            case Ended():
+                self._on_ended(message)
+            case Offer() | Evaluate():
+                board.post(status.WaitingFor(waiting=None))
+            case _:
+                pass
+        self.step(machine.Heard(message))
+        models.tidy(self._wanted_digest())
+
+    def model_here(self, digest: bytes) -> None:
+        self.step(machine.ModelHere(digest))
+        self._parts.changed()
+
+    def progressed(self, progress: jobs.Progress) -> None:
+        """Show how far the trainer is; the coordinator hears of it now and then."""
+        done = (progress.epoch - 1) * progress.num_batches + progress.batch
+        fraction = done / max(1, progress.num_epochs * progress.num_batches)
+        training = status.Training(
+            fraction=fraction,
+            epoch=progress.epoch,
+            num_epochs=progress.num_epochs,
+            batch=progress.batch,
+            num_batches=progress.num_batches,
+            loss=progress.loss,
+            examples_per_s=progress.examples_per_s,
+        )
+        self._parts.board.post_quick(status.TrainingMoved(training=training))
+        now, work = self._loop.time(), self._machine.work
+        if isinstance(work, Offer) and now - self._said_progress >= PROGRESS_EVERY_S:
+            self._said_progress = now
+            self.step(machine.TrainerProgressed(work.round, work.attempt, fraction))
+
+    # ---- effects ------------------------------------------------------------------------------
+
+    def _perform(self, effects: list[ParticipantEffect]) -> None:
+        for effect in effects:
+            if isinstance(effect, machine.Note) and not self._note(effect):
+                return
+        for effect in effects:
+            self._do(effect)
+
+    def _note(self, note: machine.Note) -> bool:
+        """Write the ledger; an upload that goes on is one entry, however often it is opened."""
+        key = (note.round, note.attempt, note.digest or note.what.encode())
+        if key in self._noted:
+            return True
+        entry = Entry(
+            at=self._parts.clock(),
+            round=note.round,
+            attempt=note.attempt,
+            what=note.what,
+            form=note.form,
+            num_bytes=note.num_bytes,
+            digest=note.digest.hex(),
+            receiver=self._contract.receiver,
+        )
+        try:
+            self._parts.ledger.append(entry)
+        except OSError as error:
+            reason = f"the ledger cannot be written: {error.strerror}"
+            self._parts.board.problem(
+                f"{reason}; nothing is sent", remedy="free some space, or mend the disk"
+            )
+            self._queue.append(machine.JobFailed(note.round, note.attempt, reason))
+            return False
+        self._noted = {one for one in self._noted if one[0] >= note.round} | {key}
+        self._parts.board.post(status.LedgerWritten(line=entry.line()))
+        return True
+
+    def _do(self, effect: ParticipantEffect) -> None:
+        parts, contract = self._parts, self._contract
+        match effect:
+            case machine.Say(message=message):
+                parts.say(message)
+            case machine.Train():
+                self._said_progress = self._loop.time()
+                parts.work.train(effect, contract.agreement, contract.config)
+            case machine.Measure():
+                parts.work.measure(effect, contract.agreement, contract.config)
+            case machine.CancelJob():
+                parts.work.cancel()
+            case machine.Note():
+                pass
+            case machine.Tell(level=level, text=text):
+                parts.board.log(level, text)
+            case _:
+                self._transfer(effect)
+
+    def _transfer(
+        self,
+        effect: machine.FetchModel | machine.Upload | machine.StopUpload | machine.DropUpdate,
+    ) -> None:
+        parts = self._parts
+        match effect:
+            case machine.FetchModel(model=model):
+                if parts.models.has(model.digest):
+                    self._queue.append(machine.ModelHere(model.digest))
+                else:
+                    parts.transfers.fetch_model(model)
+            case machine.Upload():
+                parts.transfers.upload(effect)
+            case machine.StopUpload():
+                parts.transfers.stop_upload()
+            case machine.DropUpdate():
+                parts.updates.drop()
+
+    # ---- small parts --------------------------------------------------------------------------
+
+    def _refuses(self, work: Offer | Evaluate) -> str | None:
+        """The operator's policy, asked by the machine before it accepts."""
+        agreement, config = self._contract.agreement, self._contract.config
+        if work.plan_hash != agreement.plan_hash:
+            return "this is not the plan that the node's operator agreed to"
+        if work.manifest_digest != agreement.manifest.digest():
+            return "the model's shape is not the one that the node's operator agreed to"
+        if work.model.num_bytes != agreement.manifest.num_bytes:
+            return "the model's size does not fit the shape agreed to"
+        if isinstance(work, Evaluate):
+            return None
+        today = self._parts.ledger.num_bytes_on(self._parts.clock())
+        return policy.refuses_training(config) or policy.refuses_upload(
+            agreement.manifest.num_bytes, num_bytes_today=today, config=config
+        )
+
+    def _on_ended(self, message: Ended) -> None:
+        parts = self._parts
+        self.ended = message.reason or "its rounds are done"
+        parts.models.certify(message.model, final=True, score=message.score)
+        parts.board.log("info", f"the federation is over: {self.ended}")
+        if parts.models.has(message.model.digest):
+            parts.board.post(status.FederationEnded())
+        elif self._contract.role != "observer":
+            parts.transfers.fetch_model(message.model)
+
+    def _keep_head(self, message: Result) -> None:
+        head = message.audit_head
+        if head is None:
+            return
+        entry = Entry(
+            kind="head",
+            at=self._parts.clock(),
+            round=message.round,
+            attempt=message.attempt,
+            sequence=head.sequence,
+            hash=head.hash.hex(),
+            signature=head.signature.hex(),
+            receiver=self._contract.receiver,
+        )
+        try:
+            self._parts.ledger.keep_head(entry)
+        except OSError as error:
+            self._parts.board.log("warning", f"the audit head is not kept: {error.strerror}")
+
+    def _wanted_digest(self) -> bytes:
+        work = self._machine.work
+        return work.model.digest if work is not None else b""
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._machine.deadline is not None:
+            self._timer = self._loop.call_at(self._machine.deadline, self.step, machine.Tick())
+
+    def _show(self) -> None:
+        work = self._machine.work
+        shown = self._parts.board.status.round
+        attempt = work.attempt if isinstance(work, Offer) else 0
+        left_s = self._machine.deadline - self._loop.time() if self._machine.deadline else 0.0
+        moved = status.Round(
+            number=work.round if work else shown.number,
+            attempt=attempt if work else shown.attempt,
+            phase=self.phase,
+            deadline_at=round(self._parts.clock() + left_s) if work else 0.0,
+        )
+        if (moved.number, moved.attempt, moved.phase) != (
+            shown.number,
+            shown.attempt,
+            shown.phase,
+        ):
+            self._parts.board.post(status.RoundMoved(round=moved))
+        self._parts.changed()
+
+
+def _score_of(message: Scored) -> status.Score:
+    return status.Score(
+        round=message.round,
+        metric=message.metric,
+        score=message.score,
+        num_examples=message.num_examples,
+        num_nodes=message.num_nodes,
+    )
+
+
+def _sentence_of(message: Result) -> str:
+    mine = "yours is in it" if message.counted else "yours is not in it"
+    return f"round {message.round} committed with {message.num_updates} updates, {mine}"

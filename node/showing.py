@@ -1,0 +1,70 @@
+"""From what the node knows to the one word and one sentence that a screen shows. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedtui.rounds.participant import Phase
+
+if TYPE_CHECKING:
+    from fedtui import status
+
+PHASES: dict[Phase, tuple[status.State, status.Phase, str]] = {
+    Phase.IDLE: ("waiting", "", "waiting for the next round"),
+    Phase.FETCHING: ("training", "download", "receiving the global model for round {round}"),
+    Phase.TRAINING: ("training", "train", "training for round {round} on your examples"),
+    Phase.UPLOADING: ("uploading", "upload", "sending the update of round {round}"),
+    Phase.MEASURING: ("evaluating", "evaluate", "measuring the model of round {round}"),
+    Phase.LEFT: ("idle", "", "left the federation"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that decides the line. `offline` says why there is no session, "" if there is one."""
+
+    joined: bool = False
+    stopped: str = ""
+    offline: str = ""
+    asking: str = ""
+    pending: bool = False
+    paused: bool = False
+    phase: Phase = Phase.IDLE
+    round: int = 0
+    waiting: status.Waiting | None = None
+    coordinator_paused: bool = False
+    ended: str = ""
+
+
+def line(facts: Facts) -> tuple[status.State, str]:
+    """The state and its sentence; the first fact that matters decides."""
+    if facts.stopped:
+        return "stopped", facts.stopped
+    if not facts.joined:
+        return "idle", "not in a federation: fedtui join"
+    if facts.ended:
+        return "stopped", f"the federation is over: {facts.ended}"
+    if facts.offline:
+        return "connecting", facts.offline
+    if facts.asking:
+        return "asking", facts.asking
+    if facts.pending:
+        return "pending", "waiting for approval by the coordinator's operator"
+    if facts.paused:
+        return "paused", "paused by you: fedtui resume"
+    return _at_work(facts)
+
+
+def _at_work(facts: Facts) -> tuple[status.State, str]:
+    state, _, sentence = PHASES[facts.phase]
+    if facts.phase is not Phase.IDLE:
+        return state, sentence.format(round=facts.round)
+    if facts.coordinator_paused:
+        return state, "the coordinator's operator paused the federation"
+    if facts.waiting and facts.waiting.have < facts.waiting.need:
+        missing = facts.waiting.need - facts.waiting.have
+        return state, (
+            f"waiting for {missing} of {facts.waiting.need} nodes ({facts.waiting.have} are here)"
+        )
+    return state, sentence

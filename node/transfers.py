@@ -1,0 +1,229 @@
+"""The bulk streams of one node: plan and models in, the update out; each goes on where it stopped.
+
+One stream of each kind at a time. When the session breaks, partial models stay on disk and the
+update keeps its file, so the next session starts at the offset where this one ended. Whatever the
+coordinator offers that nobody here asked for is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from fedtui.errors import CloseCode
+from fedtui.wire import events
+from fedtui.wire.messages import Fetch, ModelRef, Open
+from node.terms import MAX_TERMS_BYTES
+from node.updates import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fedtui.rounds.machine import Upload
+    from fedtui.wire.bulk import Sink, Source
+    from fedtui.wire.messages import FromNode
+    from node.models import Download, Models
+    from node.updates import Updates
+
+
+MAX_WANTED = 4
+
+
+class Session(Protocol):
+    """What is needed of a link while it is connected; all of it may be called at any time."""
+
+    def send(self, message: FromNode) -> bool: ...
+
+    def open_stream(self, opening: Open, source: Source) -> int | None: ...
+
+    def accept(self, stream: int, sink: Sink, *, offset: int = 0) -> bool: ...
+
+    def refuse(self, stream: int, code: CloseCode, *, text: str) -> bool: ...
+
+    def receipt(self, stream: int, digest: bytes) -> bool: ...
+
+    def cancel_stream(self, stream: int) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hears:
+    """Who is told what came of the streams."""
+
+    plan: Callable[[bytes], None]
+    model: Callable[[bytes], None]
+    uploaded: Callable[[bytes], None]
+    refused: Callable[[str], None]
+    trouble: Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _PlanSink:
+    """The plan is small: it is kept in memory until it is checked."""
+
+    data: bytearray = field(default_factory=bytearray)
+
+    def write(self, data: memoryview) -> None:
+        self.data += data
+
+
+class Transfers:
+    """Streams of the session at hand; `attach` gives the next one."""
+
+    def __init__(self, *, models: Models, updates: Updates, hears: Hears) -> None:
+        self._models = models
+        self._updates = updates
+        self._hears = hears
+        self._session: Session | None = None
+        self._plan_hash: bytes | None = None
+        self._wanted: dict[bytes, ModelRef] = {}
+        self._incoming: dict[int, tuple[Open, _PlanSink | Download]] = {}
+        self._outgoing: tuple[int, FileSource] | None = None
+        self._uploading: bytes = b""
+
+    def attach(self, session: Session) -> None:
+        self.detach()
+        self._session = session
+
+    def detach(self) -> None:
+        """The session is over; what was under way waits for the next one."""
+        self._session = None
+        for _, sink in self._incoming.values():
+            if not isinstance(sink, _PlanSink):
+                sink.close()
+        self._incoming.clear()
+        self._end_upload()
+
+    # ---- what this node wants -------------------------------------------------------------------
+
+    def fetch_plan(self, plan_hash: bytes) -> None:
+        self._plan_hash = plan_hash
+        self._say(Fetch(kind="plan", digest=plan_hash))
+
+    def fetch_model(self, model: ModelRef) -> None:
+        """Ask for a model, unless it is under way."""
+        self._wanted[model.digest] = model
+        while len(self._wanted) > MAX_WANTED:
+            del self._wanted[next(iter(self._wanted))]
+        under_way = any(
+            opening.kind == "model" and opening.digest == model.digest
+            for opening, _ in self._incoming.values()
+        )
+        if not under_way:
+            self._say(Fetch(kind="model", digest=model.digest))
+
+    def upload(self, effect: Upload) -> None:
+        """Open the stream of the update; nothing if it is open, or if there is no session."""
+        if self._session is None or (self._outgoing and self._uploading == effect.digest):
+            return
+        self.stop_upload()
+        try:
+            source = FileSource(self._updates.path)
+        except OSError as error:
+            self._hears.refused(f"the update cannot be read: {error.strerror}")
+            return
+        opening = Open(
+            stream=0,
+            kind="update",
+            num_bytes=effect.num_bytes,
+            digest=effect.digest,
+            incarnation=effect.incarnation,
+            round=effect.round,
+            attempt=effect.attempt,
+            manifest_digest=effect.manifest_digest,
+            update=effect.header,
+        )
+        stream = self._session.open_stream(opening, source)
+        if stream is None:
+            source.close()
+            return
+        self._outgoing = (stream, source)
+        self._uploading = effect.digest
+
+    def stop_upload(self) -> None:
+        """Abandon the stream; the file stays."""
+        if self._outgoing is not None and self._session is not None:
+            self._session.cancel_stream(self._outgoing[0])
+        self._end_upload()
+
+    # ---- what the session says ------------------------------------------------------------------
+
+    def event(self, event: events.SessionEvent) -> None:
+        """Take what concerns a stream; anything else is not for us."""
+        match event:
+            case events.StreamOpened(opening=opening):
+                self._on_opened(opening)
+            case events.StreamComplete(stream=stream):
+                self._on_complete(stream)
+            case events.StreamCancelled(stream=stream):
+                self._forget(stream)
+            case events.StreamFailed(stream=stream, outgoing=False, reason=reason):
+                self._forget(stream)
+                self._hears.trouble(f"what the coordinator sends cannot be kept: {reason}")
+            case events.StreamReceipt(stream=stream, digest=digest) if self._is_ours(stream):
+                self._end_upload()
+                self._hears.uploaded(digest)
+            case events.StreamRefused(stream=stream, text=text) if self._is_ours(stream):
+                self._end_upload()
+                self._hears.refused(text)
+            case events.StreamFailed(stream=stream, reason=reason) if self._is_ours(stream):
+                self._end_upload()
+                self._hears.refused(reason)
+            case _:
+                pass
+
+    def _on_opened(self, opening: Open) -> None:
+        if self._session is None:
+            return
+        sink, offset = self._sink_for(opening)
+        if sink is None:
+            self._session.refuse(
+                opening.stream, CloseCode.PROTOCOL, text="the node did not ask for this"
+            )
+        elif self._session.accept(opening.stream, sink, offset=offset):
+            self._incoming[opening.stream] = (opening, sink)
+
+    def _sink_for(self, opening: Open) -> tuple[_PlanSink | Download | None, int]:
+        match opening.kind:
+            case "plan" if self._plan_hash and 0 < opening.num_bytes <= MAX_TERMS_BYTES:
+                return _PlanSink(), 0
+            case "model" if opening.digest in self._wanted:
+                wanted = self._wanted[opening.digest]
+                if opening.num_bytes == wanted.num_bytes:
+                    download = self._models.begin(opening.digest, opening.num_bytes)
+                    return download, download.offset
+        return None, 0
+
+    def _on_complete(self, stream: int) -> None:
+        opening, sink = self._incoming.pop(stream, (None, None))
+        if opening is None or sink is None or self._session is None:
+            return
+        if isinstance(sink, _PlanSink):
+            self._session.receipt(stream, opening.digest)
+            self._plan_hash = None
+            self._hears.plan(bytes(sink.data))
+            return
+        if sink.finish():
+            self._session.receipt(stream, opening.digest)
+            self._wanted.pop(opening.digest, None)
+            self._hears.model(opening.digest)
+        else:
+            self._session.refuse(stream, CloseCode.CRYPTO, text="the digest does not fit")
+            self._hears.trouble("a model arrived damaged and was thrown away")
+
+    def _forget(self, stream: int) -> None:
+        _, sink = self._incoming.pop(stream, (None, None))
+        if sink is not None and not isinstance(sink, _PlanSink):
+            sink.close()
+
+    def _is_ours(self, stream: int) -> bool:
+        return self._outgoing is not None and self._outgoing[0] == stream
+
+    def _end_upload(self) -> None:
+        if self._outgoing is not None:
+            self._outgoing[1].close()
+        self._outgoing = None
+        self._uploading = b""
+
+    def _say(self, message: FromNode) -> None:
+        if self._session is not None:
+            self._session.send(message)

@@ -1,0 +1,233 @@
+"""What the trainer is asked to do for this node: jobs from the plan and the operator's decisions.
+
+One job at a time. What came of it goes back as an event of rounds/machine.py, so the service can
+hand it to the machine; a job that was cancelled says nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedtui.learning.data import DataSource
+from fedtui.rounds import machine
+from fedtui.status import CheckReport
+from fedtui.wire.messages import UpdateHeader
+from node import jobs
+from node.config import parse_shard
+from node.exits import Exit, Stop
+from node.updates import Update
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from fedtui.rounds.machine import Measure, ParticipantEvent, Train
+    from node.config import NodeConfig
+    from node.models import Models
+    from node.terms import Agreement
+    from node.trainer import Trainer
+    from node.updates import Updates
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where a job finds its files and leaves what it makes."""
+
+    models: Models
+    updates: Updates
+    tasks: Path
+
+
+class Work:
+    """Runs jobs for one agreement. `tell` gets the events, `on_progress` what the trainer says."""
+
+    def __init__(
+        self,
+        *,
+        trainer: Trainer,
+        places: Places,
+        tell: Callable[[ParticipantEvent], None],
+        on_progress: Callable[[jobs.Progress], None],
+    ) -> None:
+        self._trainer = trainer
+        self._places = places
+        self._tell = tell
+        self._on_progress = on_progress
+        self._last_id = 0
+        self._running: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._number = 0
+        self._queue = asyncio.Lock()
+
+    def train(self, effect: Train, agreement: Agreement, config: NodeConfig) -> None:
+        """Train, or find the update that an earlier life of this node made for the same round."""
+        kept = self._places.updates.kept_for(effect.round, effect.model.digest)
+        if kept is not None:
+            self._tell(_trained(effect, kept))
+            return
+        self._places.updates.drop()
+        self._begin(self._train(effect, agreement, config))
+
+    def measure(self, effect: Measure, agreement: Agreement, config: NodeConfig) -> None:
+        self._begin(self._measure(effect, agreement, config))
+
+    def cancel(self) -> None:
+        """Stop what runs; nothing more is heard of it. The trainer stays for the next job."""
+        self._number += 1
+        if self._running is not None and not self._running.done():
+            self._stopping = asyncio.create_task(self._trainer.cancel())
+        self._running = None
+
+    async def close(self) -> None:
+        self.cancel()
+        await self._trainer.close()
+
+    async def check(self, agreement: Agreement, config: NodeConfig) -> CheckReport:
+        """Try task and data once. Sends nothing."""
+        if config.role == "observer":
+            return CheckReport(facts=("an observer needs no data",))
+        job = jobs.CheckJob(
+            job_id=self._next_id(),
+            task=task_ref(agreement, config, self._places.tasks),
+            data=data_source(config),
+            training=agreement.plan.training,
+        )
+        async with self._queue:
+            outcome = await self._trainer.run(job, on_progress=self._on_progress)
+        return _report(outcome, agreement)
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def _begin(self, job: Coroutine[None, None, None]) -> None:
+        self.cancel()
+        self._running = asyncio.create_task(job)
+
+    async def _run(self, job: jobs.Job) -> jobs.Outcome | None:
+        """Do a job after the one before has stopped; None if it is not wanted any more."""
+        number = self._number
+        async with self._queue:
+            if number != self._number:
+                return None
+            outcome = await self._trainer.run(job, on_progress=self._on_progress)
+        return outcome if number == self._number else None
+
+    async def _train(self, effect: Train, agreement: Agreement, config: NodeConfig) -> None:
+        plan = agreement.plan
+        shard, _ = parse_shard(config.data.shard)
+        job = jobs.TrainJob(
+            job_id=self._next_id(),
+            task=task_ref(agreement, config, self._places.tasks),
+            data=data_source(config),
+            manifest=agreement.manifest,
+            model_path=str(self._places.models.path(effect.model.digest)),
+            training=plan.training,
+            seed=plan.seed,
+            round=effect.round,
+            node_index=shard,
+            out_path=str(self._places.updates.path),
+            strategy=plan.strategy.name,
+            strategy_options=plan.strategy.options,
+            holdout=plan.evaluation.held_out,
+        )
+        outcome = await self._run(job)
+        match outcome:
+            case jobs.Trained():
+                update = Update(
+                    round=effect.round,
+                    model=effect.model.digest.hex(),
+                    digest=outcome.digest,
+                    num_bytes=agreement.manifest.num_bytes,
+                    header=UpdateHeader(num_examples=outcome.num_examples, sums=outcome.sums),
+                )
+                self._places.updates.keep(update)
+                self._tell(_trained(effect, update))
+            case jobs.JobFailed():
+                self._tell(machine.JobFailed(effect.round, effect.attempt, outcome.reason))
+            case _:
+                pass
+
+    async def _measure(self, effect: Measure, agreement: Agreement, config: NodeConfig) -> None:
+        plan = agreement.plan
+        job = jobs.EvaluateJob(
+            job_id=self._next_id(),
+            task=task_ref(agreement, config, self._places.tasks),
+            data=data_source(config),
+            manifest=agreement.manifest,
+            model_path=str(self._places.models.path(effect.model.digest)),
+            seed=plan.seed,
+            holdout=0.0 if config.role == "evaluator" else plan.evaluation.held_out,
+        )
+        outcome = await self._run(job)
+        match outcome:
+            case jobs.Evaluated():
+                self._tell(machine.Measured(effect.round, outcome.sums))
+            case jobs.JobFailed():
+                self._tell(machine.JobFailed(effect.round, 0, outcome.reason))
+            case _:
+                pass
+
+
+def task_ref(agreement: Agreement, config: NodeConfig, folder: Path) -> jobs.TaskRef:
+    """Which task the plan means here. Raises Stop if the operator must add its file."""
+    task = agreement.plan.task
+    if not task.sha256:
+        return jobs.TaskRef(name=task.name, options=task.options)
+    if config.task.sha256 != task.sha256:
+        raise Stop(
+            f"the plan needs the task file with hash {task.sha256}",
+            remedy="fedtui task add FILE",
+            exit_code=Exit.REFUSED,
+        )
+    return jobs.TaskRef(
+        name=task.name,
+        options=task.options,
+        file=str(folder / f"{task.sha256}.py"),
+        sha256=task.sha256,
+    )
+
+
+def data_source(config: NodeConfig) -> DataSource:
+    """The operator's own examples, as the trainer is told of them."""
+    shard, num_shards = parse_shard(config.data.shard)
+    return DataSource(
+        path=config.data.path,
+        part="test" if config.role == "evaluator" else "train",
+        split=config.data.split,
+        shard=shard,
+        num_shards=num_shards,
+        seed=config.data.split_seed,
+    )
+
+
+def _trained(effect: Train, update: Update) -> machine.Trained:
+    return machine.Trained(
+        round=effect.round,
+        attempt=effect.attempt,
+        digest=bytes.fromhex(update.digest),
+        num_bytes=update.num_bytes,
+        header=update.header,
+    )
+
+
+def _report(outcome: jobs.Outcome, agreement: Agreement) -> CheckReport:
+    match outcome:
+        case jobs.Checked():
+            facts = (f"{outcome.num_examples:,} examples of yours", f"would send {outcome.sends}")
+            problems: tuple[str, ...] = ()
+            if outcome.manifest != agreement.manifest:
+                problems = (
+                    "the task's model on this machine is not the model of the plan: "
+                    "check that both sides have the same version of the task",
+                )
+            elif outcome.metric != agreement.plan.task.metric:
+                wanted = agreement.plan.task.metric
+                problems = (f"the task here measures {outcome.metric}, the plan {wanted}",)
+            return CheckReport(facts=facts, problems=problems)
+        case jobs.JobFailed():
+            return CheckReport(problems=(outcome.reason,))
+        case _:
+            return CheckReport(problems=("the check was stopped",))

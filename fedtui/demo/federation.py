@@ -1,0 +1,172 @@
+"""LocalFederation: a coordinator and nodes on this machine, brought up through their commands.
+
+    init, serve; for every node: invite, node --foreground, join --accept; then approve them all.
+
+Nothing here knows how fedtui works inside: what this file does, a person can type.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fedtui.demo.programs import ProgramError, Programs, argv_of
+
+AGAIN_S = 0.2
+MAX_LINE_BYTES = 2**24
+START_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSpec:
+    """One node: its label, role and what it is told about its data."""
+
+    label: str
+    data: str
+    split: str = "iid"
+    shard: str = "0/1"
+    split_seed: int = 1
+    role: str = "participant"
+    options: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class LocalFederation:
+    """Everything lies below `programs.folder`; `say` gets a line per step."""
+
+    programs: Programs
+    plan_toml: str
+    nodes: tuple[NodeSpec, ...]
+    initial: Path | None = None
+    init_options: tuple[str, ...] = ()
+    say: Callable[[str], None] = lambda _text: None
+    port: int = 0
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def coordinator_dir(self) -> Path:
+        return self.programs.folder / "coordinator"
+
+    def coordinator(self, *command: str) -> tuple[str, ...]:
+        """A command line for the coordinator's program."""
+        return ("fedtui-coordinator", *command, "--dir", str(self.coordinator_dir))
+
+    def node(self, spec: NodeSpec, *command: str) -> tuple[str, ...]:
+        """A command line for one node's program."""
+        return ("fedtui", "--profile", spec.label, *command)
+
+    # ---- bringing up --------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring everything up; returns when all nodes are approved. Raises ProgramError."""
+        await self._start_coordinator()
+        hash_hex = (await self.status())["plan_hash"]
+        self.say(f"coordinator on 127.0.0.1:{self.port}, plan {hash_hex[:16]}")
+        await asyncio.gather(*(self._start_node(spec, hash_hex) for spec in self.nodes))
+        fingerprints = sorted(self.labels)
+        await self.programs.run(*self.coordinator("nodes", "approve", *fingerprints))
+        self.say(f"approved {len(fingerprints)} nodes")
+
+    async def _start_coordinator(self) -> None:
+        plan = self.programs.folder / "plan.toml"
+        plan.write_text(self.plan_toml, encoding="utf-8")
+        self.port = free_port()
+        options = ["--plan", str(plan), "--host", "127.0.0.1", "--port", str(self.port)]
+        options += ["--health-port", "0", *self.init_options]
+        if self.initial is not None:
+            options += ["--initial", str(self.initial)]
+        await self.programs.run(*self.coordinator("init", *options))
+        await self.programs.start("coordinator", *self.coordinator("serve"))
+        await self._until_answers(self.status)
+
+    async def _start_node(self, spec: NodeSpec, hash_hex: str) -> None:
+        invite = self.programs.folder / f"{spec.label}.invite"
+        options = ["--label", spec.label, "--role", spec.role]
+        text = await self.programs.run(*self.coordinator("invite", *options))
+        invite.touch(mode=0o600)
+        invite.write_text(text, encoding="utf-8")
+        await self.programs.start(spec.label, *self.node(spec, "node", "--foreground"))
+        await self._until_answers(lambda: self.node_status(spec))
+        await self.programs.run(
+            *self.node(spec, "join"),
+            *("--invite-file", str(invite), "--accept", hash_hex),
+            *("--label", spec.label, "--role", spec.role, "--data", spec.data),
+            *("--split", spec.split, "--shard", spec.shard),
+            *("--split-seed", str(spec.split_seed), *spec.options),
+        )
+        fingerprint = (await self.node_status(spec))["fingerprint"]
+        self.labels[fingerprint] = spec.label
+        self.say(f"{spec.label} joined: {fingerprint}")
+
+    async def _until_answers(self, ask: Callable[[], Awaitable[object]]) -> None:
+        """Wait until a program that was just started answers, or is dead."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + START_S
+        while True:
+            try:
+                await ask()
+            except ProgramError:
+                dead = [p for p in self.programs.started.values() if not p.running]
+                if dead or loop.time() > until:
+                    raise
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    # ---- asking -------------------------------------------------------------------------------
+
+    async def status(self) -> dict[str, Any]:
+        """What the coordinator says about itself."""
+        status = json.loads(await self.programs.run(*self.coordinator("status", "--json")))
+        if not status["running"]:
+            raise ProgramError("the coordinator does not run yet")
+        return dict(status)
+
+    async def node_status(self, spec: NodeSpec) -> dict[str, Any]:
+        return dict(json.loads(await self.programs.run(*self.node(spec, "status", "--json"))))
+
+    async def follow(self) -> AsyncIterator[dict[str, Any]]:
+        """What the coordinator tells as it happens; a program that died is started again."""
+        while True:
+            await self._revive()
+            command = argv_of(self.coordinator("follow"))
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                limit=MAX_LINE_BYTES,
+                start_new_session=True,
+            )
+            try:
+                async for line in _lines(process):
+                    yield line
+                    await self._revive()
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                await process.wait()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _revive(self) -> None:
+        for program in await self.programs.restart_dead():
+            code = program.process.returncode
+            self.say(f"{program.name} ended unexpectedly ({code}): started again")
+
+
+async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
+    """The JSON lines that a process prints."""
+    if process.stdout is None:
+        return
+    async for line in process.stdout:
+        yield dict(json.loads(line))
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

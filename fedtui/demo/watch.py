@@ -1,0 +1,84 @@
+"""From the lines of `fedtui-coordinator follow` to the Progress that the display draws. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from fedtui.demo.display import NodeRow, Progress, RoundRow
+
+
+@dataclass(slots=True)
+class Watch:
+    """Takes one line after the other; `status` lines replace, the others move it on."""
+
+    metric: str = "accuracy"
+    target: float | None = None
+    max_rounds: int = 0
+    sentence: str = "starting"
+    ended: str = ""
+    rows: tuple[RoundRow, ...] = ()
+    cohort: dict[str, NodeRow] = field(default_factory=dict)
+
+    def take(self, line: dict[str, Any]) -> None:
+        """One line, as decoded JSON. Unknown events are passed over."""
+        match line:
+            case {"event": "status", "status": dict(status)}:
+                self._take_status(status)
+            case {"event": "round started", "round": number, "attempt": attempt}:
+                again = f", attempt {attempt}" if attempt > 1 else ""
+                self.sentence = f"round {number}{again}: nodes train on their own data"
+                self.cohort = {n: NodeRow(n, "offered", 0.0) for n in self.cohort}
+            case {"event": "progress", "label": label, "stage": stage, "fraction": fraction}:
+                self.cohort[label] = NodeRow(label, f"{stage} {fraction:.0%}", fraction)
+            case {"event": "update", "label": label, "updates": have, "cohort": of}:
+                self.cohort[label] = NodeRow(label, "update received", 1.0)
+                self.sentence = f"round {line['round']}: {have} of {of} updates received"
+            case {"event": "phase", "phase": "gathering", "present": have, "needed": need}:
+                self.sentence = f"waiting for {need} nodes, {have} are here"
+            case {"event": "phase", "phase": "aggregating"}:
+                self.sentence = "the updates become the next model"
+            case {"event": "phase", "phase": "evaluating"}:
+                self.sentence = "the new model is being measured"
+            case {"event": "round failed", "text": text}:
+                self.sentence = f"attempt failed: {text}"
+            case {"event": "ended", "text": text}:
+                self.ended = text
+            case _:
+                pass
+
+    def _take_status(self, status: dict[str, Any]) -> None:
+        self.metric = status["metric"]
+        self.target = status["target"]
+        self.max_rounds = status["maximum"]
+        self.ended = status["ended"] or ""
+        self.rows = tuple(rows_of(status))
+        self.sentence = status["text"]
+
+    def progress(self, elapsed_s: float) -> Progress:
+        """What the display should show now."""
+        return Progress(
+            sentence=self.sentence,
+            metric=self.metric,
+            target=self.target,
+            max_rounds=self.max_rounds,
+            nodes=tuple(self.cohort[label] for label in sorted(self.cohort)),
+            rows=self.rows,
+            elapsed_s=elapsed_s,
+            ended=self.ended,
+        )
+
+
+def rows_of(status: dict[str, Any]) -> list[RoundRow]:
+    """The committed rounds of a status. Bytes are 0 for rounds of an earlier life."""
+    return [
+        RoundRow(
+            round=r["round"],
+            seconds=r["seconds"],
+            accuracy=r["score"],
+            participants=r["participants"],
+            dropped=r["dropped"],
+            bytes_up=r["bytes_up"] or 0,
+            bytes_down=r["bytes_down"] or 0,
+        )
+        for r in status["rounds"]
+        if r["round"] > 0
+    ]

@@ -29,7 +29,7 @@ from fedtui.rounds.machine import (
     Tick,
 )
 from fedtui.rounds.records import Record, RoundFinished
-from fedtui.simulation.node_host import Vector, vector_digest
+from fedtui.simulation.node_host import TIMER_S, Vector, vector_digest
 from fedtui.wire.messages import ModelRef
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ class CoordinatorHost:
 
     def restart(self) -> None:
         """Come back from disk with a new incarnation."""
+        if self.up:
+            return
         self.up = True
         self.incarnation += 1
         self._boot()
@@ -108,8 +110,8 @@ class CoordinatorHost:
             self._run(lambda: self.machine.handle(event, self._now))
 
     def _run(self, handle: Callable[[], list[CoordinatorEffect]]) -> None:
+        effects = handle()
         try:
-            effects = handle()
             self._commit([e.record for e in effects if isinstance(e, Persist)])
             for effect in effects:
                 self._perform(effect)
@@ -123,6 +125,7 @@ class CoordinatorHost:
         for record in records:
             self._die_if_planned("before", record)
         self.records.extend(records)
+        self.world.invariants.check()
         for record in records:
             self._die_if_planned("after", record)
 
@@ -145,11 +148,19 @@ class CoordinatorHost:
                 self.world.acknowledge(node, stream, digest)
             case Aggregate():
                 self.world.clock.after(0.01, lambda: self._aggregate(effect, self.incarnation))
-            case Discard(round=number):
-                if number == 0:
-                    self.spool.clear()
+            case Discard(round=number, attempt=attempt):
+                self._discard(number, attempt)
             case Finished(reason=reason):
                 self.ended = reason
+
+    def _discard(self, number: int, attempt: int) -> None:
+        """Delete the attempt's updates (0: all there are), and models that nobody needs."""
+        for key in [k for k in self.spool if number == 0 or k[:2] == (number, attempt)]:
+            del self.spool[key]
+        keep, rounds = self.machine.keep, self.machine.rounds
+        needed = {r.model_digest for r in rounds[-2:]} | {self.machine.best.model_digest}
+        if len(self.models) > 2 * len(keep):
+            self.models = {d: m for d, m in self.models.items() if d in needed}
 
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
         if not self.up or incarnation != self.incarnation:
@@ -170,7 +181,7 @@ class CoordinatorHost:
         if due is None or due == self._armed:
             return
         self._armed = due
-        self.world.clock.at(due - self.clock_offset_s, lambda: self._tick(due))
+        self.world.clock.at(due - self.clock_offset_s + TIMER_S, lambda: self._tick(due))
 
     def _tick(self, due: float) -> None:
         if self.up and self._armed == due:

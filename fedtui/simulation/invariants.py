@@ -5,6 +5,8 @@ I3  each (round, attempt, node) counts at most once
 I6  what was acknowledged is in the store
 I7  a round's phase only moves forward within one incarnation
 I10 nobody is in the sum who did not accept the offer and deliver
+I11 no sum of fewer survivors than the plan's minimum
+I12 nothing leaves a node that is not in its ledger
 """
 
 from fractions import Fraction
@@ -12,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fedtui.rounds.history import replay
+from fedtui.rounds.machine import CoordinatorEvent, Said, Upload
 from fedtui.rounds.records import (
     PhaseEntered,
     Record,
@@ -20,6 +24,8 @@ from fedtui.rounds.records import (
     SurvivorsChosen,
     UpdateReceived,
 )
+from fedtui.simulation.node_host import NodeHost, Vector, vector_digest
+from fedtui.wire.messages import Accepting
 
 if TYPE_CHECKING:
     from fedtui.simulation.world import World
@@ -41,6 +47,8 @@ class Invariants:
         self._phase = -1
         self._cohort: frozenset[bytes] = frozenset()
         self._base = b""
+        self._incarnation = 0
+        self._accepted: set[bytes] = set()
         self._updates: dict[bytes, UpdateReceived] = {}
         self._survivors: tuple[bytes, ...] | None = None
         self._model = b""
@@ -52,6 +60,28 @@ class Invariants:
             for r in reversed(self.world.coordinator.records)
         )
         self._hold(known, "I6: acknowledged an update that is not in the store")
+
+    def told(self, event: CoordinatorEvent) -> None:
+        """The coordinator is about to hear this; who accepts the attempt at hand is noted."""
+        if not isinstance(event, Said) or not isinstance(event.message, Accepting):
+            return
+        said = event.message
+        if (said.incarnation, said.round, said.attempt) == (self._incarnation, *self._attempt):
+            self._accepted.add(event.node)
+
+    def uploads(self, node: NodeHost, upload: Upload) -> None:
+        """I12: a node is about to send its update."""
+        known = any(
+            (n.round, n.attempt, n.digest) == (upload.round, upload.attempt, upload.digest)
+            for n in reversed(node.notes)
+        )
+        self._hold(known, "I12: an update leaves that is not in the ledger")
+
+    def remembered(self) -> None:
+        """I6: what the machine knows of finished rounds is what a restart would read."""
+        host = self.world.coordinator
+        known = replay(host.records).rounds
+        self._hold(tuple(host.machine.rounds) == known, "I6: a restart would read other rounds")
 
     def check(self) -> None:
         """Read what was committed since the last call."""
@@ -72,10 +102,14 @@ class Invariants:
             case UpdateReceived():
                 self._hold(record.node not in self._updates, "I3: an update counted twice")
                 self._hold(record.node in self._cohort, "I10: an update from outside the cohort")
+                self._hold(record.node in self._accepted, "I10: an update of who did not accept")
+                self._hold(self._delivered(record), "I10: an update that was not delivered")
                 self._updates[record.node] = record
             case SurvivorsChosen():
                 self._hold(self._survivors is None, "I2: the survivors were chosen twice")
                 self._hold(set(record.nodes) <= set(self._updates), "I10: a survivor sent nothing")
+                enough = len(record.nodes) >= self.world.plan.selection.minimum
+                self._hold(enough, "I11: too few survivors")
                 self._survivors = record.nodes
             case RoundFinished():
                 self._on_finished(record)
@@ -89,6 +123,8 @@ class Invariants:
         self._phase = _ORDER[record.phase]
         self._cohort = frozenset(record.cohort)
         self._base = record.model_digest
+        self._incarnation = record.incarnation
+        self._accepted = set()
         self._updates = {}
         self._survivors = None
         self._hold(record.model_digest == self._model, "I2: a round began on another model")
@@ -122,9 +158,12 @@ class Invariants:
             limit = float(np.spacing(np.float32(abs(float(exact)) + 1e-6)))
             self._hold(error <= limit, "I2: the sum is not that of the survivors")
 
-    def _spooled(
-        self, node: bytes, record: RoundFinished
-    ) -> "np.ndarray[tuple[int, ...], np.dtype[np.float32]]":
+    def _delivered(self, record: UpdateReceived) -> bool:
+        key = (record.round, record.attempt, record.node)
+        update_D = self.world.coordinator.spool.get(key)
+        return update_D is not None and vector_digest(update_D) == record.digest
+
+    def _spooled(self, node: bytes, record: RoundFinished) -> Vector:
         return self.world.coordinator.spool[(record.round, record.attempt, node)]
 
     def _hold(self, truth: bool, what: str) -> None:

@@ -30,7 +30,9 @@ class Session:
     """One connection's life; `alive` ends everything that travels on it."""
 
     number: int
+    node: bytes
     alive: bool = True
+    num_swallowed: int = 0
     last_arrival: dict[str, float] = field(default_factory=dict)
 
 
@@ -41,9 +43,13 @@ class PostOffice:
     clock: Clock
     rng: np.random.Generator
     weather: Weather = Weather()
-    blocked: set[bytes] = field(default_factory=set)
+    blocked: set[tuple[bytes, str]] = field(default_factory=set)
     num_delivered: int = 0
     num_lost: int = 0
+
+    def is_cut(self, node: bytes) -> bool:
+        """Whether a new session with the node cannot come about."""
+        return (node, "up") in self.blocked or (node, "down") in self.blocked
 
     def carry(
         self, session: Session, direction: str, deliver: Action, *, num_bytes: int = 0
@@ -59,10 +65,14 @@ class PostOffice:
             session.last_arrival[direction] = arrival
         copies = 2 if self.rng.random() < self.weather.duplicates else 1
         for _ in range(copies):
-            self.clock.at(arrival, lambda: self._arrive(session, deliver))
+            self.clock.at(arrival, lambda: self._arrive(session, direction, deliver))
 
-    def _arrive(self, session: Session, deliver: Action) -> None:
+    def _arrive(self, session: Session, direction: str, deliver: Action) -> None:
         if not session.alive:
+            self.num_lost += 1
+            return
+        if (session.node, direction) in self.blocked:
+            session.num_swallowed += 1
             self.num_lost += 1
             return
         self.num_delivered += 1

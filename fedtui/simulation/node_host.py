@@ -37,6 +37,9 @@ from fedtui.wire.messages import FromCoordinator, Role, UpdateHeader
 if TYPE_CHECKING:
     from fedtui.simulation.world import World
 
+TIMER_S = 1e-6
+"""A timer is never early; and a clock of years off rounds its readings to less than this."""
+
 Vector = npt.NDArray[np.float32]
 
 
@@ -56,7 +59,8 @@ class NodeHost:
     train_s: float
     clock_offset_s: float = 0.0
     up: bool = True
-    frozen: bool = False
+    stalled: bool = False
+    training_sums: dict[str, float] | None = None
     machine: RoundParticipant = field(init=False)
     models: set[bytes] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
@@ -66,6 +70,7 @@ class NodeHost:
     job: int = 0
     _life: int = 0
     _armed: float | None = None
+    _held: list[ParticipantEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.machine = self._fresh_machine()
@@ -80,11 +85,24 @@ class NodeHost:
         self.up = False
         self._life += 1
         self.update_D = self.uploading = self._armed = None
+        self.stalled = False
+        self._held.clear()
         self.machine = self._fresh_machine()
 
     def restart(self) -> None:
         """Start again, idle, until the network connects it."""
         self.up = True
+
+    def stall(self) -> None:
+        """The process stands still (SIGSTOP, a sleeping laptop); what comes in waits."""
+        self.stalled = True
+
+    def go_on(self) -> None:
+        """It runs again, and finds everything that came meanwhile."""
+        self.stalled = False
+        held, self._held = self._held, []
+        for event in held:
+            self.feed(event)
 
     # ---- events -------------------------------------------------------------------------------
 
@@ -110,6 +128,9 @@ class NodeHost:
     def feed(self, event: ParticipantEvent) -> None:
         """What the real driver does: handle, ledger first, then the rest, then one timer."""
         if not self.up:
+            return
+        if self.stalled:
+            self._held.append(event)
             return
         effects = self.machine.handle(event, self.world.clock.now + self.clock_offset_s)
         for effect in sorted(effects, key=lambda e: not isinstance(e, Note)):
@@ -167,6 +188,8 @@ class NodeHost:
         values = np.random.default_rng(seed).normal(0, 0.1, self.world.num_values)
         self.update_D = values.astype(np.float32)
         sums = {"loss_sum": 1.0 * self.num_examples, "examples": float(self.num_examples)}
+        if self.training_sums is not None:
+            sums = self.training_sums
         self.feed(
             Trained(
                 train.round,
@@ -178,13 +201,7 @@ class NodeHost:
         )
 
     def _measured(self, measure: Measure) -> None:
-        correct = float(min(self.num_examples, self.num_examples * measure.round // 10))
-        sums = {
-            "loss_sum": 1.0,
-            "correct": correct,
-            "examples": float(self.num_examples),
-        }
-        self.feed(Measured(measure.round, sums))
+        self.feed(Measured(measure.round, self.world.measure(self, measure.round)))
 
     # ---- time ---------------------------------------------------------------------------------
 
@@ -193,7 +210,7 @@ class NodeHost:
         if due is None or due == self._armed:
             return
         self._armed = due
-        self.world.clock.at(due - self.clock_offset_s, lambda: self._tick(due))
+        self.world.clock.at(due - self.clock_offset_s + TIMER_S, lambda: self._tick(due))
 
     def _tick(self, due: float) -> None:
         if self._armed == due:

@@ -11,7 +11,8 @@ which lets a test say anything in a node's name.
     world.drop("n3", after=Accepting); world.run()
 """
 
-from typing import TYPE_CHECKING
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,13 +22,14 @@ from fedtui.rounds.machine import (
     CoordinatorEvent,
     Joined,
     Left,
+    LocalOperator,
     Said,
     UpdateArrived,
     UpdateOpened,
     Upload,
 )
 from fedtui.rounds.plan import FederationSection, Plan, TaskSection, plan_hash
-from fedtui.simulation.clock import Clock
+from fedtui.simulation.clock import Action, Clock
 from fedtui.simulation.coordinator_host import CoordinatorHost
 from fedtui.simulation.invariants import Invariants
 from fedtui.simulation.network import PostOffice, Session, Weather
@@ -39,6 +41,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RECONNECT_S = (0.1, 1.0)
+NOTICED_AFTER_S = 5.0
+"""When a heartbeat shows that a session is dead although nobody closed it."""
+
+Way = Literal["both", "up", "down"]
 
 
 def small_plan() -> Plan:
@@ -47,6 +53,12 @@ def small_plan() -> Plan:
         federation=FederationSection(name="world"),
         task=TaskSection(name="digits"),
     )
+
+
+def improving(node: NodeHost, number: int) -> dict[str, float]:
+    """What a node measures unless a test says otherwise: 10 % more is right in every round."""
+    correct = float(min(node.num_examples, node.num_examples * number // 10))
+    return {"loss_sum": 1.0, "correct": correct, "examples": float(node.num_examples)}
 
 
 class World:
@@ -77,6 +89,9 @@ class World:
         self._num_sessions = 0
         self._num_streams = 0
         self._watchers: list[Callable[[bytes, FromNode], None]] = []
+        self.measure: Callable[[NodeHost, int], dict[str, float]] = improving
+        self.traced = False
+        self.trace = blake2b(digest_size=16)
         self.coordinator = CoordinatorHost(self)
         self.coordinator.create(self.rng.normal(0, 1, num_values).astype(np.float32))
         self.join(num_nodes)
@@ -121,11 +136,11 @@ class World:
         node = self.nodes[name]
         if not node.up or name in self.sessions or name in self.revoked:
             return
-        if not self.coordinator.up or name in self.post.blocked:
+        if not self.coordinator.up or self.post.is_cut(name):
             self._connect_soon(name)
             return
         self._num_sessions += 1
-        self.sessions[name] = Session(self._num_sessions)
+        self.sessions[name] = Session(self._num_sessions, name)
         node.connected()
         self._tell_coordinator(Joined(name, node.role))
 
@@ -162,12 +177,48 @@ class World:
         self.coordinator.crash()
         self.clock.after(back_after_s, self.coordinator.restart)
 
-    def partition(self, text: str, *, for_s: float) -> None:
-        """Nothing passes between the node and the coordinator for a while."""
+    def partition(self, text: str, *, for_s: float, way: Way = "both") -> None:
+        """Nothing passes (one way or both) for a while; the heartbeat notices after a time."""
         name = self.name(text)
-        self.post.blocked.add(name)
-        self.disconnect(name)
-        self.clock.after(for_s, lambda: self.post.blocked.discard(name))
+        ways = {"up", "down"} if way == "both" else {way}
+        session = self.sessions.get(name)
+        self.post.blocked |= {(name, w) for w in ways}
+        self.clock.after(
+            for_s, lambda: self.post.blocked.difference_update((name, w) for w in ways)
+        )
+
+        def notice() -> None:
+            if (
+                self.sessions.get(name) is session
+                and session is not None
+                and session.num_swallowed
+            ):
+                self.disconnect(name)
+
+        self.clock.after(NOTICED_AFTER_S, notice)
+
+    def heal(self) -> None:
+        """All nets work again, all hosts run."""
+        self.post.blocked.clear()
+        self.coordinator.restart()
+        for name, node in self.nodes.items():
+            if node.stalled:
+                node.go_on()
+            session = self.sessions.get(name)
+            if session is not None and session.num_swallowed:
+                self.disconnect(name)
+            if not node.up:
+                self._revive(name)
+
+    def stall(self, text: str, *, for_s: float) -> None:
+        """The node's process stands still for a while."""
+        node = self.nodes[self.name(text)]
+        node.stall()
+        self.clock.after(for_s, node.go_on)
+
+    def operator(self, text: str, command: Literal["pause", "resume", "leave"]) -> None:
+        """The node's own operator says something."""
+        self.nodes[self.name(text)].feed(LocalOperator(command))
 
     def drop(self, text: str, *, after: type[FromNode]) -> None:
         """Crash the node for good right after it said a message of this kind."""
@@ -186,6 +237,9 @@ class World:
     # ---- carrying -----------------------------------------------------------------------------
 
     def _tell_coordinator(self, event: CoordinatorEvent) -> None:
+        self.invariants.told(event)
+        if self.traced:
+            self.trace.update(f"{self.clock.now!r} {event!r}\n".encode())
         self.coordinator.feed(event)
         self.invariants.check()
 
@@ -229,6 +283,9 @@ class World:
         session = self.sessions.get(node.name)
         if session is None:
             return
+        self.invariants.uploads(node, upload)
+        for old in [s for s, (sender, _) in self.streams.items() if sender is node]:
+            del self.streams[old]
         self._num_streams += 1
         stream = self._num_streams
         self.streams[stream] = (node, upload)
@@ -265,17 +322,27 @@ class World:
         self.post.carry(session, "up", deliver, num_bytes=accepted.num_bytes)
 
     def refuse_update(self, name: bytes, stream: int, reason: str) -> None:
-        del stream
         session = self.sessions.get(name)
         if session is not None:
-            self.post.carry(session, "down", lambda: self.nodes[name].refused(reason))
+            refuse = self._of_stream(stream, lambda node: node.refused(reason))
+            self.post.carry(session, "down", refuse)
 
     def acknowledge(self, name: bytes, stream: int, digest: bytes) -> None:
-        del stream
         self.invariants.acknowledged(name, digest)
         session = self.sessions.get(name)
         if session is not None:
-            self.post.carry(session, "down", lambda: self.nodes[name].receipt(digest))
+            receipt = self._of_stream(stream, lambda node: node.receipt(digest))
+            self.post.carry(session, "down", receipt)
+
+    def _of_stream(self, stream: int, deliver: "Callable[[NodeHost], None]") -> Action:
+        """Only while the node still sends this stream: what is said of older ones is dropped."""
+
+        def arrive() -> None:
+            node, upload = self.streams.pop(stream, (None, None))
+            if node is not None and node.uploading is upload:
+                deliver(node)
+
+        return arrive
 
     # ---- running ------------------------------------------------------------------------------
 

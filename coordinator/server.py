@@ -29,7 +29,14 @@ from fedtui.link.sockets import tune
 from fedtui.wire.channel import prologue
 from fedtui.wire.events import ClientIdentified, SessionEvent
 from fedtui.wire.halves import Admission, CoordinatorSession
-from fedtui.wire.messages import PATH, SUBPROTOCOL, ClientHello, Role
+from fedtui.wire.messages import (
+    PATH,
+    PROTOCOL_MAX,
+    PROTOCOL_MIN,
+    SUBPROTOCOL,
+    ClientHello,
+    Role,
+)
 from fedtui.wire.session import SessionStart
 
 BACKLOG = 1024
@@ -119,7 +126,7 @@ class ServerSettings:
     federation: str
     incarnation: int
     heartbeat_s: float = 20.0
-    versions: tuple[int, int] | None = None
+    versions: tuple[int, int] = (PROTOCOL_MIN, PROTOCOL_MAX)
     guard: GuardSettings = field(default_factory=GuardSettings)
 
 
@@ -207,9 +214,8 @@ class NodeServer:
             ephemeral_secret=secrets.token_bytes(32),
             prologue=prologue(request.raw_path, offered.split(","), SUBPROTOCOL),
             now=asyncio.get_running_loop().time(),
+            versions=self._settings.versions,
         )
-        if self._settings.versions is not None:
-            start = start.speaking(*self._settings.versions)
         return CoordinatorSession(
             start,
             federation=self._settings.federation,

@@ -16,12 +16,13 @@ from fedtui.crypto.keys import Identity
 from fedtui.errors import ChannelError, CloseCode
 from fedtui.link.live import CLOSING_S, LiveSession
 from fedtui.link.sockets import tune
+from fedtui.wire.bulk import MAX_TEXT_CHARACTERS
 from fedtui.wire.channel import prologue
 from fedtui.wire.events import ServerIdentified, SessionEnded, SessionEvent
 from fedtui.wire.halves import NodeHello, NodeSession
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import PATH, PROTOCOL_MAX, PROTOCOL_MIN, SUBPROTOCOL
-from fedtui.wire.session import MAX_TEXT_CHARACTERS, SessionStart
+from fedtui.wire.session import SessionStart
 
 DIAL_S = 10.0
 HEARTBEAT_S = 20.0

@@ -60,5 +60,17 @@ WINDOW_BYTES = 2**20
 MAX_STREAMS = 32
 """Streams that either side may have under way in one session."""
 
+MAX_TEXT_CHARACTERS = 200
+_MAX_TEXT_BYTES = 250
+
 Say = Callable[[BulkMessage], None]
 Tell = Callable[[BulkEvent], None]
+
+
+def shorten(text: str) -> str:
+    """Cut a text of ours to what a message may carry: 200 characters, and the codec's bytes."""
+    return (
+        text[:MAX_TEXT_CHARACTERS]
+        .encode(errors="replace")[:_MAX_TEXT_BYTES]
+        .decode(errors="ignore")
+    )

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError, RemoteProtocolError
-from fedtui.wire.bulk import CREDIT_BODY, DATA_HEADER, MAX_STREAMS, Say, Sink, Tell
+from fedtui.wire.bulk import CREDIT_BODY, DATA_HEADER, MAX_STREAMS, Say, Sink, Tell, shorten
 from fedtui.wire.events import StreamCancelled, StreamComplete, StreamFailed, StreamOpened
 from fedtui.wire.messages import Accept, Cancel, Open, Receipt, Refuse
-
-MAX_TEXT_CHARACTERS = 200
 
 
 class Phase(Enum):
@@ -74,7 +72,7 @@ class IncomingStreams:
         stream = self._streams.get(number)
         if stream is None or stream.phase is Phase.STOPPING:
             return False
-        self._say(Refuse(stream=number, code=int(code), text=text[:MAX_TEXT_CHARACTERS]))
+        self._say(Refuse(stream=number, code=int(code), text=shorten(text)))
         if stream.phase is Phase.OFFERED:
             del self._streams[number]
         else:

@@ -15,6 +15,7 @@ from fedtui.wire.bulk import (
     DATA_HEADER,
     MAX_DATA_BYTES,
     MAX_STREAMS,
+    MAX_TEXT_CHARACTERS,
     MAX_WINDOW_BYTES,
     Say,
     Source,
@@ -150,7 +151,11 @@ class OutgoingStreams:
         if stream.phase is not Phase.OFFERED:
             self._say(Cancel(stream=message.stream))
         self._forget(message.stream)
-        self._tell(StreamRefused(message.stream, message.code, safe_label(message.text, 200)))
+        self._tell(
+            StreamRefused(
+                message.stream, message.code, safe_label(message.text, MAX_TEXT_CHARACTERS)
+            )
+        )
 
     def confirmed(self, message: Receipt) -> None:
         """Finish a stream: it is verified and durable over there."""

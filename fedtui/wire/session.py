@@ -13,6 +13,7 @@ we get wrong raises LocalProtocolError and changes nothing.
 
 from abc import ABC, abstractmethod
 from collections import deque
+from dataclasses import dataclass, field
 from types import UnionType
 from typing import ClassVar, cast
 
@@ -22,7 +23,7 @@ from fedtui.crypto.keys import Identity
 from fedtui.crypto.noise import TAG_BYTES
 from fedtui.errors import ChannelError, CloseCode, LocalProtocolError, RemoteProtocolError
 from fedtui.wire import codec
-from fedtui.wire.bulk import WINDOW_BYTES, Sink, Source
+from fedtui.wire.bulk import MAX_TEXT_CHARACTERS, WINDOW_BYTES, Sink, Source, shorten
 from fedtui.wire.channel import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
@@ -62,12 +63,12 @@ MAX_AGE_S = 24 * 3600.0
 MAX_QUEUED = 1024
 """Control messages that may wait for a slow reader; more end the session (4006)."""
 
-MAX_TEXT_CHARACTERS = 200
 _PROVEN_EARLY = {CloseCode.IDENTITY_MISMATCH, CloseCode.VERSION}
 """Verdicts that rest on an authenticated hello, although the handshake is not through."""
 
 
-class SessionStart(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStart:
     """What both halves need to begin.
 
     `ephemeral_secret` is 32 fresh random bytes, `prologue` comes from channel.prologue, `now` is
@@ -75,15 +76,11 @@ class SessionStart(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     identity: Identity
-    ephemeral_secret: bytes
+    ephemeral_secret: bytes = field(repr=False)
     prologue: bytes
     now: float
     versions: tuple[int, int] = (PROTOCOL_MIN, PROTOCOL_MAX)
     window: int = WINDOW_BYTES
-
-    def speaking(self, least: int, greatest: int) -> "SessionStart":
-        """Return the same with another range of versions."""
-        return msgspec.structs.replace(self, versions=(least, greatest))
 
 
 class Session(ABC):
@@ -217,7 +214,7 @@ class Session(ABC):
         """End the session for a reason that the other side is told, encrypted if possible."""
         if self.ended is not None:
             return
-        text = text[:MAX_TEXT_CHARACTERS]
+        text = shorten(text)
         self._end(SessionEnded(int(code), text, retry_after_s=retry_after_s))
         if self._channel.established:
             self._error = ErrorReport(
@@ -246,7 +243,7 @@ class Session(ABC):
 
     def _end_unproven(self, code: CloseCode, text: str) -> None:
         if self.ended is None:
-            self._end(SessionEnded(int(code), text[:MAX_TEXT_CHARACTERS], authentic=False))
+            self._end(SessionEnded(int(code), shorten(text), authentic=False))
             self._queue.clear()
 
     def _end(self, ended: SessionEnded) -> None:

@@ -223,9 +223,19 @@ def upgrade(
     config = Config()
     config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    # A table that is rebuilt is dropped on the way, which its references must not notice.
+    _set_foreign_keys(engine, "OFF")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, target)
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise StoreFatal(f"{DATABASE} cannot be upgraded: rows refer to what is not there")
+    _set_foreign_keys(engine, "ON")
+
+
+def _set_foreign_keys(engine: Engine, state: str) -> None:
+    with raw(engine) as connection:
+        connection.execute(f"PRAGMA foreign_keys={state}")
 
 
 def revision(engine: Engine) -> str | None:

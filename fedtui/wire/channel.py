@@ -137,7 +137,7 @@ class Channel:
     @property
     def established(self) -> bool:
         """The handshake is done and nothing has failed: `seal` and `open` work."""
-        return self._sending is not None and self._failure is None
+        return self._sending is not None
 
     @property
     def remote_x25519(self) -> bytes:

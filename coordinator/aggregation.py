@@ -19,7 +19,7 @@ from coordinator.files import DISK, Files
 from fedtui.aggregators.base import Aggregator
 from fedtui.learning.params import Manifest, Vector, first_outside
 from fedtui.strategies.base import State, Strategy
-from fedtui.wire.tensors import VALUE_LIMIT
+from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 CHUNK = 2**16
 NUM_THREADS = 2
@@ -98,7 +98,7 @@ def combine(
         return model_C
 
     for model_C in _in_order(one_chunk, range(0, num_values, CHUNK)):
-        write(np.ascontiguousarray(model_C, "<f4").view(np.uint8).data)
+        write(to_bytes(model_C))
 
 
 def _in_order(work: Callable[[int], Vector], starts: range) -> Iterator[Vector]:

@@ -26,6 +26,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Host = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10**9)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=10**6)]
 Hours = Annotated[float, msgspec.Meta(gt=0, le=24 * 365)]
 
 
@@ -33,7 +34,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A table of coordinator.toml; an unknown key in it is an error."""
 
 
-class ListenSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ServerSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where nodes connect. Port 0 takes any free one (it is in `status`)."""
 
     host: Host = "0.0.0.0"  # noqa: S104  nodes come from other machines; each one authenticates
@@ -72,22 +73,21 @@ class HealthSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class StorageSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Models of the last rounds are kept; the initial and the best one always."""
+    """How many models of the last rounds are kept, and what updates on their way in may take."""
 
     keep_checkpoints: Annotated[int, msgspec.Meta(ge=2, le=10**6)] = 5
+    spool_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**50)] = 2**36
 
 
 class LimitsSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much strangers and nodes may ask of this machine; see docs/operating.md."""
 
     handshake_s: Seconds = 5.0
-    unauthenticated: Count = 256
-    unauthenticated_per_ip: Count = 16
-    handshakes_per_s: Count = 50
-    handshakes_burst: Count = 200
-    failed_enrolments_per_minute: Count = 5
-    sessions: Count = 5000
-    streams: Count = 32
+    max_waiting: Count = 256
+    max_waiting_per_address: Count = 16
+    handshakes_per_s: Positive = 50.0
+    handshake_burst: Count = 200
+    failed_enrolments_per_minute: Positive = 5.0
     heartbeat_s: Seconds = 20.0
 
 
@@ -101,7 +101,7 @@ class LogSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class CoordinatorConfig(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    listen: ListenSection = ListenSection()
+    server: ServerSection = ServerSection()
     invites: InvitesSection = InvitesSection()
     enrolment: EnrolmentSection = EnrolmentSection()
     health: HealthSection = HealthSection()
@@ -134,8 +134,16 @@ class Layout:
 
     @property
     def state(self) -> Path:
-        """The database, its lock, checkpoints and spool."""
+        """The database and its lock."""
         return self.root / "state"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.state / "checkpoints"
+
+    @property
+    def spool(self) -> Path:
+        return self.state / "spool"
 
     @property
     def socket(self) -> Path:

@@ -7,7 +7,7 @@ from coordinator.config import CoordinatorConfig
 from coordinator.tomlfile import ConfigError, line_of
 
 GOOD = """# a comment
-[listen]
+[server]
 host = "127.0.0.1"   # loopback
 port = 9000
 
@@ -26,7 +26,7 @@ def parse(text: str) -> CoordinatorConfig:
 
 def test_a_good_file_is_read() -> None:
     config = parse(GOOD)
-    assert (config.listen.port, config.invites.addresses) == (9000, ("lab:8443",))
+    assert (config.server.port, config.invites.addresses) == (9000, ("lab:8443",))
     assert config.storage.keep_checkpoints == 5
 
 
@@ -36,10 +36,10 @@ def test_a_good_file_is_read() -> None:
         (
             "port = 9000",
             "prot = 9000",
-            "c.toml, line 4: [listen] prot: there is no such key; did you mean 'port'?",
+            "c.toml, line 4: [server] prot: there is no such key; did you mean 'port'?",
         ),
-        ("port = 9000", 'port = "x"', "c.toml, line 4: [listen] port: Expected `int`, got `str`"),
-        ("port = 9000", "port = 70000", "c.toml, line 4: [listen] port: Expected `int` <= 65535"),
+        ("port = 9000", 'port = "x"', "c.toml, line 4: [server] port: Expected `int`, got `str`"),
+        ("port = 9000", "port = 70000", "c.toml, line 4: [server] port: Expected `int` <= 65535"),
         ('"lab:8443"', "8443", "c.toml, line 7: [invites] addresses: Expected `str`, got `int`"),
         ('"lab:8443"', '"a b"', "c.toml, line 6: invites: 'a b' is not an address"),
         ("[log]", "[lgo]", "c.toml, line 10: lgo: there is no such key; did you mean 'log'?"),

@@ -1,0 +1,245 @@
+"""The admin socket: how the operator's commands reach the running coordinator. Local, 0600.
+
+One JSON object a line. A command is an Ask; the answer is one line, or, for `follow`, a line for
+everything that happens until either side hangs up. On Linux the kernel tells who connected: only
+this user and root are answered. A path too long for a socket (107 bytes on Linux) gives way
+to one in the user's runtime folder, which `admin.path` names.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import struct
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import structlog
+
+from coordinator.config import Layout
+from coordinator.files import StoreError
+from coordinator.refusals import NoPermissionError
+from fedtui.errors import ExitCode, FedtuiError
+from fedtui.wire.messages import Role
+
+log = structlog.get_logger(__name__)
+
+MAX_LINE_BYTES = 64 * 1024
+MAX_PATH_BYTES = 103 if sys.platform == "darwin" else 107
+IDLE_S = 60.0
+_PEER = struct.Struct("3i")
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
+    """A command; the tag is the name of its class."""
+
+
+class AskStatus(Ask, frozen=True, kw_only=True):
+    """Answered with a report.Status."""
+
+
+class AskNodes(Ask, frozen=True, kw_only=True):
+    """Answered with a list of nodes."""
+
+
+class AskApprove(Ask, frozen=True, kw_only=True):
+    fingerprint: str
+
+
+class AskRevoke(Ask, frozen=True, kw_only=True):
+    fingerprint: str
+
+
+class AskInvite(Ask, frozen=True, kw_only=True):
+    """A new invite; `hours` None takes the configured default."""
+
+    role: Role = "participant"
+    label: str = ""
+    hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 365)] | None = None
+    uses: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+    auto_approve: bool = False
+
+
+class AskPause(Ask, frozen=True, kw_only=True):
+    """No new round begins."""
+
+
+class AskResume(Ask, frozen=True, kw_only=True):
+    """Rounds go on."""
+
+
+class AskStop(Ask, frozen=True, kw_only=True):
+    """Stop the program; with `end`, end the federation for good and leave the program running."""
+
+    end: bool = False
+
+
+class AskFollow(Ask, frozen=True, kw_only=True):
+    """Answered with a status line, then with one line for everything that happens."""
+
+
+AnyAsk = (
+    AskStatus
+    | AskNodes
+    | AskApprove
+    | AskRevoke
+    | AskInvite
+    | AskPause
+    | AskResume
+    | AskStop
+    | AskFollow
+)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What comes back. With an `error`, `exit` is the exit status that the command ends with."""
+
+    ok: bool
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: str = ""
+    exit: int = 0
+
+
+Answering = Callable[[AnyAsk], Awaitable[object]]
+Following = Callable[[], AsyncIterator[object]]
+
+
+def socket_path(layout: Layout) -> Path:
+    """Where the socket is, or will be: in the directory, unless that path is too long."""
+    if len(os.fsencode(layout.socket)) <= MAX_PATH_BYTES:
+        return layout.socket
+    tag = blake2b(os.fsencode(layout.root), digest_size=8).hexdigest()
+    return _runtime_folder() / f"coordinator-{tag}.sock"
+
+
+def _runtime_folder() -> Path:
+    """A folder that only this user can enter.
+
+    Raises:
+        NoPermissionError: somebody else owns it.
+    """
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    base = Path(given) if given and Path(given).is_dir() else None
+    folder = base or Path("/tmp") / f"fedtui-{os.getuid()}"  # noqa: S108  checked below
+    if base is None:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise NoPermissionError(
+            f"{folder} must be a folder that only you can enter: remove it, or choose a shorter "
+            "--dir"
+        )
+    return folder
+
+
+class AdminServer:
+    """Answers on the socket while it is open. The store's lock must be held by this process."""
+
+    def __init__(self, layout: Layout, answer: Answering, follow: Following) -> None:
+        self._path = socket_path(layout)
+        self._note = layout.root / "admin.path"
+        self._answer = answer
+        self._follow = follow
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Open the socket; one that a crash left behind is replaced."""
+        self._path.unlink(missing_ok=True)
+        former = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(
+                self._connected, self._path, limit=MAX_LINE_BYTES
+            )
+        finally:
+            os.umask(former)
+        if self._path.parent != self._note.parent:
+            self._note.write_text(str(self._path), encoding="utf-8")
+
+    async def stop(self) -> None:
+        """Hang up on everybody and remove the socket."""
+        if self._server is None:
+            return
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+        self._note.unlink(missing_ok=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+        try:
+            if _is_ours(writer.get_extra_info("socket")):
+                await self._serve(reader, writer)
+        except (ConnectionError, TimeoutError):
+            pass
+        except asyncio.CancelledError:
+            pass  # the server stops; there is nobody to pass this on to
+        finally:
+            if task is not None:
+                self._tasks.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    line = await reader.readline()
+            except ValueError:
+                await _write(writer, _refused("a command must fit into one line of 64 KiB"))
+                return
+            if not line:
+                return
+            try:
+                ask = msgspec.json.decode(line, type=AnyAsk)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                await _write(writer, _refused(f"this is no command: {str(error)[:200]}"))
+                return
+            if isinstance(ask, AskFollow):
+                await self._stream(writer)
+                return
+            await _write(writer, await self._answered(ask))
+
+    async def _answered(self, ask: AnyAsk) -> Answer:
+        try:
+            result = await self._answer(ask)
+        except FedtuiError as error:
+            return Answer(ok=False, error=str(error), exit=int(error.exit_code))
+        except StoreError as error:
+            return Answer(ok=False, error=str(error), exit=int(ExitCode.IO))
+        except Exception:
+            log.exception("command failed", command=type(ask).__name__)
+            text = "the coordinator could not do this; its log says why"
+            return Answer(ok=False, error=text, exit=int(ExitCode.INTERNAL))
+        return Answer(ok=True, result=msgspec.Raw(msgspec.json.encode(result)))
+
+    async def _stream(self, writer: asyncio.StreamWriter) -> None:
+        async for line in self._follow():
+            await _write(writer, line)
+
+
+def _is_ours(connection: socket.socket) -> bool:
+    """Whether this user, or root, is at the other end, as far as the kernel tells."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True  # the socket is 0600 in a folder that is 0700
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    _, uid, _ = _PEER.unpack(data)
+    return uid in {0, os.getuid()}
+
+
+def _refused(text: str) -> Answer:
+    return Answer(ok=False, error=text, exit=int(ExitCode.USAGE))
+
+
+async def _write(writer: asyncio.StreamWriter, line: object) -> None:
+    writer.write(msgspec.json.encode(line) + b"\n")
+    await writer.drain()

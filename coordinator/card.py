@@ -1,0 +1,90 @@
+"""The model card: what a model is, how it came about, and what its figures mean."""
+
+from coordinator.opening import Settings
+from fedtui.crypto.keys import fingerprint
+from fedtui.rounds.history import FederationSnapshot, FinishedRound
+
+_MEANS = {
+    "accuracy": "share of examples answered correctly (1.0 is all of them)",
+    "loss": "mean loss per example (lower is better)",
+    "rmse": "root of the mean squared error, in the target's unit (lower is better)",
+    "r2": "share of the target's variance explained (1.0 is all of it)",
+}
+
+
+def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRound) -> str:
+    """Markdown for the exported model of round `finished`."""
+    plan, manifest = settings.plan, settings.manifest
+    parts = [
+        f"# {plan.federation.name}: model after round {finished.round}",
+        "",
+        f"Trained by federated learning with fedtui on the task `{plan.task.name}`. The examples "
+        "never left the machines of the participants; the coordinator combined their updates.",
+        "",
+        "## Files",
+        "",
+        "- `model.safetensors`: the tensors, float32, by name",
+        "- `model.pt`: the same as a state dict; read it with "
+        '`torch.load("model.pt", weights_only=True)`',
+        "- `plan.toml`: everything the participants consented to",
+        "",
+        "## Figures",
+        "",
+        f"- {_score(plan.task.metric, finished)}",
+        f"- rounds: {snapshot.rounds[-1].round} committed"
+        + (f"; ended: {snapshot.ended}" if snapshot.ended is not None else "; not ended yet"),
+        f"- participants in any round: {len(_everybody(snapshot))}; in this one: "
+        f"{len(finished.survivors)} of {len(finished.cohort)} chosen",
+        f"- {manifest.num_values:,} values in {len(manifest.tensors)} tensors",
+        f"- digest of the tensors (BLAKE2b-256): `{finished.model_digest.hex()}`",
+        f"- H(plan): `{settings.plan_hash.hex()}`",
+        "",
+        _what_it_means(settings),
+        "",
+        "## Rounds",
+        "",
+        f"| round | {plan.task.metric} | participants | dropped out | seconds |",
+        "|---:|---:|---:|---:|---:|",
+        *(_row(each) for each in snapshot.rounds if each.round),
+        "",
+        "## Limits",
+        "",
+        "The score says nothing about data unlike the participants' own. In this version the "
+        "coordinator could read each single update. A model can remember examples it was trained "
+        "on; treat it as carefully as the data.",
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _score(metric: str, finished: FinishedRound) -> str:
+    if finished.score is None:
+        return f"{metric}: not measured"
+    examples = int(finished.score_sums.get("examples", 0))
+    return (
+        f"{metric}: {finished.score:.4f} over {examples:,} examples at {finished.num_evaluators} "
+        f"nodes ({_MEANS.get(metric, metric)})"
+    )
+
+
+def _what_it_means(settings: Settings) -> str:
+    if settings.plan.evaluation.with_evaluator:
+        return (
+            "The score was measured by a node with the role `evaluator`, on its own test set, "
+            "which took no part in training."
+        )
+    share = settings.plan.evaluation.held_out
+    return (
+        f"The score was measured by the participants, each on the {share:.0%} of its own examples "
+        "that it held out of training, and combined from their sums."
+    )
+
+
+def _row(each: FinishedRound) -> str:
+    score = f"{each.score:.4f}" if each.score is not None else "-"
+    dropped = len(each.cohort) - len(each.survivors)
+    return f"| {each.round} | {score} | {len(each.survivors)} | {dropped} | {each.seconds:.1f} |"
+
+
+def _everybody(snapshot: FederationSnapshot) -> set[str]:
+    return {fingerprint(node) for each in snapshot.rounds for node in each.survivors}

@@ -1,0 +1,85 @@
+"""`fedtui-coordinator`: the commands of a coordinator's operator.
+
+One clear line on stderr and an exit status of coordinator/exits.py when something is wrong, never
+a traceback. Data goes to stdout, with --json as JSON; everything else goes to stderr.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import click
+import typer
+
+from coordinator import cli_keep, cli_nodes, cli_start, cli_status
+from coordinator.exits import Exit, of_error
+from fedtui import __version__
+
+app = typer.Typer(
+    name="fedtui-coordinator",
+    help="Coordinates a federation: invites nodes, runs rounds, keeps the model.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+app.command()(cli_start.init)
+app.command()(cli_start.serve)
+app.command()(cli_nodes.invite)
+app.add_typer(cli_nodes.nodes_app, name="nodes")
+app.command()(cli_status.status)
+app.command()(cli_status.follow)
+app.command()(cli_status.pause)
+app.command()(cli_status.resume)
+app.command()(cli_status.stop)
+app.add_typer(cli_keep.audit_app, name="audit")
+app.command()(cli_keep.export)
+app.command("backup")(cli_keep.make_backup)
+app.command("restore")(cli_keep.restore_backup)
+
+
+@app.callback()
+def fedtui_coordinator(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What all commands share: nothing but the version."""
+    if version:
+        typer.echo(f"fedtui {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process with its exit status."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        typer.echo(error.format_message())
+        return Exit.OK
+    except click.exceptions.UsageError as error:
+        error.show()
+        return Exit.USAGE
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        typer.echo("interrupted", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:  # the reader of our pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except Exception as error:
+        known = of_error(error)
+        if known is None:
+            raise
+        typer.echo(f"fedtui-coordinator: {known[0]}", err=True)
+        return known[1]
+    return code if isinstance(code, int) else Exit.OK
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""`invite` and `nodes`: who may take part."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coordinator import adminclient
+from coordinator.admin import AskApprove, AskInvite, AskNodes, AskRevoke
+from coordinator.cli_options import Dir, Json, layout_of, show
+from coordinator.commands import NodeLine, node_line
+from coordinator.config import Layout
+from coordinator.invites import InviteMaker, MadeInvite
+from coordinator.membership import nodes as stored_nodes
+from coordinator.opening import load_identity, open_store, read_settings
+from coordinator.reading import reading
+from coordinator.refusals import BadRequestError
+from fedtui.wire.messages import Role
+
+Fingerprint = Annotated[str, typer.Argument(help="The node's whole fingerprint.")]
+
+nodes_app = typer.Typer(
+    help="List the nodes, let one in, put one out.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+
+def invite(
+    directory: Dir = None,
+    *,
+    role: Annotated[
+        str, typer.Option(help="participant (trains), evaluator (measures) or observer.")
+    ] = "participant",
+    label: Annotated[str, typer.Option(help="A hint for you, such as a name.")] = "",
+    hours: Annotated[
+        float | None, typer.Option(min=0.01, max=8760, help="How long it is good.")
+    ] = None,
+    uses: Annotated[int, typer.Option(min=1, max=10_000, help="For how many nodes.")] = 1,
+    auto_approve: Annotated[
+        bool, typer.Option("--auto-approve", help="Whoever holds it is in at once.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Print an invite: one line to hand to a node's operator over a way you trust. Shown once."""
+    ask = AskInvite(
+        role=_role(role), label=label, hours=hours, uses=uses, auto_approve=auto_approve
+    )
+    layout = layout_of(directory)
+    if adminclient.is_running(layout):
+        made = adminclient.ask(layout, ask, MadeInvite)
+    else:
+        made = asyncio.run(_invite_offline(layout, ask))
+    if not as_json:
+        until = datetime.fromtimestamp(made.expires, UTC)
+        typer.echo(
+            f"for {made.uses} {made.role}(s), until {until:%Y-%m-%d %H:%M} UTC, reached at "
+            f"{', '.join(made.addresses)}",
+            err=True,
+        )
+    show(made, made.invite, as_json=as_json)
+
+
+def _role(text: str) -> Role:
+    match text:
+        case "participant" | "evaluator" | "observer":
+            return text
+        case _:
+            raise BadRequestError(
+                f"there is no role {text!r}: it is participant, evaluator or observer"
+            )
+
+
+async def _invite_offline(layout: Layout, ask: AskInvite) -> MadeInvite:
+    settings = read_settings(layout)
+    port = settings.config.server.port
+    if port == 0:
+        raise BadRequestError(
+            "the port is chosen when the coordinator starts ([server] port = 0): start it first"
+        )
+    identity = load_identity(layout)
+    store = open_store(layout, identity)
+    try:
+        return await InviteMaker(identity, store, settings.config, port).make(ask)
+    finally:
+        store.close()
+
+
+@nodes_app.callback()
+def nodes(context: typer.Context, directory: Dir = None, as_json: Json = False) -> None:
+    """List every node that ever came. 'approve' and 'revoke' act on one."""
+    context.obj = directory
+    if context.invoked_subcommand is None:
+        _list(directory, as_json=as_json)
+
+
+@nodes_app.command("list")
+def list_nodes(context: typer.Context, directory: Dir = None, as_json: Json = False) -> None:
+    """List every node that ever came."""
+    _list(directory or context.obj, as_json=as_json)
+
+
+@nodes_app.command()
+def approve(
+    context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
+) -> None:
+    """Let a waiting node in. Compare its fingerprint with the one on the node's own screen."""
+    layout = layout_of(directory or context.obj)
+    line = adminclient.ask(layout, AskApprove(fingerprint=node), NodeLine)
+    show(line, f"{line.label or line.fingerprint} is enrolled as {line.role}", as_json=as_json)
+
+
+@nodes_app.command()
+def revoke(
+    context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
+) -> None:
+    """Put a node out, at once and for good. It can only come back with a new key and invite."""
+    layout = layout_of(directory or context.obj)
+    line = adminclient.ask(layout, AskRevoke(fingerprint=node), NodeLine)
+    show(line, f"{line.label or line.fingerprint} is out", as_json=as_json)
+
+
+def _list(directory: Path | None, *, as_json: bool) -> None:
+    layout = layout_of(directory)
+    if adminclient.is_running(layout):
+        lines = adminclient.ask(layout, AskNodes(), list[NodeLine])
+    else:
+        with reading(layout) as database:
+            members = stored_nodes(database.connection)
+        lines = [node_line(member, connected=False) for member in members]
+    show(lines, _table(lines), as_json=as_json)
+
+
+def _table(lines: list[NodeLine]) -> str:
+    if not lines:
+        return "no node came yet; 'fedtui-coordinator invite' makes an invite"
+    rows = []
+    for line in sorted(lines, key=lambda each: (each.state != "pending", each.created)):
+        here = "here" if line.connected else "away"
+        rows.append(f"{line.fingerprint}  {line.state:<9} {here:<5} {line.role:<12} {line.label}")
+    return "\n".join(rows)

@@ -1,0 +1,104 @@
+"""`status`, `follow`, `pause`, `resume`, `stop`: how the run stands, and steering it."""
+
+from typing import Annotated
+
+import typer
+
+from coordinator import adminclient, report
+from coordinator.admin import AskPause, AskResume, AskStatus, AskStop
+from coordinator.cli_options import Dir, Json, layout_of, megabytes, show
+from coordinator.commands import Done
+from coordinator.config import Layout
+from coordinator.opening import load_identity, read_settings
+from coordinator.reading import reading
+from coordinator.report import RoundLine, Status
+from fedtui.crypto.keys import fingerprint
+
+SHOWN_ROUNDS = 10
+
+
+def status(directory: Dir = None, as_json: Json = False) -> None:
+    """How the federation stands; also when the coordinator does not run."""
+    layout = layout_of(directory)
+    if adminclient.is_running(layout):
+        found = adminclient.ask(layout, AskStatus(), Status)
+    else:
+        found = stored_status(layout)
+    show(found, _text(found), as_json=as_json)
+
+
+def stored_status(layout: Layout) -> Status:
+    """The status of a coordinator that does not run."""
+    settings = read_settings(layout)
+    with reading(layout) as database:
+        kept, incarnation = database.snapshot(), database.incarnation
+    around = report.Surroundings(
+        fingerprint=fingerprint(load_identity(layout).id), incarnation=incarnation
+    )
+    return report.of_stopped(kept, settings.plan, settings.plan_hash, around)
+
+
+def _text(found: Status) -> str:
+    lines = [
+        f"{found.federation}: {found.text}",
+        f"  task         {found.task}, {found.metric}"
+        + (f", target {found.target:g}" if found.target is not None else ""),
+        f"  nodes        {found.connected} connected, {found.pending} waiting for approval",
+        f"  fingerprint  {found.fingerprint}",
+    ]
+    if found.address:
+        lines.append(f"  listening    {found.address}")
+    if found.best.score is not None:
+        lines.append(
+            f"  best         {found.metric} {found.best.score:.4f} after round {found.best.round}"
+        )
+    if found.rounds:
+        lines.append(f"  rounds       {len(found.rounds)} of at most {found.maximum}")
+        lines += [_round_text(line, found.metric) for line in found.rounds[-SHOWN_ROUNDS:]]
+    return "\n".join(lines)
+
+
+def _round_text(line: RoundLine, metric: str) -> str:
+    score = f"{metric} {line.score:.4f}" if line.score is not None else "not measured"
+    moved = ""
+    if line.bytes_up is not None and line.bytes_down is not None:
+        moved = f", {megabytes(line.bytes_up)} up, {megabytes(line.bytes_down)} down"
+    dropped = f" ({line.dropped} dropped out)" if line.dropped else ""
+    return (
+        f"    {line.round:>4}  {score}, {line.participants} nodes{dropped}, "
+        f"{line.seconds:.1f} s{moved}"
+    )
+
+
+def follow(directory: Dir = None) -> None:
+    """Print a JSON line for everything that happens, until the coordinator stops."""
+    for line in adminclient.follow(layout_of(directory)):
+        typer.echo(line.decode())
+
+
+def pause(directory: Dir = None, as_json: Json = False) -> None:
+    """Begin no new round until 'resume'."""
+    _steer(layout_of(directory), AskPause(), as_json=as_json)
+
+
+def resume(directory: Dir = None, as_json: Json = False) -> None:
+    """Let rounds go on."""
+    _steer(layout_of(directory), AskResume(), as_json=as_json)
+
+
+def stop(
+    directory: Dir = None,
+    *,
+    end: Annotated[
+        bool,
+        typer.Option("--end", help="End the federation for good; the best model is its result."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Stop the coordinator. The federation goes on with the next 'serve', unless --end."""
+    _steer(layout_of(directory), AskStop(end=end), as_json=as_json)
+
+
+def _steer(layout: Layout, command: AskPause | AskResume | AskStop, *, as_json: bool) -> None:
+    done = adminclient.ask(layout, command, Done)
+    show(done, done.text, as_json=as_json)

@@ -1,0 +1,136 @@
+"""Drives the Federation: events in, records to the store, then the other effects. In that order.
+
+Whatever waits in the queue is handled together and its records share one commit, so a thousand
+answers cost a few syncs. While the disk is full nothing is said and nothing is lost: the commit is
+tried again every second, and the events wait. There is one timer, at the machine's deadline.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from coordinator.files import StoreUnavailable
+from fedtui.rounds.federation import Federation
+from fedtui.rounds.machine import CoordinatorEffect, CoordinatorEvent, Persist, Said, Tick
+from fedtui.rounds.records import Record
+from fedtui.wire.messages import Progress
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 1.0
+MAX_BATCH = 512
+MAX_QUEUED = 20_000
+"""Events that may wait; beyond it reports of progress, which nobody needs, are dropped."""
+
+
+class Commits(Protocol):
+    """The part of the store that a driver needs."""
+
+    async def commit(self, records: Sequence[Record]) -> None: ...
+
+
+class Stage(Protocol):
+    """Where effects happen. `committed` runs after the records of a batch are durable."""
+
+    async def committed(self, records: Sequence[Record]) -> None: ...
+
+    def perform(self, effect: CoordinatorEffect) -> None:
+        """Must return at once."""
+        ...
+
+    def handled(self, events: Sequence[CoordinatorEvent]) -> None: ...
+
+
+class Driver:
+    """Run it as a task; `put` may be called at any time from the event loop."""
+
+    def __init__(
+        self, federation: Federation, store: Commits, stage: Stage, clock: Callable[[], float]
+    ) -> None:
+        self.federation = federation
+        self.degraded: str | None = None
+        self._store = store
+        self._stage = stage
+        self._clock = clock
+        self._queue: deque[CoordinatorEvent] = deque()
+        self._wake = asyncio.Event()
+
+    def put(self, event: CoordinatorEvent) -> None:
+        """Queue an event."""
+        if len(self._queue) >= MAX_QUEUED and _is_idle_talk(event):
+            return
+        self._queue.append(event)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Go on until cancelled.
+
+        Raises:
+            StoreFatal, StoreConflict: the process must stop.
+        """
+        await self._finish(self.federation.start(self._clock()), [])
+        while True:
+            await self._wait()
+            events = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            now = self._clock()
+            effects: list[CoordinatorEffect] = []
+            for event in events:
+                effects += self.federation.handle(event, now)
+            deadline = self.federation.deadline
+            if deadline is not None and deadline <= now:
+                effects += self.federation.handle(Tick(), now)
+            await self._finish(effects, events)
+
+    async def retrying(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Do something that needs room on the disk, as soon as there is room."""
+        while True:
+            try:
+                await write()
+            except StoreUnavailable as error:
+                if self.degraded is None:
+                    log.warning("degraded", text=str(error))
+                self.degraded = str(error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                if self.degraded is not None:
+                    log.warning("recovered")
+                self.degraded = None
+                return
+
+    async def _finish(
+        self, effects: Sequence[CoordinatorEffect], events: Sequence[CoordinatorEvent]
+    ) -> None:
+        records = [effect.record for effect in effects if isinstance(effect, Persist)]
+        if records:
+            await self.retrying(lambda: self._store.commit(records))
+            await self._stage.committed(records)
+        for effect in effects:
+            if not isinstance(effect, Persist):
+                self._stage.perform(effect)
+        self._stage.handled(events)
+
+    async def _wait(self) -> None:
+        """Until there is an event, or the deadline."""
+        if self._queue:
+            return
+        self._wake.clear()
+        deadline = self.federation.deadline
+        if deadline is None:
+            await self._wake.wait()
+            return
+        left_s = deadline - self._clock()
+        if left_s <= 0:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(left_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+
+def _is_idle_talk(event: CoordinatorEvent) -> bool:
+    return isinstance(event, Said) and isinstance(event.message, Progress)

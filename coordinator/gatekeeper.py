@@ -1,0 +1,372 @@
+"""Who comes in, and what each may say: between the nodes' sessions and the federation's machine.
+
+Every message passes one question to the roster, (role, state, kind, phase) -> allowed; what is
+absent from its table is dropped. An enrolled node joins the federation with its consent to the
+plan; a pending one waits, connected, for `approved`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+
+import structlog
+
+from coordinator.arrivals import Arrivals
+from coordinator.clock import wall_s
+from coordinator.files import StoreConflict, StoreError, StoreFatal, StoreUnavailable
+from coordinator.library import Library
+from coordinator.membership import Enrolment
+from coordinator.roster import Member, kind_of
+from coordinator.server import NodeLink, Rejected
+from coordinator.store import Store
+from fedtui.crypto.keys import FINGERPRINT_BYTES, Identity, PublicIdentity
+from fedtui.errors import CloseCode, FedtuiError
+from fedtui.rounds.enrolment import Certificate, enrol
+from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
+from fedtui.wire import codec, rotation
+from fedtui.wire.events import (
+    MessageReceived,
+    Readied,
+    SessionEvent,
+    StreamCancelled,
+    StreamComplete,
+    StreamFailed,
+    StreamOpened,
+    StreamReceipt,
+    StreamRefused,
+)
+from fedtui.wire.halves import Admission
+from fedtui.wire.invite import secret_hash
+from fedtui.wire.labels import safe_label
+from fedtui.wire.messages import (
+    ClientHello,
+    Fetch,
+    FromCoordinator,
+    FromNode,
+    Leaving,
+    Rotated,
+    RotateKey,
+)
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER_S = 5.0
+_NOT_LET_IN = (
+    "the coordinator does not know this node, or its invite is unknown, expired or used up: "
+    "ask its operator for a new invite"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What does not change while the coordinator runs."""
+
+    identity: Identity
+    store: Store
+    library: Library
+    plan_hash: bytes
+    open_enrolment: bool
+    allowlist: frozenset[bytes]
+    pending_s: float
+
+
+@dataclass(slots=True)
+class Visit:
+    """One node's session."""
+
+    link: NodeLink
+    joined: bool = False
+    streams: dict[int, bytes] = field(default_factory=dict)  # ours to it: number -> digest
+    timer: asyncio.TimerHandle | None = None
+
+
+class Gatekeeper:
+    """Implements the server's Gate. `put` hands an event to the driver."""
+
+    def __init__(
+        self,
+        house: House,
+        arrivals: Arrivals,
+        *,
+        put: Callable[[CoordinatorEvent], None],
+        phase: Callable[[], str],
+        fatal: Callable[[Exception], None],
+    ) -> None:
+        self.visits: dict[bytes, Visit] = {}
+        self._house = house
+        self._arrivals = arrivals
+        self._put = put
+        self._phase = phase
+        self._fatal = fatal
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._bytes_up = 0  # of sessions that are over
+        self._bytes_down = 0
+
+    @property
+    def num_pending(self) -> int:
+        """Connected nodes that wait for approval."""
+        return sum(1 for visit in self.visits.values() if self._state(visit) == "pending")
+
+    def traffic(self) -> tuple[int, int]:
+        """All bytes received from and sent to nodes so far, whole frames."""
+        tallies = [visit.link.tally for visit in self.visits.values()]
+        return (
+            self._bytes_up + sum(t.received.num_bytes for t in tallies),
+            self._bytes_down + sum(t.sent.num_bytes for t in tallies),
+        )
+
+    # ---- coming in ------------------------------------------------------------------------------
+
+    async def admit(self, identity: PublicIdentity, hello: ClientHello, address: str) -> Admission:
+        """See Gate.admit."""
+        known = self._house.store.roster.get(identity.id)
+        if known is not None and known.state == "enrolled":
+            return self._admission(known)
+        if known is not None and known.state != "pending":
+            raise Rejected(CloseCode.REVOKED, "this identity was revoked, or has left for good")
+        may_ask = (
+            known is not None
+            or hello.invite is not None
+            or self._house.open_enrolment
+            or identity.id[:FINGERPRINT_BYTES] in self._house.allowlist
+        )
+        if not may_ask:
+            raise Rejected(CloseCode.UNAUTHORISED, _NOT_LET_IN)
+        try:
+            await self._approve_in_advance(identity)
+            result = await self._house.store.enrol(
+                _enrolment(identity, hello, address), now=wall_s()
+            )
+        except StoreUnavailable as error:
+            raise Rejected(
+                CloseCode.OVERLOADED,
+                "the coordinator cannot store anything now",
+                retryable=True,
+                retry_after_s=RETRY_AFTER_S,
+            ) from error
+        except StoreConflict as error:
+            raise Rejected(CloseCode.UNAUTHORISED, _NOT_LET_IN) from error
+        except StoreFatal as error:
+            self._fatal(error)
+            raise Rejected(CloseCode.SHUTTING_DOWN, "stopping", retryable=True) from error
+        member = self._house.store.roster.get(identity.id)
+        if result.state == "refused" or member is None:
+            raise Rejected(CloseCode.UNAUTHORISED, _NOT_LET_IN)
+        return self._admission(member)
+
+    async def _approve_in_advance(self, identity: PublicIdentity) -> None:
+        if identity.id[:FINGERPRINT_BYTES] in self._house.allowlist:
+            await self._house.store.allow((identity.id,), by="allowlist file")
+
+    def _admission(self, member: Member) -> Admission:
+        return Admission(
+            state="enrolled" if member.state == "enrolled" else "pending",
+            role=member.role,
+            federation_id=self._house.store.federation_id,
+            plan_hash=self._house.plan_hash,
+            plan_bytes=self._house.library.num_terms_bytes,
+        )
+
+    def opened(self, link: NodeLink) -> None:
+        """See Gate.opened."""
+        visit = self.visits[link.node_id] = Visit(link)
+        log.info("connected", node=link.node_id, role=link.role, state=link.admission.state)
+        if self._state(visit) == "pending":
+            loop = asyncio.get_running_loop()
+            visit.timer = loop.call_later(self._house.pending_s, self._give_up_pending, visit)
+        self._start(self._touch(link))
+
+    async def _touch(self, link: NodeLink) -> None:
+        await self._house.store.touch(link.node_id, now=wall_s(), address=link.address)
+
+    def _give_up_pending(self, visit: Visit) -> None:
+        if self._state(visit) == "pending":
+            text = "nobody approved this node in time; connect again to ask again"
+            visit.link.close(CloseCode.PENDING_TIMEOUT, text)
+
+    def closed(self, link: NodeLink, code: int, text: str) -> None:
+        """See Gate.closed."""
+        visit = self.visits.get(link.node_id)
+        if visit is None or visit.link is not link:
+            return
+        del self.visits[link.node_id]
+        self._bytes_up += link.tally.received.num_bytes
+        self._bytes_down += link.tally.sent.num_bytes
+        if visit.timer is not None:
+            visit.timer.cancel()
+        self._arrivals.closed(link)
+        log.info("disconnected", node=link.node_id, code=int(code), reason=text[:200])
+        if visit.joined:
+            self._put(Left(link.node_id))
+
+    # ---- what the operator decided --------------------------------------------------------------
+
+    def approved(self, node_id: bytes) -> None:
+        """A pending node was enrolled: it may join at once if it is here."""
+        visit = self.visits.get(node_id)
+        if visit is not None and visit.link.ready:
+            self._join(visit)
+
+    def revoked(self, node_id: bytes) -> None:
+        """The node is out, whatever it was doing."""
+        self._put(Left(node_id, for_good=True))
+        visit = self.visits.get(node_id)
+        if visit is not None:
+            visit.joined = False
+            visit.link.close(CloseCode.REVOKED, "the coordinator's operator revoked this node")
+
+    def send(self, node_id: bytes, message: FromCoordinator) -> None:
+        """Queue a message for a node that has joined; dropped if it is away."""
+        visit = self.visits.get(node_id)
+        if visit is not None and visit.joined:
+            visit.link.send(message)
+
+    def _join(self, visit: Visit) -> None:
+        member = self._house.store.roster.get(visit.link.node_id)
+        if member is None or member.state != "enrolled" or visit.joined:
+            return
+        certificate = Certificate(
+            self._house.store.federation_id,
+            visit.link.identity,
+            member.role,
+            self._house.store.incarnation,
+        )
+        visit.link.send(enrol(self._house.identity, certificate))
+        visit.joined = True
+        self._put(Joined(visit.link.node_id, member.role))
+
+    # ---- what nodes say -------------------------------------------------------------------------
+
+    def event(self, link: NodeLink, event: SessionEvent) -> None:
+        """See Gate.event."""
+        visit = self.visits.get(link.node_id)
+        if visit is None or visit.link is not link:
+            return
+        match event:
+            case Readied():
+                self._join(visit)
+            case MessageReceived(message=message) if isinstance(message, FromNode):
+                self._said(visit, message)
+            case _:
+                self._on_stream(visit, event)
+
+    def _on_stream(self, visit: Visit, event: SessionEvent) -> None:
+        link = visit.link
+        match event:
+            case StreamOpened(opening=opening):
+                if self._allows(visit, kind_of(opening)):
+                    self._arrivals.opened(link, opening)
+                else:
+                    text = "this node may not send this now"
+                    link.refuse(opening.stream, CloseCode.UNAUTHORISED, text=text)
+            case StreamComplete(stream=stream):
+                self._arrivals.complete(link, stream)
+            case StreamFailed(stream=stream, outgoing=False) | StreamCancelled(stream=stream):
+                self._arrivals.gone(link, stream)
+            case (
+                StreamReceipt(stream=stream)
+                | StreamRefused(stream=stream)
+                | StreamFailed(stream=stream)
+            ):
+                visit.streams.pop(stream, None)
+            case _:
+                pass
+
+    def _said(self, visit: Visit, message: FromNode) -> None:
+        node_id = visit.link.node_id
+        if not self._allows(visit, kind_of(message)):
+            log.warning("message denied", node=node_id, kind=kind_of(message))
+            return
+        match message:
+            case Fetch():
+                self._fetch(visit, message)
+            case Leaving():
+                self._start(self._leave(visit))
+            case RotateKey():
+                self._start(self._rotate(visit, message))
+            case _ if visit.joined:
+                self._put(Said(node_id, message))
+            case _:
+                pass
+
+    def _allows(self, visit: Visit, kind: str) -> bool:
+        return self._house.store.roster.allows(visit.link.node_id, kind, self._phase())
+
+    def _state(self, visit: Visit) -> str:
+        member = self._house.store.roster.get(visit.link.node_id)
+        return member.state if member is not None else "unknown"
+
+    def _fetch(self, visit: Visit, message: Fetch) -> None:
+        """Open the stream that was asked for, unless it is under way already."""
+        library = self._house.library
+        if message.kind == "plan":
+            found = library.plan() if message.digest == self._house.plan_hash else None
+        else:
+            try:
+                found = library.model(message.digest)
+            except StoreFatal as error:
+                self._fatal(error)
+                return
+            except StoreError as error:
+                log.warning("model not served", text=str(error))
+                return
+        if found is None or found[0].digest in visit.streams.values():
+            return
+        stream = visit.link.open_stream(*found)
+        if stream is not None:
+            visit.streams[stream] = found[0].digest
+
+    async def _leave(self, visit: Visit) -> None:
+        await self._house.store.leave(visit.link.node_id)
+        visit.joined = False
+        self._put(Left(visit.link.node_id, for_good=True))
+        log.info("left for good", node=visit.link.node_id)
+        visit.link.close(CloseCode.BYE, "goodbye")
+
+    async def _rotate(self, visit: Visit, message: RotateKey) -> None:
+        """New keys for the same node: it goes on under its new id in its next session."""
+        link = visit.link
+        try:
+            statement = codec.decode(message.statement, rotation.Rotation)
+            successor = rotation.verify(statement, link.identity, last_seq=0)
+            await self._house.store.rotate(link.node_id, successor, statement=message.statement)
+        except (FedtuiError, StoreConflict) as error:
+            log.warning("key rotation refused", node=link.node_id, error=type(error).__name__)
+            link.close(CloseCode.PROTOCOL, "this key rotation is not valid")
+            return
+        visit.joined = False
+        self._put(Left(link.node_id, for_good=True))
+        link.send(Rotated(new_id=successor.id))
+        log.info("key rotated", node=link.node_id)
+
+    # ---- tasks ----------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except StoreFatal as error:
+            self._fatal(error)
+        except StoreError as error:
+            log.warning("not stored", text=str(error))
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5.0)
+
+
+def _enrolment(identity: PublicIdentity, hello: ClientHello, address: str) -> Enrolment:
+    invite = hello.invite
+    return Enrolment(
+        identity=identity,
+        label=safe_label(hello.label),
+        role=hello.role,
+        address=address,
+        invite_id=invite.invite_id if invite is not None else None,
+        secret_hash=secret_hash(invite.secret) if invite is not None else None,
+    )

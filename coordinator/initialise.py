@@ -1,0 +1,194 @@
+"""`init`: a new coordinator's directory, whole or not at all.
+
+Everything is made in a temporary folder beside the target and then renamed to it, so that a full
+disk, Ctrl-C or a wrong plan leaves nothing behind. The initial model comes from the plan's task,
+in a child process that may load torch, or from a safetensors file.
+"""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from coordinator import keystore
+from coordinator.checkpoints import CheckpointWriter
+from coordinator.config import Layout, load_plan
+from coordinator.refusals import BadDataError, CannotCreateError, os_refusal
+from coordinator.store import Store
+from coordinator.templates import ServerChoices, coordinator_toml
+from coordinator.tomlfile import ConfigError
+from fedtui.crypto.keys import Identity
+from fedtui.errors import ExitCode
+from fedtui.learning.params import Manifest, Params, ParamsError, first_outside
+from fedtui.rounds.plan import Plan, plan_hash
+from fedtui.rounds.records import RoundFinished
+from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
+
+CHILD_TIMEOUT_S = 600.0
+MAX_INITIAL_BYTES = 2 * 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What `init` was asked for. `plan` is the text of plan.toml."""
+
+    server: ServerChoices
+    plan: str
+    initial: Path | None = None
+    task_file: Path | None = None
+    passphrase: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What was made."""
+
+    layout: Layout
+    identity: Identity
+    plan: Plan
+    plan_hash: bytes
+    manifest: Manifest
+
+
+def initialise(root: Path, wishes: Wishes) -> Initialised:
+    """Make the directory `root`.
+
+    Raises:
+        CannotCreateError: there is something already, or the task's child could not run.
+        ConfigError: the plan does not hold together.
+        BadDataError: the initial model cannot be used.
+        NoPermissionError, DiskError: the operating system refused.
+    """
+    _check_vacant(root)
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        half = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    except OSError as error:
+        raise os_refusal(error) from error
+    try:
+        made = _fill(Layout(half), wishes)
+        half.rename(root)
+    except OSError as error:
+        raise os_refusal(error) from error
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return Initialised(Layout(root), *made)
+
+
+def _check_vacant(root: Path) -> None:
+    try:
+        vacant = not os.path.lexists(root) or (root.is_dir() and not any(root.iterdir()))
+    except OSError as error:
+        raise os_refusal(error) from error
+    if vacant:
+        return
+    if Layout(root).config.exists():
+        raise CannotCreateError(
+            f"{root} holds a coordinator already and was left as it is: start it with "
+            "'fedtui-coordinator serve', or give another --dir"
+        )
+    raise CannotCreateError(f"{root} exists and is not empty: give another --dir")
+
+
+def _fill(layout: Layout, wishes: Wishes) -> tuple[Identity, Plan, bytes, Manifest]:
+    layout.config.write_text(coordinator_toml(wishes.server), encoding="utf-8")
+    layout.plan.write_text(wishes.plan, encoding="utf-8")
+    plan = _plan_of(layout)
+    params = _initial_model(plan, wishes, scratch=layout.root / "initial.tmp")
+    identity = keystore.create(layout.root, wishes.passphrase)
+    layout.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(params.manifest)))
+    layout.state.mkdir(mode=0o700)
+    asyncio.run(_store_first_model(layout, identity, plan, params))
+    for path in (layout.config, layout.plan, layout.manifest):
+        path.chmod(0o600)
+    return identity, plan, plan_hash(plan, params.manifest), params.manifest
+
+
+def _plan_of(layout: Layout) -> Plan:
+    try:
+        return load_plan(layout.plan)
+    except ConfigError as error:  # the file goes away with the folder, so its path helps nobody
+        raise ConfigError(str(error).replace(str(layout.plan), "plan.toml")) from error
+
+
+async def _store_first_model(
+    layout: Layout, identity: Identity, plan: Plan, params: Params
+) -> None:
+    store = Store.open(layout.state, identity=identity)
+    try:
+        await store.describe_federation(name=plan.federation.name, task=plan.task.name)
+        writer = CheckpointWriter(layout.checkpoints, 0, params.manifest)
+        writer.write(to_bytes(params.vector_D))
+        done = writer.finish()
+        record = RoundFinished(
+            0,
+            0,
+            model_digest=done.digest,
+            checkpoint_name=done.name,
+            sums={},
+            num_bytes=done.num_bytes,
+        )
+        await store.commit([record])
+    finally:
+        store.close()
+
+
+def _initial_model(plan: Plan, wishes: Wishes, *, scratch: Path) -> Params:
+    if wishes.initial is not None:
+        return _read_model(wishes.initial)
+    _run_task(plan, wishes.task_file, out=scratch)
+    try:
+        return _read_model(scratch)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _read_model(path: Path) -> Params:
+    try:
+        if path.stat().st_size > MAX_INITIAL_BYTES:
+            raise BadDataError(f"{path} is larger than {MAX_INITIAL_BYTES} bytes")
+        params = Params.from_safetensors(path.read_bytes())
+    except OSError as error:
+        raise os_refusal(error) from error
+    except ParamsError as error:
+        raise BadDataError(f"{path}: {error}") from error
+    found = first_outside(params.vector_D, limit=VALUE_LIMIT)
+    if found is not None:
+        raise BadDataError(
+            f"{path}: tensor {params.manifest.tensor_at(found)!r} holds a value that is not "
+            f"finite or not below {VALUE_LIMIT:g}: a model cannot start from it"
+        )
+    return params
+
+
+def _run_task(plan: Plan, task_file: Path | None, *, out: Path) -> None:
+    """Let the task write its fresh model, in a process of its own that may load torch."""
+    command = [sys.executable, "-m", "fedtui.learning.trainer", "--task", plan.task.name]
+    command += ["--options", msgspec.json.encode(plan.task.options).decode()]
+    command += ["--seed", str(plan.seed), "--out", str(out)]
+    if plan.task.sha256:
+        if task_file is None:
+            raise ConfigError(
+                "plan.toml pins the operator's own task file: give it with --task-file, or the "
+                "initial model with --initial"
+            )
+        command += ["--file", str(task_file), "--sha256", plan.task.sha256]
+    try:
+        done = subprocess.run(  # noqa: S603  our own interpreter and module
+            command, capture_output=True, check=False, timeout=CHILD_TIMEOUT_S, text=True
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CannotCreateError("the task took too long to make its initial model") from error
+    if done.returncode == 0:
+        return
+    said = done.stderr.strip().splitlines()
+    text = f"task {plan.task.name!r} made no initial model: {said[-1] if said else 'no reason'}"
+    if done.returncode == ExitCode.BAD_CONFIG:
+        raise ConfigError(f"plan.toml: [task]: {text}")
+    raise BadDataError(text)

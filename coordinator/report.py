@@ -1,0 +1,267 @@
+"""What `status` tells, as one frozen struct: for people, for scripts, for a screen.
+
+`rounds` is what demo and benchmarks read. Bytes count whole frames of all sessions, from the start
+of a round to the start of the next; they are None for rounds of an earlier life of the process.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from fedtui.learning.metrics import higher_is_better
+from fedtui.rounds.coordinator import Phase as AttemptPhase
+from fedtui.rounds.coordinator import RoundCoordinator
+from fedtui.rounds.federation import Federation, Phase
+from fedtui.rounds.history import FederationSnapshot, FinishedRound
+from fedtui.rounds.plan import Plan
+
+State = Literal[
+    "waiting",
+    "inviting",
+    "collecting",
+    "combining",
+    "evaluating",
+    "paused",
+    "ended",
+    "degraded",
+    "stopped",
+]
+_ATTEMPT_STATES: dict[AttemptPhase, State] = {
+    AttemptPhase.INVITING: "inviting",
+    AttemptPhase.COLLECTING: "collecting",
+    AttemptPhase.AGGREGATING: "combining",
+    AttemptPhase.FINISHED: "combining",
+    AttemptPhase.FAILED: "waiting",
+}
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Unknown fields are ignored: an older reader may meet a newer coordinator."""
+
+
+class RoundLine(_Part, frozen=True, kw_only=True):
+    """One committed round. `score` is None if nobody measured its model."""
+
+    round: int
+    attempt: int
+    seconds: float
+    score: float | None
+    participants: int
+    dropped: int
+    bytes_up: int | None
+    bytes_down: int | None
+    model: str
+
+
+class ModelLine(_Part, frozen=True, kw_only=True):
+    """A committed model; `digest` as hex."""
+
+    round: int
+    digest: str
+    num_bytes: int
+    score: float | None
+
+
+class Status(_Part, frozen=True, kw_only=True):
+    """Everything that `status` prints. `text` is the state as one sentence."""
+
+    running: bool
+    state: State
+    text: str
+    federation: str
+    task: str
+    metric: str
+    target: float | None
+    maximum: int
+    plan_hash: str
+    fingerprint: str
+    incarnation: int
+    round: int
+    attempt: int
+    updates: int = 0
+    cohort: int = 0
+    connected: int
+    pending: int
+    present: int = 0
+    needed: int
+    model: ModelLine
+    best: ModelLine
+    rounds: tuple[RoundLine, ...]
+    failures: tuple[str, ...] = ()
+    ended: str | None = None
+    paused: bool = False
+    address: str = ""
+    health: str = ""
+    pid: int = 0
+    uptime_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the machine does not know and `status` tells all the same."""
+
+    fingerprint: str
+    incarnation: int
+    connected: int = 0
+    pending: int = 0
+    address: str = ""
+    health: str = ""
+    pid: int = 0
+    uptime_s: float = 0.0
+    degraded: str | None = None
+    traffic: Mapping[int, tuple[int, int]] | None = None
+
+
+def of_running(federation: Federation, around: Surroundings) -> Status:
+    """The status of a coordinator that serves."""
+    attempt = federation.attempt
+    state, text = _state(federation)
+    if around.degraded is not None:
+        state, text = "degraded", f"nothing can be written: {around.degraded}"
+    status = replace(
+        _base(federation.plan, federation.frame.plan_hash, federation.rounds, around),
+        running=True,
+        state=state,
+        text=text,
+        present=len(federation.available),
+        needed=federation.needed,
+        failures=tuple(federation.failures[-5:]),
+        ended=federation.ended,
+        paused=federation.phase is Phase.PAUSED,
+    )
+    if attempt is None:
+        return status
+    return replace(
+        status,
+        round=attempt.round,
+        attempt=attempt.attempt,
+        updates=len(attempt.contributions),
+        cohort=len(attempt.members),
+    )
+
+
+def of_stopped(
+    snapshot: FederationSnapshot, plan: Plan, plan_hash: bytes, around: Surroundings
+) -> Status:
+    """The status of a coordinator that does not run, from its database."""
+    text = "the coordinator does not run"
+    if snapshot.ended is not None:
+        text = f"{text}; its federation ended: {snapshot.ended}"
+    status = replace(
+        _base(plan, plan_hash, snapshot.rounds, around),
+        state="stopped" if snapshot.ended is None else "ended",
+        text=text,
+        ended=snapshot.ended,
+        paused=snapshot.paused,
+    )
+    if snapshot.open is None:
+        return status
+    return replace(
+        status,
+        round=snapshot.open.round,
+        attempt=snapshot.open.attempt,
+        updates=len(snapshot.open.updates),
+        cohort=len(snapshot.open.cohort),
+    )
+
+
+def _base(
+    plan: Plan, plan_hash: bytes, rounds: Sequence[FinishedRound], around: Surroundings
+) -> Status:
+    last = rounds[-1]
+    best = best_of(rounds, plan.task.metric)
+    return Status(
+        running=False,
+        state="stopped",
+        text="",
+        federation=plan.federation.name,
+        task=plan.task.name,
+        metric=plan.task.metric,
+        target=plan.rounds.target,
+        maximum=plan.rounds.maximum,
+        plan_hash=plan_hash.hex(),
+        fingerprint=around.fingerprint,
+        incarnation=around.incarnation,
+        round=last.round,
+        attempt=last.attempt,
+        connected=around.connected,
+        pending=around.pending,
+        needed=plan.selection.minimum,
+        model=_model_line(last),
+        best=_model_line(best),
+        rounds=tuple(_round_line(r, around.traffic or {}) for r in rounds if r.round),
+        address=around.address,
+        health=around.health,
+        pid=around.pid,
+        uptime_s=around.uptime_s,
+    )
+
+
+def best_of(rounds: Sequence[FinishedRound], metric: str) -> FinishedRound:
+    """The round with the best score (the latest of equals); the last one if none has any."""
+    scored = [r for r in rounds if r.score is not None]
+    if not scored:
+        return rounds[-1]
+    sign = 1 if higher_is_better(metric) else -1
+    return max(scored, key=lambda r: (sign * (r.score or 0.0), r.round))
+
+
+def _model_line(finished: FinishedRound) -> ModelLine:
+    return ModelLine(
+        round=finished.round,
+        digest=finished.model_digest.hex(),
+        num_bytes=finished.num_bytes,
+        score=finished.score,
+    )
+
+
+def _round_line(finished: FinishedRound, traffic: Mapping[int, tuple[int, int]]) -> RoundLine:
+    bytes_up, bytes_down = traffic.get(finished.round, (None, None))
+    return RoundLine(
+        round=finished.round,
+        attempt=finished.attempt,
+        seconds=finished.seconds,
+        score=finished.score,
+        participants=len(finished.survivors),
+        dropped=len(finished.cohort) - len(finished.survivors),
+        bytes_up=bytes_up,
+        bytes_down=bytes_down,
+        model=finished.model_digest.hex(),
+    )
+
+
+def _state(federation: Federation) -> tuple[State, str]:
+    """The state as a word and as a sentence."""
+    attempt, last = federation.attempt, federation.rounds[-1]
+    match federation.phase:
+        case Phase.GATHERING:
+            here, needed = len(federation.available), federation.needed
+            why = f" ({federation.failures[-1]})" if federation.failures else ""
+            return "waiting", f"waiting for nodes: {here} of {needed} are here{why}"
+        case Phase.ROUND if attempt is not None:
+            return _ATTEMPT_STATES[attempt.phase], _attempt_text(attempt)
+        case Phase.ROUND | Phase.EVALUATING:
+            return "evaluating", f"the model after round {last.round} is being measured"
+        case Phase.PAUSED:
+            return "paused", f"paused after round {last.round}; 'resume' goes on"
+        case Phase.ENDED:
+            return "ended", federation.ended or "over"
+
+
+def _attempt_text(attempt: RoundCoordinator) -> str:
+    name = f"round {attempt.round}" + (
+        f" attempt {attempt.attempt}" if attempt.attempt > 1 else ""
+    )
+    num, of = len(attempt.contributions), len(attempt.members)
+    match attempt.phase:
+        case AttemptPhase.INVITING:
+            return f"{name}: waiting for {of} nodes to accept"
+        case AttemptPhase.COLLECTING:
+            return f"{name}: {num} of {of} updates are here"
+        case AttemptPhase.AGGREGATING | AttemptPhase.FINISHED:
+            return f"{name}: combining {num} updates"
+        case AttemptPhase.FAILED:
+            return f"{name} failed: {attempt.failure}"

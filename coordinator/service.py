@@ -1,0 +1,357 @@
+"""CoordinatorService: puts the parts together, starts them in order and stops them in reverse.
+
+    store -> federation and driver -> health -> nodes' server -> admin socket
+
+It decides nothing about rounds (fedtui/rounds) and nothing about who may come in (gatekeeper.py).
+The process stops by itself only for a disk that fails or for a bug of ours; whatever was
+acknowledged is durable then, and the next start goes on.
+"""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+from msgspec.structs import replace
+
+from coordinator import report
+from coordinator.admin import AdminServer
+from coordinator.aggregation import CannotCombineError, Recipe
+from coordinator.arrivals import Arrivals, Doors
+from coordinator.chronicle import Chronicle
+from coordinator.clock import SteadyClock
+from coordinator.combining import Combiner
+from coordinator.commands import Commands
+from coordinator.driver import Driver
+from coordinator.files import StoreError
+from coordinator.gatekeeper import Gatekeeper, House
+from coordinator.guard import GuardSettings
+from coordinator.health import Health, HealthServer
+from coordinator.invites import InviteMaker
+from coordinator.library import Library
+from coordinator.metrics import Metrics
+from coordinator.opening import Opened
+from coordinator.server import NodeServer, ServerSettings
+from coordinator.spool import Spool
+from fedtui import plugins
+from fedtui.crypto.keys import fingerprint
+from fedtui.rounds.coordinator import Frame
+from fedtui.rounds.federation import Federation
+from fedtui.rounds.machine import (
+    AcceptUpdate,
+    Acknowledge,
+    Aggregate,
+    AggregationFailed,
+    CoordinatorEffect,
+    CoordinatorEvent,
+    Discard,
+    Finished,
+    Persist,
+    RefuseUpdate,
+    Send,
+)
+from fedtui.rounds.records import Record, RoundFinished
+from fedtui.wire.messages import AuditHead, Result
+
+log = structlog.get_logger(__name__)
+
+LAG_EVERY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the coordinator listens; `health` is 0 if it does not."""
+
+    nodes: int
+    health: int
+
+
+class CoordinatorService:
+    """One life of one coordinator."""
+
+    def __init__(self, opened: Opened) -> None:
+        """Take what `opening.open_coordinator` found; nothing listens yet."""
+        self.layout = opened.layout
+        self.config = opened.config
+        self.store = opened.store
+        self.metrics = Metrics()
+        self.ports = Ports(0, 0)
+        self._identity = opened.identity
+        self._clock = SteadyClock()
+        self._began = self._clock()
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._head: AuditHead | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._verify_spool = opened.snapshot.open is not None
+        frame = Frame(
+            plan=opened.plan,
+            plan_hash=opened.plan_hash,
+            manifest_digest=opened.manifest.digest(),
+            incarnation=self.store.incarnation,
+        )
+        self.federation = Federation(frame, opened.snapshot, now=self._clock())
+        self.driver = Driver(self.federation, self.store, self, self._clock)
+        self._build(opened)
+
+    def _build(self, opened: Opened) -> None:
+        plan, manifest = opened.plan, opened.manifest
+        self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
+        strategy = plugins.build("strategies", plan.strategy.name, **plan.strategy.options)
+        recipe = Recipe(
+            manifest,
+            plugins.build("aggregators", "mean"),
+            strategy,
+            strategy.init(manifest.num_values),
+        )
+        self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe)
+        self._library = Library(self.layout.checkpoints, plan, manifest)
+        self._serve_models()
+        doors = Doors(put=self.driver.put, fatal=self.fail)
+        self._arrivals = Arrivals(self.spool, manifest, self.metrics, doors)
+        house = House(
+            identity=opened.identity,
+            store=self.store,
+            library=self._library,
+            plan_hash=opened.plan_hash,
+            open_enrolment=self.config.enrolment.open,
+            allowlist=opened.allowlist,
+            pending_s=self.config.enrolment.pending_s,
+        )
+        self.gatekeeper = Gatekeeper(
+            house,
+            self._arrivals,
+            put=self.driver.put,
+            phase=lambda: self.federation.phase.name,
+            fatal=self.fail,
+        )
+        self.chronicle = Chronicle(
+            self.federation,
+            self.store.roster,
+            self.metrics,
+            self._clock,
+            self.gatekeeper.traffic,
+        )
+        limits = self.config.limits
+        guard = GuardSettings(
+            handshake_s=limits.handshake_s,
+            max_waiting=limits.max_waiting,
+            max_waiting_per_address=limits.max_waiting_per_address,
+            handshakes_per_s=limits.handshakes_per_s,
+            handshake_burst=limits.handshake_burst,
+            failed_enrolments_per_minute=limits.failed_enrolments_per_minute,
+        )
+        settings = ServerSettings(
+            federation=plan.federation.name,
+            incarnation=self.store.incarnation,
+            heartbeat_s=limits.heartbeat_s,
+            guard=guard,
+        )
+        self._server = NodeServer(opened.identity, self.gatekeeper, settings=settings)
+
+    # ---- life -----------------------------------------------------------------------------------
+
+    async def run(self, started: asyncio.Future[Ports] | None = None) -> None:
+        """Serve until `stop` is called. The caller closes the store afterwards.
+
+        Raises:
+            BindError: a port is not free.
+            StoreError: the disk failed.
+        """
+        async with AsyncExitStack() as stack:
+            driving = asyncio.create_task(self.driver.run())
+            stack.push_async_callback(self._end_task, driving)
+            driving.add_done_callback(self._driver_ended)
+            lag = asyncio.create_task(self._measure_lag())
+            stack.push_async_callback(self._end_task, lag)
+            stack.push_async_callback(self._finish_work)
+            health_port = await self._start_health(stack)
+            server = self.config.server
+            stack.push_async_callback(self._server.stop)
+            node_port = await self._server.start(server.host, server.port)
+            self.ports = Ports(node_port, health_port)
+            admin = AdminServer(self.layout, Commands(self).answer, self.follow)
+            stack.push_async_callback(admin.stop)
+            await admin.start()
+            log.info("serving", port=node_port, inc=self.store.incarnation)
+            if started is not None and not started.done():
+                started.set_result(self.ports)
+            await self._stopping.wait()
+            log.info("stopping")
+            self.chronicle.followers.end()
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self) -> None:
+        """End this life in good order; the federation goes on in the next one."""
+        self._stopping.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Something that only a restart can heal."""
+        if self._failure is None:
+            self._failure = error
+            log.error("stopping because of a failure", error=type(error).__name__, text=str(error))
+        self._stopping.set()
+
+    async def _start_health(self, stack: AsyncExitStack) -> int:
+        if not self.config.health.enabled:
+            return 0
+        health = HealthServer(self.health, self.metrics)
+        stack.push_async_callback(health.stop)
+        return await health.start(self.config.health.host, self.config.health.port)
+
+    def _driver_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    async def _end_task(self, task: "asyncio.Task[None]") -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def _finish_work(self) -> None:
+        await self.gatekeeper.finish()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=60.0)
+        await self._arrivals.finish()
+
+    async def _measure_lag(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LAG_EVERY_S
+            await asyncio.sleep(LAG_EVERY_S)
+            self.metrics.saw_lag(loop.time() - due)
+
+    # ---- what the driver wants (Stage) ----------------------------------------------------------
+
+    async def committed(self, records: Sequence[Record]) -> None:
+        """These records are durable."""
+        finished = [record for record in records if isinstance(record, RoundFinished)]
+        if finished:
+            self._head = await self.store.audit_head()
+            self._serve_models()
+            self._start(self._prune(finished[-1].round))
+        self.chronicle.committed(records)
+
+    def handled(self, events: Sequence[CoordinatorEvent]) -> None:
+        """These events are done with."""
+        self.chronicle.handled(events)
+
+    def perform(self, effect: CoordinatorEffect) -> None:
+        """Do what the machine asks for; slow things become tasks."""
+        match effect:
+            case Send(node=node, message=message):
+                if isinstance(message, Result):
+                    message = replace(message, audit_head=self._head)
+                self.gatekeeper.send(node, message)
+            case AcceptUpdate():
+                self._arrivals.accept(effect)
+            case RefuseUpdate():
+                self._arrivals.refuse(effect)
+            case Acknowledge():
+                self._arrivals.acknowledge(effect)
+            case Aggregate():
+                self._start(self._aggregate(effect))
+            case Discard(round=number, attempt=attempt):
+                self._arrivals.discard(number, attempt)
+            case Finished(reason=reason):
+                log.info("federation ended", reason=reason)
+            case Persist():
+                pass
+
+    async def _aggregate(self, effect: Aggregate) -> None:
+        verify, self._verify_spool = self._verify_spool, False
+
+        async def once() -> None:
+            done = await asyncio.to_thread(self._combiner.run, effect, verify=verify)
+            self.driver.put(done)
+
+        try:
+            await self.driver.retrying(once)
+        except CannotCombineError as error:
+            failed = AggregationFailed(effect.round, effect.attempt, str(error))
+            self.driver.put(failed)
+
+    async def _prune(self, newest: int) -> None:
+        keep = self.config.storage.keep_checkpoints
+        milestones = self.federation.keep
+        await asyncio.to_thread(self._combiner.prune, newest, keep=keep, milestones=milestones)
+
+    def _serve_models(self) -> None:
+        keep = self.federation.keep
+        kept = [r for r in self.federation.rounds if r.round in keep]
+        self._library.serve({r.model_digest: r.checkpoint_name for r in kept})
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        except (StoreError, OSError) as error:
+            self.fail(error)
+
+    # ---- what others may ask --------------------------------------------------------------------
+
+    def invite_maker(self) -> InviteMaker:
+        """Makes invites for the port that nodes really connect to."""
+        return InviteMaker(self._identity, self.store, self.config, self.ports.nodes)
+
+    def status(self) -> report.Status:
+        """How things stand."""
+        around = report.Surroundings(
+            fingerprint=fingerprint(self._identity.id),
+            incarnation=self.store.incarnation,
+            connected=len(self.gatekeeper.visits),
+            pending=self.gatekeeper.num_pending,
+            address=f"{self.config.server.host}:{self.ports.nodes}",
+            health=f"{self.config.health.host}:{self.ports.health}" if self.ports.health else "",
+            pid=os.getpid(),
+            uptime_s=self._clock() - self._began,
+            degraded=self.driver.degraded,
+            traffic=self.chronicle.bytes_of_rounds(),
+        )
+        return report.of_running(self.federation, around)
+
+    def health(self) -> Health:
+        """For /healthz; brings the gauges up to date."""
+        gatekeeper, metrics = self.gatekeeper, self.metrics
+        pending = gatekeeper.num_pending
+        connected = len(gatekeeper.visits)
+        metrics.connections.labels("pending").set(pending)
+        metrics.connections.labels("enrolled").set(connected - pending)
+        metrics.writer_queue.set(self.store.num_waiting)
+        metrics.spool_bytes.set(self.spool.num_bytes)
+        wal = self.layout.state / "coordinator.db-wal"
+        metrics.wal_bytes.set(wal.stat().st_size if wal.exists() else 0)
+        degraded = self.driver.degraded
+        metrics.degraded.set(0 if degraded is None else 1)
+        status = report.of_running(
+            self.federation, report.Surroundings(fingerprint="", incarnation=0, degraded=degraded)
+        )
+        return Health(
+            ready=degraded is None and self.ports.nodes > 0,
+            state=status.state,
+            incarnation=self.store.incarnation,
+            database="ok" if degraded is None else "degraded",
+            disk_free_bytes=shutil.disk_usage(self.layout.state).free,
+            loop_lag_s=metrics.lag_p99(),
+            connected=connected,
+            pending=pending,
+            phase=self.federation.phase.name.lower(),
+        )
+
+    async def follow(self) -> AsyncIterator[object]:
+        """A status first, then a line for everything that happens."""
+        queue = self.chronicle.followers.join()
+        try:
+            yield {"event": "status", "status": msgspec.to_builtins(self.status())}
+            while (line := await queue.get()) is not None:
+                yield line
+        finally:
+            self.chronicle.followers.leave(queue)

@@ -1,0 +1,193 @@
+"""The two commented TOML files that `init` writes. What is commented out is the default."""
+
+import json
+from dataclasses import dataclass, field
+
+_SERVER = """\
+# coordinator.toml: what this coordinator's operator decides. Nodes never see this file, and
+# changing it asks nobody anew; restart the coordinator for a change to count.
+# What nodes consent to is in plan.toml.
+
+[server]
+# Where nodes connect. 0.0.0.0 is every IPv4 address of this machine, 127.0.0.1 this machine only.
+host = {host}
+port = {port}
+
+[invites]
+# Under which addresses nodes reach this machine (at most 8); they are written into each invite.
+# Empty: the addresses that this machine finds itself to have.
+addresses = {addresses}
+# hours = 24.0            # how long an invite is good, unless 'invite --hours' says otherwise
+
+[enrolment]
+# open = false            # true: nodes without an invite may ask, and wait for 'nodes approve'
+# allowlist = ""          # a file with one fingerprint of a node a line: approved in advance
+# pending_s = 3600.0      # how long an unapproved node may stay connected
+
+[health]
+# /healthz, /readyz and /metrics for programs on this machine. Port 0 takes any free one.
+# enabled = true
+# host = "127.0.0.1"
+port = {health_port}
+
+[storage]
+# keep_checkpoints = 5    # models of so many last rounds; the initial and the best stay anyway
+# spool_bytes = 68719476736   # what the updates of a round may take on disk
+
+[limits]
+# What strangers and nodes may ask of this machine; docs/operating.md explains each.
+# handshake_s = 5.0
+# max_waiting = 256
+# max_waiting_per_address = 16
+# handshakes_per_s = 50.0
+# handshake_burst = 200
+# failed_enrolments_per_minute = 5.0
+# heartbeat_s = 20.0
+
+[log]
+# level = "info"          # debug, info, warning or error
+# file = ""               # empty: standard error; otherwise a file, rotated
+# max_bytes = 10000000
+# keep = 5
+"""
+
+_PLAN = """\
+# plan.toml: all that the operator of each node consents to. Every word of it is covered by a hash;
+# after any change each of them is asked again. What is commented out is the default.
+
+seed = {seed}                    # for selection, initial weights and every node's shuffling
+
+[federation]
+name = {name}
+
+[task]
+name = {task}              # the model, its data and its loss; 'sha256' pins an operator's own file
+metric = {metric}            # accuracy, loss, rmse or r2
+{options}
+[training]
+# What a node does in one round, on its own examples.
+epochs = {epochs}
+# steps = 100             # exactly so many batches, instead of epochs
+batch_size = {batch_size}
+learning_rate = {learning_rate}
+optimizer = "sgd"         # sgd, adam or adamw
+momentum = {momentum}
+# weight_decay = 0.0
+# clip_norm = 1.0         # bound of each gradient (L2)
+# update_clip = 10.0      # bound of the whole update (L2)
+
+[strategy]
+name = "fedavg"
+
+[selection]
+# Who takes part in a round: this fraction of the nodes present (or 'count' of them), at random.
+name = "uniform"
+# fraction = 1.0
+# count = 10
+minimum = {minimum}               # a round needs so many, to begin and to count
+
+[rounds]
+# The federation ends with whichever comes first.
+{start_with}maximum = {rounds}
+{target}# patience = 10           # rounds without a better score
+# seconds = 3600.0        # spent in rounds
+
+[deadlines]
+# Seconds for each phase; who is late is left behind and may join the next round.
+# accept_s = 30.0
+# update_s = 600.0
+# rejoin_s = 15.0
+# evaluate_s = 120.0
+
+[evaluation]
+# Each new model is measured on examples that no node trains on: a share held out at every
+# participant, or the test set of a node with the role 'evaluator'.
+with_evaluator = {with_evaluator}
+# holdout = 0.2           # with an evaluator: 0.0
+
+[weights]
+# by = "examples"         # an update counts by its examples; "equal": each one the same
+# cap = 10000             # at most as if of so many examples
+
+[privacy]
+# Who can read a single update. In this version the coordinator can.
+updates = "visible"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerChoices:
+    """What `init` was told about the machine."""
+
+    host: str
+    port: int
+    health_port: int
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanChoices:
+    """What `init` was told about the plan; everything else is a default that suits the task."""
+
+    name: str = "federation"
+    task: str = "digits"
+    metric: str = "accuracy"
+    options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    seed: int = 1
+    minimum: int = 2
+    start_with: int | None = None
+    rounds: int = 50
+    target: float | None = None
+    with_evaluator: bool = False
+
+
+_TRAINING = {"digits": (2, 32, 0.1, 0.9), "fashion_mnist": (1, 32, 0.05, 0.0)}
+_ANY_TRAINING = (1, 32, 0.05, 0.0)
+_TARGETS = {"digits": 0.95}
+
+
+def coordinator_toml(choices: ServerChoices) -> str:
+    """The text of coordinator.toml."""
+    return _SERVER.format(
+        host=_text(choices.host),
+        port=choices.port,
+        health_port=choices.health_port,
+        addresses=json.dumps(list(choices.addresses)),
+    )
+
+
+def plan_toml(choices: PlanChoices) -> str:
+    """The text of plan.toml."""
+    epochs, batch_size, learning_rate, momentum = _TRAINING.get(choices.task, _ANY_TRAINING)
+    target = choices.target if choices.target is not None else _TARGETS.get(choices.task)
+    start_with = choices.start_with
+    return _PLAN.format(
+        seed=choices.seed,
+        name=_text(choices.name),
+        task=_text(choices.task),
+        metric=_text(choices.metric),
+        options=_options(choices.options),
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        minimum=choices.minimum,
+        start_with=f"start_with = {start_with}            # the first round waits for so many\n"
+        if start_with
+        else "# start_with = 4          # the first round waits for so many\n",
+        rounds=choices.rounds,
+        target=f"target = {target}\n" if target is not None else "# target = 0.9\n",
+        with_evaluator=str(choices.with_evaluator).lower(),
+    )
+
+
+def _options(options: dict[str, bool | int | float | str]) -> str:
+    if not options:
+        return "# options = {{}}            # see 'fedtui task' for what a task takes\n".format()
+    pairs = ", ".join(f"{key} = {json.dumps(value)}" for key, value in options.items())
+    return f"options = {{ {pairs} }}\n"
+
+
+def _text(value: str) -> str:
+    """A TOML basic string; JSON's escapes are a subset of TOML's."""
+    return json.dumps(value, ensure_ascii=False)

@@ -56,6 +56,8 @@ class TensorSpec(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not 1 <= len(self.name.encode()) <= MAX_NAME_BYTES:
             raise ParamsError(f"a tensor's name must have 1 to {MAX_NAME_BYTES} bytes")
+        if self.name == "__metadata__":
+            raise ParamsError("a tensor cannot be named __metadata__: safetensors keeps that name")
         if len(self.shape) > MAX_DIMS:
             raise ParamsError(f"tensor {self.name!r} has more than {MAX_DIMS} dimensions")
         if any(dim < 1 for dim in self.shape):
@@ -169,7 +171,7 @@ class Params:
 
     def to_safetensors(self) -> bytes:
         """A safetensors file; its metadata keeps the order of the tensors."""
-        arrays = {name: np.ascontiguousarray(view) for name, view in self.items()}
+        arrays = dict(self.items())
         order = json.dumps([spec.name for spec in self.manifest.tensors])
         return bytes(safetensors.numpy.save(arrays, metadata={_ORDER_KEY: order}))
 

@@ -77,9 +77,9 @@ def holdout(num_examples: int, fraction: float, *, seed: int) -> tuple[Indices, 
     never trained on in another. At least one example trains; with two or more and a fraction above
     0, at least one is held out.
     """
-    num_held = round(num_examples * fraction)
+    num_held = 0
     if fraction > 0 and num_examples > 1:
-        num_held = min(max(num_held, 1), num_examples - 1)
+        num_held = min(max(round(num_examples * fraction), 1), num_examples - 1)
     order = np.random.default_rng([seed, num_examples]).permutation(num_examples)
     return np.sort(order[num_held:]), np.sort(order[:num_held])
 

@@ -6,7 +6,8 @@ A plan states each column's type, so that every node turns the same cell into th
     number:MEAN:SPREAD     (number - MEAN) / SPREAD, for columns far from 0 and 1
     category:a|b|c         one of these words, one-hot (as a target: its position)
 
-Extra columns of the file are ignored. Rows count as an editor shows them: the header is row 1.
+Extra columns of the file are ignored, and so are blank lines at its end. Rows count as a
+spreadsheet shows them: the header is row 1.
 """
 
 from __future__ import annotations
@@ -124,33 +125,34 @@ class Table:
 
 
 def read_table(path: Path, names: Sequence[str]) -> Table:
-    """The named columns of a .csv or .parquet file. DataError if one lacks or the file is broken."""
+    """The named columns of a .csv or .parquet file. DataError if one lacks or it is broken."""
     if path.suffix == ".parquet":
         return Table(path, _parquet(path, names))
     return Table(path, _csv(path, names))
 
 
 def _csv(path: Path, names: Sequence[str]) -> dict[str, Sequence[Cell]]:
-    cells: dict[str, list[Cell]] = {name: [] for name in names}
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(rows, [])]
-            places = _places(path, header, names)
-            for row, values in enumerate(rows, 2):
-                if len(values) != len(header):
-                    raise DataError(
-                        f"{path}, row {row}: it has {len(values)} cells, but the header "
-                        f"{len(header)}; "
-                        "correct the row (a comma inside a cell needs quotes around the cell)"
-                    )
-                for name, place in zip(names, places, strict=True):
-                    cells[name].append(values[place])
+            rows = list(csv.reader(file, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV file in UTF-8: {error}") from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    return dict(cells)
+    while rows and not rows[-1]:
+        rows.pop()
+    header = [name.strip() for name in rows[0]] if rows else []
+    places = _places(path, header, names)
+    for row, values in enumerate(rows[1:], 2):
+        if len(values) != len(header):
+            raise DataError(
+                f"{path}, row {row}: it has {len(values)} cells, the header has {len(header)}; "
+                "correct the row (a comma inside a cell needs quotes around the cell)"
+            )
+    return {
+        name: [values[place] for values in rows[1:]]
+        for name, place in zip(names, places, strict=True)
+    }
 
 
 def _places(path: Path, header: list[str], names: Sequence[str]) -> list[int]:

@@ -1,0 +1,305 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fedtui.learning import trainer
+from fedtui.learning.data import Examples
+from fedtui.learning.objectives import Classification
+from fedtui.learning.params import Params, ParamsError
+from fedtui.learning.result import StoppedError, TrainError
+from fedtui.learning.trainer import Hooks, evaluate, initial, main, predict, train_locally
+from fedtui.learning.training import TrainingSpec
+
+torch.set_num_threads(1)
+
+
+class Small(Classification):
+    labels = ("low", "high")
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+    def data(self, source):
+        raise NotImplementedError
+
+
+class Dropping(Small):
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+
+
+class Normed(Small):
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+
+
+def examples(n: int = 50) -> Examples:
+    x = np.random.default_rng(1).standard_normal((n, 4)).astype(np.float32)
+    return Examples(x, (x.sum(1) > 0).astype(np.int64))
+
+
+def naive(task: Small, params: Params, data: Examples, spec: TrainingSpec, seed) -> np.ndarray:
+    """The same training as anybody would write it, with torch.optim."""
+    module = task.model()
+    with torch.no_grad():
+        for tensor, (_, value) in zip(module.parameters(), params.items(), strict=True):
+            tensor.copy_(torch.from_numpy(value))
+    optimizer = torch.optim.SGD(module.parameters(), lr=spec.learning_rate)
+    rng = np.random.default_rng(list(seed))
+    for _ in range(spec.epochs):
+        order = rng.permutation(len(data))
+        for start in range(0, len(order), spec.batch_size):
+            chosen = order[start : start + spec.batch_size]
+            optimizer.zero_grad()
+            logits = module(torch.from_numpy(data.x[chosen]))
+            loss = nn.functional.cross_entropy(logits, torch.from_numpy(data.y[chosen]))
+            loss.backward()
+            if spec.clip_norm is not None:
+                nn.utils.clip_grad_norm_(module.parameters(), spec.clip_norm)
+            optimizer.step()
+    parts = [p.detach().numpy().reshape(-1) for p in module.parameters()]
+    return np.concatenate(parts) - params.vector_D
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.05])
+def test_training_is_what_anybody_would_write(clip_norm: float | None) -> None:
+    task, data = Small(), examples()
+    params = initial(task, seed=3)
+    spec = TrainingSpec(epochs=3, batch_size=16, learning_rate=0.2, clip_norm=clip_norm)
+    result = train_locally(task, params, data, spec, seed=(1, 2, 3))
+    expected = naive(task, params, data, spec, (1, 2, 3))
+    np.testing.assert_allclose(result.update_D, expected, atol=1e-6)
+    assert np.abs(expected).max() > 1e-2
+    assert result.update_D.dtype == np.float32
+    assert result.num_examples == 50
+    assert result.sums["examples"] == 150
+
+
+def test_equal_seeds_give_equal_bits_and_each_part_of_the_seed_counts() -> None:
+    task, data, spec = Dropping(), examples(), TrainingSpec(epochs=2, batch_size=8)
+    params = initial(task, seed=1)
+    seeds = [(1, 1, 0), (1, 1, 0), (2, 1, 0), (1, 2, 0), (1, 1, 1)]
+    updates = []
+    for seed in seeds:
+        torch.rand(7)  # whatever else drew from torch's generator must not matter
+        updates.append(train_locally(task, params, data, spec, seed=seed).update_D.tobytes())
+    assert updates[0] == updates[1]
+    assert len(set(updates)) == 4
+    assert initial(task, seed=1).vector_D.tobytes() == params.vector_D.tobytes()
+    assert initial(task, seed=2).vector_D.tobytes() != params.vector_D.tobytes()
+
+
+def test_steps_count_batches_across_epochs() -> None:
+    task, seen = Small(), []
+    spec = TrainingSpec(epochs=99, steps=5, batch_size=20)
+    hooks = Hooks(progress=seen.append)
+    result = train_locally(
+        task, initial(task, seed=1), examples(), spec, seed=(1, 1, 0), hooks=hooks
+    )
+    assert [(p.epoch, p.batch) for p in seen] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
+    assert {(p.num_epochs, p.num_batches) for p in seen} == {(2, 3)}
+    assert [p.num_examples_done for p in seen] == [20, 40, 50, 70, 90]
+    assert result.sums["examples"] == 90
+    assert result.num_examples == 50
+
+
+def test_one_step_weighs_only_what_it_saw() -> None:
+    task, spec = Small(), TrainingSpec(steps=1, batch_size=20)
+    result = train_locally(task, initial(task, seed=1), examples(), spec, seed=(1, 1, 0))
+    assert result.num_examples == 20
+
+
+def test_the_update_is_clipped_to_its_bound_and_keeps_its_direction() -> None:
+    task, data = Small(), examples()
+    params = initial(task, seed=1)
+    free = train_locally(task, params, data, TrainingSpec(epochs=3), seed=(1, 1, 0)).update_D
+    spec = TrainingSpec(epochs=3, update_clip=0.01)
+    bound = train_locally(task, params, data, spec, seed=(1, 1, 0)).update_D
+    assert np.linalg.norm(free) > 0.02
+    assert np.linalg.norm(bound) == pytest.approx(0.01, rel=1e-5)
+    np.testing.assert_allclose(bound / 0.01, free / np.linalg.norm(free), atol=1e-5)
+    loose = TrainingSpec(epochs=3, update_clip=1e6)
+    assert np.array_equal(free, train_locally(task, params, data, loose, seed=(1, 1, 0)).update_D)
+
+
+def test_a_strategy_corrects_the_gradient_with_anchor_and_extra() -> None:
+    task, data = Small(), examples()
+    params = initial(task, seed=1)
+    spec = TrainingSpec(steps=1, learning_rate=1.0)
+    seen = []
+
+    def correct(grad, param, anchor, extra):
+        seen.append((param.clone(), anchor.clone()))
+        return grad * 0 + extra
+
+    extra = np.arange(params.manifest.num_values, dtype=np.float32) / 64
+    hooks = Hooks(correct=correct, extra_D=extra)
+    result = train_locally(task, params, data, spec, seed=(1, 1, 0), hooks=hooks)
+    np.testing.assert_allclose(result.update_D, -extra, atol=1e-6)
+    assert torch.equal(seen[0][0], seen[0][1])
+    assert np.array_equal(seen[0][1].numpy(), params.vector_D)
+
+
+def test_running_statistics_travel_but_no_strategy_pulls_at_them() -> None:
+    task, data = Normed(), examples()
+    params = initial(task, seed=1)
+    spec = TrainingSpec(epochs=2, weight_decay=0.1, momentum=0.5)
+    hooks = Hooks(correct=lambda grad, param, anchor, extra: grad + 100.0)
+    result = train_locally(task, params, data, spec, seed=(1, 1, 0), hooks=hooks)
+    mean = Params(params.manifest, result.update_D)["1.running_mean"]
+    assert 0 < np.abs(mean).max() < 50, "the batches' statistics, not the strategy's pull"
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_A1_bad_data_names_the_tensor_and_sends_nothing(bad: float) -> None:
+    task, data = Small(), examples()
+    data.x[7, 2] = bad
+    with pytest.raises(TrainError, match=r"tensor '0\.(weight|bias)' holds NaN.*nothing is sent"):
+        train_locally(task, initial(task, seed=1), data, TrainingSpec(), seed=(1, 1, 0))
+
+
+def test_A1_divergence_is_said_with_its_batch() -> None:
+    task, data = Small(), examples()
+    spec = TrainingSpec(epochs=50, learning_rate=1000, optimizer="sgd", momentum=0.99)
+    data.x[:] *= 1e20
+    with pytest.raises(TrainError, match=r"loss became (nan|inf) in epoch \d+, batch \d"):
+        train_locally(task, initial(task, seed=1), data, spec, seed=(1, 1, 0))
+
+
+def test_A1_a_finite_loss_does_not_hide_an_update_that_is_not() -> None:
+    class Sly(Small):
+        def loss(self, model, batch):
+            return super().loss(model, batch) * 0 + model[2].bias.sum() * 1e38
+
+    task = Sly()
+    spec = TrainingSpec(steps=1, learning_rate=100.0)
+    with pytest.raises(TrainError, match=r"update of tensor '2\.bias' holds NaN or Inf"):
+        train_locally(task, initial(task, seed=1), examples(), spec, seed=(1, 1, 0))
+
+
+def test_A2_params_of_another_model_are_refused() -> None:
+    with pytest.raises(ParamsError, match="the task differs"):
+        evaluate(Normed(), initial(Small(), seed=1), examples())
+
+
+def test_inputs_that_do_not_fit_the_model_are_said_with_their_shape() -> None:
+    task = Small()
+    params = initial(task, seed=1)
+    wrong = Examples(np.zeros((5, 9), np.float32), np.zeros(5, np.int64))
+    for call in (
+        lambda: train_locally(task, params, wrong, TrainingSpec(), seed=(1, 1, 0)),
+        lambda: evaluate(task, params, wrong),
+        lambda: list(predict(task, params, wrong.x)),
+    ):
+        with pytest.raises(TrainError, match=r"inputs of shape \(9,\)"):
+            call()
+    labels = Examples(np.zeros((5, 4), np.float32), np.full(5, 7))
+    with pytest.raises(TrainError, match="out of bounds"):
+        train_locally(task, params, labels, TrainingSpec(), seed=(1, 1, 0))
+
+
+def test_no_examples_no_training() -> None:
+    task = Small()
+    with pytest.raises(TrainError, match="no examples"):
+        train_locally(task, initial(task, seed=1), examples(0), TrainingSpec(), seed=(1, 1, 0))
+
+
+def test_training_stops_when_asked() -> None:
+    task, answers = Small(), iter([False, False, True])
+    hooks = Hooks(cancelled=lambda: next(answers))
+    with pytest.raises(StoppedError):
+        train_locally(
+            task,
+            initial(task, seed=1),
+            examples(),
+            TrainingSpec(epochs=9),
+            seed=(1, 1, 0),
+            hooks=hooks,
+        )
+    with pytest.raises(StoppedError):
+        evaluate(task, initial(task, seed=1), examples(), cancelled=lambda: True)
+
+
+def test_evaluation_sums_add_up_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, data = Small(), examples(50)
+    params = initial(task, seed=1)
+    whole = evaluate(task, params, data)
+    monkeypatch.setattr(trainer, "_EVALUATION_BATCH", 7)
+    pieces = evaluate(task, params, data)
+    assert whole["examples"] == pieces["examples"] == 50
+    assert whole["correct"] == pieces["correct"]
+    assert whole["loss_sum"] == pytest.approx(pieces["loss_sum"], rel=1e-5)
+    assert evaluate(task, params, examples(0)) == {"loss_sum": 0, "correct": 0, "examples": 0}
+
+
+def test_evaluation_uses_running_statistics_and_changes_nothing() -> None:
+    task, data = Normed(), examples()
+    params = initial(task, seed=1)
+    before = params.vector_D.copy()
+    one = evaluate(task, params, data)
+    parts = [evaluate(task, params, data.take(np.array([i])))["correct"] for i in range(50)]
+    assert sum(parts) == one["correct"]
+    assert np.array_equal(params.vector_D, before)
+
+
+def test_predictions_carry_labels() -> None:
+    task, data = Small(), examples()
+    params = initial(task, seed=1)
+    spec = TrainingSpec(epochs=60, learning_rate=0.5)
+    update = train_locally(task, params, data, spec, seed=(1, 1, 0)).update_D
+    trained = params.add(Params(params.manifest, update))
+    answers = list(predict(task, trained, data.x))
+    right = [a["prediction"] == task.labels[y] for a, y in zip(answers, data.y, strict=True)]
+    assert np.mean(right) > 0.9
+    assert all(0.5 <= a["confidence"] <= 1 for a in answers)
+
+
+def test_main_writes_a_whole_file_and_says_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "w.safetensors"
+    arguments = ["--task", "digits", "--options", '{"hidden": 5}', "--seed", "4"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    params = Params.from_safetensors(out.read_bytes())
+    assert params.manifest.num_values == 64 * 5 + 5 + 5 * 10 + 10
+    assert said["metric"] == "accuracy"
+    assert said["manifest"]["tensors"][0] == {
+        "name": "0.weight",
+        "shape": [5, 64],
+        "dtype": "float32",
+    }
+    assert list(tmp_path.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--task", "nothing"], 78, "there are: digits"),
+        (["--task", "digits", "--options", '{"depth": 5}'], 78, "it takes model, hidden"),
+        (["--task", "x", "--file", "/nowhere/t.py"], 78, "cannot read the task file"),
+    ],
+)
+def test_main_refuses_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments, status: int, said: str
+) -> None:
+    assert main([*arguments, "--out", str(tmp_path / "w")]) == status
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_main_says_when_it_cannot_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--task", "digits", "--out", str(tmp_path / "no" / "w")]) == 73
+    assert "cannot write" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["--task", "digits", "--options", "{", "--out", "w"])
+    assert stopped.value.code == 2

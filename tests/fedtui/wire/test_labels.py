@@ -49,7 +49,8 @@ def test_D3_ten_megabytes_cost_nothing():
 
 
 @pytest.mark.parametrize(
-    ("text", "cells", "shown"), [("日本語", 5, "日本"), ("日本", 4, "日本"), ("abc", 0, "")]
+    ("text", "cells", "shown"),
+    [("日本語", 5, "日本"), ("日本", 4, "日本"), ("abc", 0, ""), ("abc d", 4, "abc")],
 )
 def test_wide_characters_count_twice(text, cells, shown):
     assert safe_label(text, cells) == shown

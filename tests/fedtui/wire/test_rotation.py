@@ -47,9 +47,22 @@ def half_signed(signer, about=NEW):
     return Rotation(handover=handover, old_signature=signature, new_signature=signature)
 
 
+def both_signed(**fields):
+    """Ids that do not fit the keys, under the signatures of both."""
+    handover = changed(**fields).handover
+    statement = canonical(handover)
+    return Rotation(
+        handover=handover,
+        old_signature=OLD.sign(PURPOSE, statement),
+        new_signature=NEW.sign(PURPOSE, statement),
+    )
+
+
 @pytest.mark.parametrize(
     "statement",
     [
+        both_signed(old_id=EVIL.id),
+        both_signed(new_id=EVIL.id),
         changed(seq=2),
         changed(old_id=EVIL.id),
         changed(new_id=EVIL.id),
@@ -66,7 +79,7 @@ def half_signed(signer, about=NEW):
         half_signed(EVIL, about=EVIL),
         rotate(EVIL, NEW, seq=1),
     ],
-    ids=range(11),
+    ids=range(13),
 )
 def test_E3_no_other_statement_holds(statement):
     with pytest.raises(IdentityMismatchError) as caught:

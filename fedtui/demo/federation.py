@@ -22,10 +22,10 @@ START_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
-    """One node: its label, role and what it is told about its data."""
+    """One node: its label, role, and its data (empty: what the task brings along)."""
 
     label: str
-    data: str
+    data: str = ""
     split: str = "iid"
     shard: str = "0/1"
     split_seed: int = 1
@@ -67,7 +67,8 @@ class LocalFederation:
         self.say(f"coordinator on 127.0.0.1:{self.port}, plan {hash_hex[:16]}")
         await asyncio.gather(*(self._start_node(spec, hash_hex) for spec in self.nodes))
         fingerprints = sorted(self.labels)
-        await self.programs.run(*self.coordinator("nodes", "approve", *fingerprints))
+        for fingerprint in fingerprints:
+            await self.programs.run(*self.coordinator("nodes", "approve", fingerprint))
         self.say(f"approved {len(fingerprints)} nodes")
 
     async def _start_coordinator(self) -> None:
@@ -93,7 +94,8 @@ class LocalFederation:
         await self.programs.run(
             *self.node(spec, "join"),
             *("--invite-file", str(invite), "--accept", hash_hex),
-            *("--label", spec.label, "--role", spec.role, "--data", spec.data),
+            *("--label", spec.label, "--role", spec.role),
+            *(("--data", spec.data) if spec.data else ()),
             *("--split", spec.split, "--shard", spec.shard),
             *("--split-seed", str(spec.split_seed), *spec.options),
         )

@@ -128,7 +128,7 @@ async def _run(settings: Settings) -> int:
 
 def specs_of(settings: Settings) -> tuple[NodeSpec, ...]:
     """Participants that share the task's data, and an evaluator if the task has a test set."""
-    data = str(settings.data) if settings.data else settings.task
+    data = str(settings.data.resolve()) if settings.data else ""
     split = settings.split
     if split.endswith(".npz"):
         split = str(Path(split).resolve())

@@ -57,12 +57,6 @@ class CloseCode(IntEnum):
     SHUTTING_DOWN = 4011, Retry.SILENTLY, "the coordinator is shutting down"
 
 
-def retry_after_close(code: int | None) -> Retry:
-    """Return how to treat a bare websocket close code: always as a network error."""
-    del code  # forgeable by anybody on the path, so it decides nothing
-    return Retry.SILENTLY
-
-
 class ExitCode(IntEnum):
     """What a command's exit status means. The numbers follow BSD's sysexits.h."""
 

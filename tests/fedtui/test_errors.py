@@ -1,7 +1,5 @@
 """Close codes and exceptions: the numbers are a contract with every other implementation."""
 
-import pytest
-
 from fedtui import errors
 from fedtui.errors import ChannelError, CloseCode, ExitCode, FedtuiError, Retry
 
@@ -38,11 +36,6 @@ def test_every_code_says_what_a_node_does():
     assert of(Retry.REPORT) == {4005}
     assert of(Retry.NEVER) == {4007, 4009}
     assert all(code.sentence for code in CloseCode)
-
-
-@pytest.mark.parametrize("code", [4001, 4008, 1006, None])
-def test_S5_a_bare_close_code_decides_nothing(code):
-    assert errors.retry_after_close(code) is Retry.SILENTLY
 
 
 def test_every_exception_names_an_exit_code():

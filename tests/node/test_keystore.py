@@ -105,6 +105,13 @@ def test_K1_a_directory_that_others_can_use_is_refused(home, exposed):
     assert list(home.iterdir()) == []
 
 
+def test_K1_a_key_in_an_opened_directory_is_refused(home):
+    keystore.create(home)
+    home.chmod(0o750)
+    with pytest.raises(KeyFileError, match="chmod 700"):
+        keystore.load(home)
+
+
 def test_K1_a_key_of_another_owner_is_refused(home, monkeypatch):
     keystore.create(home)
     mine = os.geteuid()

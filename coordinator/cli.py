@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
 
 from coordinator import cli_keep, cli_nodes, cli_start, cli_status
@@ -19,7 +18,6 @@ from fedtui import __version__
 app = typer.Typer(
     name="fedtui-coordinator",
     help="Coordinates a federation: invites nodes, runs rounds, keeps the model.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
@@ -39,16 +37,20 @@ app.command("backup")(cli_keep.make_backup)
 app.command("restore")(cli_keep.restore_backup)
 
 
-@app.callback()
+# Newer Typers bring a Click of their own, so its exceptions are found by what Typer offers.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+@app.callback(invoke_without_command=True)
 def fedtui_coordinator(
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Print the version.")
-    ] = False,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """What all commands share: nothing but the version."""
+    """Coordinates a federation: invites nodes, runs rounds, keeps the model."""
     if version:
         typer.echo(f"fedtui {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -60,18 +62,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        typer.echo(error.format_message())
-        return Exit.OK
-    except click.exceptions.UsageError as error:
-        error.show()
-        return Exit.USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         typer.echo("interrupted", err=True)
         return Exit.INTERRUPTED
     except BrokenPipeError:  # the reader of our pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except _USAGE_ERROR as error:
+        return _say_usage(error)
     except Exception as error:
         known = of_error(error)
         if known is None:
@@ -79,6 +77,14 @@ def _run(arguments: Sequence[str] | None) -> int:
         typer.echo(f"fedtui-coordinator: {known[0]}", err=True)
         return known[1]
     return code if isinstance(code, int) else Exit.OK
+
+
+def _say_usage(error: Exception) -> int:
+    """Print what Click has to say about wrong arguments."""
+    show = getattr(error, "show", None)
+    if callable(show):
+        show()
+    return Exit.USAGE
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import typer
 from fedtui import errors
 from fedtui.control.client import ControlClient
 from fedtui.crypto.keys import fingerprint
+from fedtui.crypto.words import words
 from fedtui.wire.invite import Invite
 from fedtui.wire.labels import safe_label
 from node import config as configs
@@ -48,7 +49,7 @@ class Wishes:
     as_json: bool
 
 
-def join(  # noqa: PLR0913, PLR0917 - one parameter an option: that is typer's way
+def join(
     context: typer.Context,
     invite_file: Annotated[
         Path | None, typer.Option(help="File with the invite; '-' is stdin.", metavar="FILE")
@@ -96,32 +97,52 @@ def join(  # noqa: PLR0913, PLR0917 - one parameter an option: that is typer's w
     if new != old or not home.config.exists():
         configs.save(home.config, new)
     wishes = Wishes(accept=accept.lower(), yes=yes, wait=wait, timeout_s=timeout, as_json=as_json)
-    asyncio.run(_join(home, text, wishes, restart=new.limits != old.limits))
+    _join(home, text, wishes, restart=new.limits != old.limits)
 
 
-async def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
-    if restart and await launch.is_running(home):
-        await launch.stop(home)
-    started = await launch.ensure_running(home, _ask_passphrase(home))
+def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
+    started = asyncio.run(_run_node(home, restart=restart))
     client = ControlClient(home.socket())
     try:
-        await client.join(invite)
-        seen = await _until_plan(client, wishes.timeout_s)
+        seen = asyncio.run(_approach(client, invite, wishes.timeout_s))
         if not seen.consented:
-            await _decide(client, seen, wishes)
-            seen = await _until(client, SETTLED, wishes.timeout_s)
-    except (Exception, asyncio.CancelledError):
+            _decide(client, seen, wishes)
+            seen = asyncio.run(_until(client, SETTLED, wishes.timeout_s))
+    except BaseException:
         if started:  # a join that failed leaves nothing behind that runs
-            await launch.stop(home)
+            asyncio.run(launch.stop(home))
         raise
     if seen.state == "pending":
-        await _tell_pending(seen)
+        _say(
+            f"waiting for approval by the coordinator's operator:\n"
+            f"  fingerprint  {seen.fingerprint}\n"
+            f"  words        {' '.join(words(bytes.fromhex(seen.node_id)))}"
+        )
         if wishes.wait:
-            seen = await _until(client, SETTLED - {"pending"}, None)
-    _conclude(seen, as_json=wishes.as_json)
+            seen = asyncio.run(_until(client, SETTLED - {"pending"}, None))
+    if wishes.as_json:
+        typer.echo(msgspec.json.encode(seen).decode())
+    _say(f"{seen.state}: {seen.sentence}")
+    _say(f"the node runs in the background (pid {seen.pid}): fedtui status, fedtui stop")
 
 
-async def _decide(client: ControlClient, seen: NodeStatus, wishes: Wishes) -> None:
+async def _run_node(home: Profile, *, restart: bool) -> bool:
+    """Have a daemon that knows the limits; True if it was started here."""
+    running = await launch.is_running(home)
+    if running and restart:
+        await launch.stop(home)
+    if running and not restart:
+        return False
+    return await launch.ensure_running(home, _ask_passphrase(home))
+
+
+async def _approach(client: ControlClient, invite: str, timeout_s: float) -> NodeStatus:
+    """Connect; wait for a plan to decide on, or for a member that has agreed before."""
+    await client.join(invite)
+    return await _until(client, {*SETTLED, "asking"}, timeout_s, plan=True)
+
+
+def _decide(client: ControlClient, seen: NodeStatus, wishes: Wishes) -> None:
     """Show, check, ask; consent or raise Stop."""
     plan = seen.plan
     if plan is None:
@@ -137,7 +158,7 @@ async def _decide(client: ControlClient, seen: NodeStatus, wishes: Wishes) -> No
             exit_code=Exit.USAGE,
         )
     _say("\nchecking task and data on this machine (nothing is sent) ...")
-    report = await client.check()
+    report = asyncio.run(client.check())
     _say(printing.check_text(report))
     if report.problems:
         raise Stop(
@@ -145,13 +166,10 @@ async def _decide(client: ControlClient, seen: NodeStatus, wishes: Wishes) -> No
             remedy="mend that, then: fedtui join --data PATH",
             exit_code=Exit.BAD_DATA,
         )
-    if not (wishes.accept or wishes.yes):
-        agreed = await asyncio.to_thread(
-            typer.confirm, "Agree, for all rounds of this plan?", default=False, err=True
-        )
-        if not agreed:
-            raise Stop("you did not agree; nothing was sent", exit_code=Exit.REFUSED)
-    await client.consent(plan.plan_hash)
+    asked = not (wishes.accept or wishes.yes)
+    if asked and not typer.confirm("Agree, for all rounds of this plan?", err=True):
+        raise Stop("you did not agree; nothing was sent", exit_code=Exit.REFUSED)
+    asyncio.run(client.consent(plan.plan_hash))
 
 
 def _refuse_other_hash(plan: PlanSummary, wishes: Wishes) -> None:
@@ -162,11 +180,6 @@ def _refuse_other_hash(plan: PlanSummary, wishes: Wishes) -> None:
             remedy="read the plan above; if you agree to it, accept that hash",
             exit_code=Exit.REFUSED,
         )
-
-
-async def _until_plan(client: ControlClient, timeout_s: float) -> NodeStatus:
-    """Wait for a plan to decide on, or for a member that has agreed before."""
-    return await _until(client, {*SETTLED, "asking"}, timeout_s, plan=True)
 
 
 async def _until(
@@ -199,27 +212,6 @@ async def _until(
 
 def _exit_code(code: int) -> int:
     return of_close_code(code) if code else Exit.REFUSED
-
-
-async def _tell_pending(seen: NodeStatus) -> None:
-    words = await asyncio.to_thread(_words, bytes.fromhex(seen.node_id))
-    _say(
-        f"waiting for approval by the coordinator's operator:\n"
-        f"  fingerprint  {seen.fingerprint}\n  words        {words}"
-    )
-
-
-def _words(node_id: bytes) -> str:
-    from fedtui.crypto.words import words  # noqa: PLC0415 - takes 256 MiB, only where shown
-
-    return " ".join(words(node_id))
-
-
-def _conclude(seen: NodeStatus, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(msgspec.json.encode(seen).decode())
-    _say(f"{seen.state}: {seen.sentence}")
-    _say(f"the node runs in the background (pid {seen.pid}): fedtui status, fedtui stop")
 
 
 # ---- the invite and node.toml -----------------------------------------------------------------

@@ -9,11 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from fedtui.learning.data import DataError, parse_source
 from fedtui.plugins import file_hash
-from node import jobs, tasks
+from node import tasks
 from node.exits import Exit, Stop
-from node.trainer import TrainerLimits, TrainerProcess
 
 task_app = typer.Typer(
     help="Your own task: one Python file.", no_args_is_help=True, rich_markup_mode=None
@@ -41,6 +39,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Try one step of a task on your data, and say what would be sent. Sends nothing."""
+    from fedtui.learning.data import DataError, parse_source  # noqa: PLC0415 - numpy
+    from node import alone, jobs  # noqa: PLC0415
+
     source = tasks.read(file)
     try:
         found = parse_source(data)
@@ -52,9 +53,9 @@ def check(
         task=jobs.TaskRef(name=file.stem, file=str(file.absolute()), sha256=digest),
         data=found,
     )
-    outcome = asyncio.run(run_alone(job))
+    outcome = asyncio.run(alone.run_alone(job))
     if not isinstance(outcome, jobs.Checked):
-        raise failed(outcome)
+        raise alone.failed(outcome)
     if as_json:
         typer.echo(msgspec.json.encode(outcome).decode())
         return
@@ -64,20 +65,3 @@ def check(
         typer.echo(f"classes      {counts}")
     typer.echo(f"would send   {outcome.sends}")
     typer.echo(f"sha256       {digest}")
-
-
-async def run_alone(job: jobs.Job) -> jobs.Outcome:
-    """Run one job in a trainer process of its own."""
-    trainer = TrainerProcess(TrainerLimits())
-    try:
-        return await trainer.run(job, on_progress=lambda _: None)
-    finally:
-        await trainer.close()
-
-
-def failed(outcome: jobs.Outcome) -> Stop:
-    """How a person hears that a job gave nothing."""
-    if isinstance(outcome, jobs.JobFailed):
-        code = Exit.INTERNAL if outcome.kind == "internal" else Exit.BAD_DATA
-        return Stop(outcome.reason, exit_code=code)
-    return Stop("the trainer was stopped", exit_code=Exit.FAILED)

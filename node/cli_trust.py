@@ -6,7 +6,6 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Annotated
 
-import aiohttp
 import msgspec
 import typer
 
@@ -15,7 +14,6 @@ from fedtui.crypto.words import words
 from fedtui.errors import ChannelError
 from node import config as configs
 from node import keystore, launch, printing
-from node.dial import identify
 from node.exits import Exit, Stop
 
 if TYPE_CHECKING:
@@ -81,6 +79,10 @@ async def _meet(config: NodeConfig, wanted: bytes) -> PublicIdentity:
 
     It learns nothing about this node: the question is asked with a key made for it.
     """
+    import aiohttp  # noqa: PLC0415 - slow to import, and needed here only
+
+    from node.dial import identify  # noqa: PLC0415
+
     nobody = Identity.from_seed(os.urandom(SEED_BYTES))
     reasons: list[str] = []
     for address in config.coordinator.addresses:

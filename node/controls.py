@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fedtui.status import CheckReport, LedgerLine, LogLine, NodeStatus
     from fedtui.wire.halves import NodeHello
     from node.config import NodeConfig
-    from node.membership import Connection, Home
+    from node.home import Connection, Home
 
 TRAFFIC_EVERY_S = 1.0
 GOODBYE_S = 3.0
@@ -165,10 +165,9 @@ class Node:
         if self._meter is not None:
             self._meter.cancel()
         if self._membership is not None:
+            self._membership.done()
             await self._membership.close()
         if self._link is not None and self._running is not None:
-            if self._membership is not None:
-                self._membership.finish()
             self._link.stop()
             await asyncio.wait({self._running}, timeout=GOODBYE_S)
             self._running.cancel()

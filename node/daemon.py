@@ -24,9 +24,9 @@ from node.control import ControlServer
 from node.controls import Node
 from node.exits import Exit, Stop, of_error
 from node.hardening import harden
+from node.home import Home
 from node.ledger import Ledger
 from node.link import Link
-from node.membership import Home
 from node.models import Models
 from node.paths import Profile, profile
 from node.plain_log import PlainLog
@@ -87,13 +87,13 @@ async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, node.stopped.set)
-    log.line(
-        f"fedtui {__version__}: node {config.label!r}, profile {home.name!r}, pid {os.getpid()}, "
-        f"fingerprint {fingerprint(identity.id)}"
-    )
     try:
         await node.start()
         await server.start()
+        log.line(  # whoever started this node may wait for the line: commands are answered now
+            f"fedtui {__version__}: node {config.label!r}, profile {home.name!r}, "
+            f"pid {os.getpid()}, fingerprint {fingerprint(identity.id)}"
+        )
         await node.stopped.wait()
         log.line("stopping")
     finally:

@@ -10,77 +10,32 @@ plan is on disk. It hears the link (LinkHandler) and tells the board; it does no
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from fedtui import __version__, status
 from fedtui.crypto.keys import fingerprint
 from fedtui.errors import CloseCode, RemoteProtocolError
 from fedtui.rounds import enrolment, machine
-from fedtui.rounds import plan as plans
 from fedtui.rounds.participant import Phase
 from fedtui.wire import events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving
-from node import consent, policy, terms
-from node.consent import Consent
-from node.exits import REMEDIES, Exit, Stop
+from node.consenting import Consenting
+from node.exits import REMEDIES
 from node.service import Contract, NodeService, Parts
 from node.showing import Facts, line
-from node.transfers import Hears, Session, Transfers
+from node.transfers import Hears, Transfers
 from node.work import Places, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fedtui.crypto.keys import Identity, PublicIdentity
-    from fedtui.wire.messages import FromNode, InviteProof, ServerHello, Welcome
-    from node.board import Board
+    from fedtui.wire.messages import FromNode, InviteProof, Welcome
     from node.config import NodeConfig
+    from node.home import Connection, Home
     from node.jobs import Progress
-    from node.keystore import TrustStore
-    from node.ledger import Ledger
     from node.link import Drop
-    from node.meter import Traffic
-    from node.models import Models
-    from node.paths import Profile
-    from node.trainer import Trainer
-    from node.updates import Updates
-
-
-class Connection(Session, Protocol):
-    """What is needed of a Link (node/link.py); benchmarks and tests may bring another."""
-
-    coordinator: PublicIdentity | None
-    server_hello: ServerHello | None
-
-    def ready(self, plan_hash: bytes) -> bool: ...
-
-    def use_hello(self, hello: NodeHello) -> None: ...
-
-    def reconnect(self, text: str = ...) -> None: ...
-
-    def stop(self, text: str = ...) -> None: ...
-
-    def traffic(self, now: float) -> Traffic: ...
-
-    async def run(self) -> object: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
-    """What belongs to this node, whatever it is a member of. `clock` gives UTC seconds."""
-
-    profile: Profile
-    identity: Identity
-    trust: TrustStore
-    board: Board
-    ledger: Ledger
-    models: Models
-    updates: Updates
-    trainer: Trainer
-    clock: Callable[[], float]
 
 
 class Membership:
@@ -92,14 +47,14 @@ class Membership:
         self._config = config
         self._link: Connection | None = None
         self._welcome: Welcome | None = None
-        self._offered: tuple[terms.Agreement, bytes] | None = None
-        self._consent = consent.load(home.profile.consent)
+        self._consenting = Consenting(home, config)
         self._service: NodeService | None = None
         self._enrolled = False
         self._offline = f"connecting to {self._address}"
         self._asking = ""
         self._stopped = ""
         self._done = False
+        self._closing: asyncio.Task[None] | None = None
         self._paused_mark = home.profile.root / "paused"
         self._paused = self._paused_mark.exists()
         hears = Hears(
@@ -133,44 +88,12 @@ class Membership:
         """Speak over this link; its events come here."""
         self._link = link
 
-    @property
-    def agreement(self) -> terms.Agreement:
-        """The plan at hand, consented to or not. Raises Stop if there is none."""
-        if self._offered is None:
-            raise Stop(
-                "the coordinator's plan is not here yet",
-                remedy="wait until 'fedtui status' shows it",
-                exit_code=Exit.UNREACHABLE,
-            )
-        return self._offered[0]
-
     async def check(self) -> status.CheckReport:
-        return await self._work.check(self.agreement, self._config)
+        return await self._work.check(self._consenting.agreement, self._config)
 
     def agree(self, plan_hash: str) -> None:
         """The operator consents. Durable before the coordinator hears of it."""
-        agreement = self.agreement
-        if plan_hash != agreement.plan_hash.hex():
-            raise Stop(
-                f"you accept plan {plan_hash}, the coordinator has {agreement.plan_hash.hex()}",
-                remedy="read the plan with 'fedtui join' and decide anew",
-                exit_code=Exit.REFUSED,
-            )
-        refusal = policy.refuses_plan(agreement.facts, self._config)
-        if refusal:
-            raise Stop(refusal, exit_code=Exit.REFUSED)
-        given = Consent(
-            plan_hash=plan_hash,
-            coordinator_id=self._config.coordinator.id,
-            at=self._home.clock(),
-            visible_updates=agreement.facts.visible_updates,
-            leaves=terms.summary(agreement, label=self._config.label).leaves,
-            data_path=self._config.data.path,
-        )
-        consent.save(self._home.profile.consent, given)
-        self._consent = given
-        self._board.log("info", f"you agreed to plan {plan_hash[:16]}")
-        self._board.solved()
+        self._consenting.agree(plan_hash)
         self._consider()
 
     def pause(self) -> None:
@@ -192,14 +115,12 @@ class Membership:
         elif self._link is not None:
             self._link.send(Leaving(reason="its operator left"))
         self._home.updates.drop()
-        consent.withdraw(self._home.profile.consent)
+        self._consenting.withdraw()
         self._paused_mark.unlink(missing_ok=True)
 
-    def finish(self) -> None:
-        """Nothing is left to do here: say goodbye once what is queued was said."""
+    def done(self) -> None:
+        """From now on the end of the connection is no news."""
         self._done = True
-        if self._link is not None:
-            asyncio.get_running_loop().call_soon(self._link.stop)
 
     async def close(self) -> None:
         """End quietly: no more jobs, no more streams."""
@@ -221,13 +142,10 @@ class Membership:
         self._link.use_hello(self.hello())
         self._pin(self._link)
         self._transfers.attach(self._link)
-        kept = terms.load(self._home.profile.terms, welcome.plan_hash)
-        if kept is None:
-            self._offered = None
-            self._transfers.fetch_plan(welcome.plan_hash)
-        else:
-            self._offered = (kept, b"")
+        if self._consenting.expect(welcome.plan_hash):
             self._consider()
+        else:
+            self._transfers.fetch_plan(welcome.plan_hash)
         self.show()
 
     def event(self, event: events.SessionEvent) -> None:
@@ -265,48 +183,25 @@ class Membership:
         if self._welcome is None:
             return
         try:
-            agreement = terms.read(data, self._welcome.plan_hash)
+            self._consenting.received(data, self._welcome.plan_hash)
         except RemoteProtocolError as error:
             self._refuse(str(error), CloseCode.PROTOCOL)
             return
-        self._offered = (agreement, data)
         self._consider()
 
     def _consider(self) -> None:
         """Refuse the plan, ask about it, or go on under it."""
-        if self._offered is None:
-            return
-        agreement, data = self._offered
-        conflicts = plans.check(agreement.plan)
-        refusal = policy.refuses_plan(agreement.facts, self._config)
-        missing = policy.lacks_consent(agreement.facts, self._consent)
-        self._show_plan(agreement, consented=not missing)
-        if conflicts or refusal:
-            self._refuse(refusal or f"the plan contradicts itself: {conflicts[0]}", None)
-            return
-        self._asking = f"{missing}: fedtui join" if missing else ""
-        if missing:
-            if self._consent is not None:
-                self._board.problem(missing, remedy="read it and decide: fedtui join")
-            self.show()
-            return
-        if data:
-            terms.save(self._home.profile.terms, data)
-            self._offered = (agreement, b"")
-        if self._service is not None and not self._service.is_under(agreement.plan_hash):
-            self._service.close()
-            self._service = None
-        if self._link is not None and self._welcome is not None:
+        verdict = self._consenting.verdict()
+        self._asking = verdict.asking
+        if verdict.refused:
+            self._refuse(verdict.refused, None)
+        elif not verdict.asking and self._welcome is not None and self._link is not None:
+            plan_hash = self._consenting.agreement.plan_hash
+            if self._service is not None and not self._service.is_under(plan_hash):
+                self._service.close()
+                self._service = None
             self._link.ready(self._welcome.plan_hash)
         self.show()
-
-    def _show_plan(self, agreement: terms.Agreement, *, consented: bool) -> None:
-        differs: tuple[str, ...] = ()
-        if not consented and self._consent is not None:
-            before = terms.load(self._home.profile.terms)
-            differs = terms.differences(before.plan, agreement.plan) if before else ()
-        summary = terms.summary(agreement, label=self._config.label, differs=differs)
-        self._board.post(status.PlanSeen(plan=summary, consented=consented))
 
     def _on_enrolled(self, message: Enrolled) -> None:
         if self._link is None or self._welcome is None or self._link.coordinator is None:
@@ -328,6 +223,7 @@ class Membership:
                 remedy=f"if you agree: fedtui join --role {message.role}",
             )
             return
+        self._welcome = msgspec.structs.replace(self._welcome, state="enrolled")
         if not self._enrolled:
             self._enrolled = True
             self._board.log("info", f"enrolled as {message.role}")
@@ -346,9 +242,10 @@ class Membership:
             clock=self._home.clock,
             say=self._say,
             changed=self.show,
+            over=self._over,
         )
         contract = Contract(
-            agreement=self.agreement,
+            agreement=self._consenting.agreement,
             config=self._config,
             role=self._config.role,
             receiver=fingerprint(bytes.fromhex(self._config.coordinator.id)),
@@ -383,13 +280,17 @@ class Membership:
             self._board.post(status.CoordinatorPinned(coordinator=pinned))
 
     def _on_model(self, digest: bytes) -> None:
-        if self._service is None:
-            return
-        self._service.model_here(digest)
-        newest = self._home.models.certified()
-        if self._service.ended and newest and newest[-1].digest == digest.hex():
-            self._board.post(status.FederationEnded())
-            self.finish()
+        if self._service is not None:
+            self._service.model_here(digest)
+
+    def _over(self) -> None:
+        """The federation is over and its model is here: let go of link and trainer."""
+        self._board.post(status.FederationEnded())
+        self.done()
+        loop = asyncio.get_running_loop()
+        if self._link is not None:
+            loop.call_soon(self._link.stop)
+        self._closing = loop.create_task(self._home.trainer.close())
 
     def _on_progress(self, progress: Progress) -> None:
         if self._service is not None:
@@ -422,8 +323,9 @@ class Membership:
             joined=bool(self._config.coordinator.id),
             stopped=self._stopped,
             offline=self._offline,
-            asking=self._asking or ("" if self._offered else "receiving the plan"),
-            pending=not self._enrolled,
+            asking=self._asking or ("" if self._consenting.has_plan else "receiving the plan"),
+            pending=self._welcome is not None and self._welcome.state == "pending",
+            entering=not self._enrolled,
             paused=self._paused,
             phase=service.participant.phase if service else Phase.IDLE,
             round=work.round if work else 0,

@@ -52,6 +52,7 @@ class Parts:
     clock: Callable[[], float]
     say: Callable[[FromNode], None]
     changed: Callable[[], None]
+    over: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class NodeService:
         self._stepping = False
         self._noted: set[tuple[int, int, bytes]] = set()
         self._said_progress = float("-inf")
+        self._final = b""
         self.ended = ""
         self.coordinator_paused = False
 
@@ -142,7 +144,8 @@ class NodeService:
 
     def model_here(self, digest: bytes) -> None:
         self.step(machine.ModelHere(digest))
-        self._parts.changed()
+        if digest == self._final:
+            self._parts.over()
 
     def progressed(self, progress: jobs.Progress) -> None:
         """Show how far the trainer is; the coordinator hears of it now and then."""
@@ -260,8 +263,9 @@ class NodeService:
         self.ended = message.reason or "its rounds are done"
         parts.models.certify(message.model, final=True, score=message.score)
         parts.board.log("info", f"the federation is over: {self.ended}")
+        self._final = message.model.digest
         if parts.models.has(message.model.digest):
-            parts.board.post(status.FederationEnded())
+            parts.over()
         elif self._contract.role != "observer":
             parts.transfers.fetch_model(message.model)
 

@@ -29,6 +29,7 @@ class Facts:
     offline: str = ""
     asking: str = ""
     pending: bool = False
+    entering: bool = False
     paused: bool = False
     phase: Phase = Phase.IDLE
     round: int = 0
@@ -45,18 +46,24 @@ def line(facts: Facts) -> tuple[status.State, str]:
         return "idle", "not in a federation: fedtui join"
     if facts.ended:
         return "stopped", f"the federation is over: {facts.ended}"
+    return _coming_in(facts) or _at_work(facts)
+
+
+def _coming_in(facts: Facts) -> tuple[status.State, str] | None:
     if facts.offline:
         return "connecting", facts.offline
     if facts.asking:
         return "asking", facts.asking
     if facts.pending:
         return "pending", "waiting for approval by the coordinator's operator"
-    if facts.paused:
-        return "paused", "paused by you: fedtui resume"
-    return _at_work(facts)
+    if facts.entering:
+        return "connecting", "consent given, waiting for the coordinator to take this node in"
+    return None
 
 
 def _at_work(facts: Facts) -> tuple[status.State, str]:
+    if facts.paused:
+        return "paused", "paused by you: fedtui resume"
     state, _, sentence = PHASES[facts.phase]
     if facts.phase is not Phase.IDLE:
         return state, sentence.format(round=facts.round)

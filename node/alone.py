@@ -1,0 +1,24 @@
+"""One job in a trainer process of its own, without a daemon: for `task check` and `predict`."""
+
+from __future__ import annotations
+
+from node import jobs
+from node.exits import Exit, Stop
+from node.trainer import TrainerLimits, TrainerProcess
+
+
+async def run_alone(job: jobs.Job) -> jobs.Outcome:
+    """Start a trainer, run the job, end the trainer."""
+    trainer = TrainerProcess(TrainerLimits())
+    try:
+        return await trainer.run(job, on_progress=lambda _: None)
+    finally:
+        await trainer.close()
+
+
+def failed(outcome: jobs.Outcome) -> Stop:
+    """How a person hears that a job gave nothing."""
+    if isinstance(outcome, jobs.JobFailed):
+        code = Exit.INTERNAL if outcome.kind == "internal" else Exit.BAD_DATA
+        return Stop(outcome.reason, exit_code=code)
+    return Stop("the trainer was stopped", exit_code=Exit.FAILED)

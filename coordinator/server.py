@@ -14,6 +14,7 @@ import contextlib
 import errno
 import resource
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -43,6 +44,7 @@ BACKLOG = 1024
 MAX_MESSAGE_BYTES = 65536  # aiohttp's limit is exclusive: 65,535 bytes pass
 WRITER_LIMIT_BYTES = 65536
 SUPERSEDE_EVERY_S = 1.0
+MIN_DESCRIPTORS = 256
 
 
 class BindError(OperatorError):
@@ -155,9 +157,15 @@ class NodeServer:
         """Listen; return the port (chosen by the system if `port` is 0).
 
         Raises:
-            BindError: the address is in use, not ours, or not allowed.
+            BindError: the address is in use, not ours, or not allowed; or this process may open
+                too few files.
         """
-        raise_descriptor_limit()
+        num_descriptors = raise_descriptor_limit()
+        if num_descriptors < MIN_DESCRIPTORS:
+            raise BindError(
+                f"this process may open only {num_descriptors} files and sockets; raise the limit "
+                f"('ulimit -n', or LimitNOFILE= of the service) to {MIN_DESCRIPTORS} or more"
+            )
         loop = asyncio.get_running_loop()
         http = web.Server(self._handle)
         self._http = http
@@ -343,9 +351,11 @@ def bind_error(error: OSError, *, host: str, port: int) -> BindError:
     return BindError(f"{where}: cannot listen there ({error.strerror or error})")
 
 
-def raise_descriptor_limit() -> None:
-    """Allow as many open sockets as the system lets this process have."""
+def raise_descriptor_limit() -> int:
+    """Allow as many open sockets as the system lets this process have; return how many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
+    if soft != hard:
         with contextlib.suppress(ValueError, OSError):  # macOS: "infinity" is not accepted
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft

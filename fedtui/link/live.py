@@ -23,6 +23,9 @@ from fedtui.wire.session import Session
 from fedtui.wire.tally import Tally
 
 ECHO_EVERY_S = 20.0
+ECHO_LOST_S = 60.0
+"""An echo unanswered for so long means a dead session, even if websocket pings are answered."""
+
 CLOSING_S = 2.0  # what the other side gets to read our ERROR and to answer our close
 YIELD_EVERY = 16  # records sent in a row before other sessions get their turn
 
@@ -207,6 +210,9 @@ class LiveSession(Generic[S]):
         """Ask for an echo now and again: the round trip of a record behind all that is queued."""
         self._timers["echo"] = self._loop.call_later(ECHO_EVERY_S, self._echo)
         now = self._loop.time()
+        if self._echoed_at is not None and now - self._echoed_at >= ECHO_LOST_S:
+            self.lose(f"no answer to an echo within {ECHO_LOST_S:.0f} s")
+            return
         message = Echo(nonce=int(now * 1e6) % 2**53)
         if self._echoed_at is None and self.session.can_send(message):
             self._echoed_at = now

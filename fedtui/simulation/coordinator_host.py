@@ -52,7 +52,7 @@ class CoordinatorHost:
     incarnation: int = 1
     records: list[Record] = field(default_factory=list)
     models: dict[bytes, Vector] = field(default_factory=dict)
-    spool: dict[tuple[int, int, bytes], Vector] = field(default_factory=dict)
+    spool: dict[tuple[int, int, bytes, bytes], Vector] = field(default_factory=dict)
     crash_plan: CrashPlan | None = None
     ended: str | None = None
     machine: Federation = field(init=False)
@@ -165,7 +165,10 @@ class CoordinatorHost:
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
         if not self.up or incarnation != self.incarnation:
             return
-        parts = [self.spool[(effect.round, effect.attempt, c.node)] for c in effect.contributions]
+        parts = [
+            self.spool[(effect.round, effect.attempt, c.node, c.digest)]
+            for c in effect.contributions
+        ]
         mean_D = Mean().combine(parts, [c.weight for c in effect.contributions])
         model_D = (self.models[effect.base.digest] + mean_D).astype(np.float32)
         digest = vector_digest(model_D)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedtui.rounds.history import replay
-from fedtui.rounds.machine import CoordinatorEvent, Said, Upload
+from fedtui.rounds.machine import CoordinatorEvent, Said, UpdateOpened, Upload
 from fedtui.rounds.records import (
     PhaseEntered,
     Record,
@@ -49,6 +49,7 @@ class Invariants:
         self._base = b""
         self._incarnation = 0
         self._accepted: set[bytes] = set()
+        self._opened: set[tuple[bytes, bytes]] = set()
         self._updates: dict[bytes, UpdateReceived] = {}
         self._survivors: tuple[bytes, ...] | None = None
         self._model = b""
@@ -62,12 +63,18 @@ class Invariants:
         self._hold(known, "I6: acknowledged an update that is not in the store")
 
     def told(self, event: CoordinatorEvent) -> None:
-        """The coordinator is about to hear this; who accepts the attempt at hand is noted."""
-        if not isinstance(event, Said) or not isinstance(event.message, Accepting):
-            return
-        said = event.message
-        if (said.incarnation, said.round, said.attempt) == (self._incarnation, *self._attempt):
-            self._accepted.add(event.node)
+        """The coordinator is about to hear this; who accepts or opens the attempt is noted."""
+        match event:
+            case Said(node=node, message=Accepting() as message) if self._is_current(message):
+                self._accepted.add(node)
+            case UpdateOpened(node=node, digest=digest) if self._is_current(event):
+                self._opened.add((node, digest))
+            case _:
+                pass
+
+    def _is_current(self, said: Accepting | UpdateOpened) -> bool:
+        which = (said.incarnation, said.round, said.attempt)
+        return which == (self._incarnation, *self._attempt)
 
     def uploads(self, node: NodeHost, upload: Upload) -> None:
         """I12: a node is about to send its update."""
@@ -103,6 +110,8 @@ class Invariants:
                 self._hold(record.node not in self._updates, "I3: an update counted twice")
                 self._hold(record.node in self._cohort, "I10: an update from outside the cohort")
                 self._hold(record.node in self._accepted, "I10: an update of who did not accept")
+                offered = (record.node, record.digest) in self._opened
+                self._hold(offered, "I10: an update that was offered for another attempt")
                 self._hold(self._delivered(record), "I10: an update that was not delivered")
                 self._updates[record.node] = record
             case SurvivorsChosen():
@@ -125,6 +134,7 @@ class Invariants:
         self._base = record.model_digest
         self._incarnation = record.incarnation
         self._accepted = set()
+        self._opened = set()
         self._updates = {}
         self._survivors = None
         self._hold(record.model_digest == self._model, "I2: a round began on another model")
@@ -159,12 +169,13 @@ class Invariants:
             self._hold(error <= limit, "I2: the sum is not that of the survivors")
 
     def _delivered(self, record: UpdateReceived) -> bool:
-        key = (record.round, record.attempt, record.node)
+        key = (record.round, record.attempt, record.node, record.digest)
         update_D = self.world.coordinator.spool.get(key)
         return update_D is not None and vector_digest(update_D) == record.digest
 
     def _spooled(self, node: bytes, record: RoundFinished) -> Vector:
-        return self.world.coordinator.spool[(record.round, record.attempt, node)]
+        digest = self._updates[node].digest
+        return self.world.coordinator.spool[(record.round, record.attempt, node, digest)]
 
     def _hold(self, truth: bool, what: str) -> None:
         if not truth:

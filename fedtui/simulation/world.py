@@ -315,7 +315,7 @@ class World:
         )
 
         def deliver() -> None:
-            key = (accepted.round, accepted.attempt, accepted.node)
+            key = (accepted.round, accepted.attempt, accepted.node, accepted.digest)
             self.coordinator.spool[key] = update_D
             self._tell_coordinator(arrived)
 

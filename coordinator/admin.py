@@ -7,135 +7,27 @@ to one in the user's runtime folder, which `admin.path` names.
 """
 
 import asyncio
-import contextlib
 import os
 import socket
-import stat
 import struct
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from hashlib import blake2b
-from pathlib import Path
-from typing import Annotated
 
 import msgspec
 import structlog
 
-from coordinator.config import Layout
+from coordinator.asks import MAX_LINE_BYTES, Answer, AnyAsk, AskFollow
 from coordinator.files import StoreError
-from coordinator.refusals import NoPermissionError
+from coordinator.layout import Layout, socket_path
 from fedtui.errors import ExitCode, FedtuiError
-from fedtui.wire.messages import Role
 
 log = structlog.get_logger(__name__)
 
-MAX_LINE_BYTES = 64 * 1024
-MAX_PATH_BYTES = 103 if sys.platform == "darwin" else 107
 IDLE_S = 60.0
 _PEER = struct.Struct("3i")
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
-    """A command; the tag is the name of its class."""
-
-
-class AskStatus(Ask, frozen=True, kw_only=True):
-    """Answered with a report.Status."""
-
-
-class AskNodes(Ask, frozen=True, kw_only=True):
-    """Answered with a list of nodes."""
-
-
-class AskApprove(Ask, frozen=True, kw_only=True):
-    fingerprint: str
-
-
-class AskRevoke(Ask, frozen=True, kw_only=True):
-    fingerprint: str
-
-
-class AskInvite(Ask, frozen=True, kw_only=True):
-    """A new invite; `hours` None takes the configured default."""
-
-    role: Role = "participant"
-    label: str = ""
-    hours: Annotated[float, msgspec.Meta(gt=0, le=24 * 365)] | None = None
-    uses: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
-    auto_approve: bool = False
-
-
-class AskPause(Ask, frozen=True, kw_only=True):
-    """No new round begins."""
-
-
-class AskResume(Ask, frozen=True, kw_only=True):
-    """Rounds go on."""
-
-
-class AskStop(Ask, frozen=True, kw_only=True):
-    """Stop the program; with `end`, end the federation for good and leave the program running."""
-
-    end: bool = False
-
-
-class AskFollow(Ask, frozen=True, kw_only=True):
-    """Answered with a status line, then with one line for everything that happens."""
-
-
-AnyAsk = (
-    AskStatus
-    | AskNodes
-    | AskApprove
-    | AskRevoke
-    | AskInvite
-    | AskPause
-    | AskResume
-    | AskStop
-    | AskFollow
-)
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What comes back. With an `error`, `exit` is the exit status that the command ends with."""
-
-    ok: bool
-    result: msgspec.Raw = msgspec.Raw(b"null")
-    error: str = ""
-    exit: int = 0
-
-
 Answering = Callable[[AnyAsk], Awaitable[object]]
 Following = Callable[[], AsyncIterator[object]]
-
-
-def socket_path(layout: Layout) -> Path:
-    """Where the socket is, or will be: in the directory, unless that path is too long."""
-    if len(os.fsencode(layout.socket)) <= MAX_PATH_BYTES:
-        return layout.socket
-    tag = blake2b(os.fsencode(layout.root), digest_size=8).hexdigest()
-    return _runtime_folder() / f"coordinator-{tag}.sock"
-
-
-def _runtime_folder() -> Path:
-    """A folder that only this user can enter.
-
-    Raises:
-        NoPermissionError: somebody else owns it.
-    """
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    base = Path(given) if given and Path(given).is_dir() else None
-    folder = base or Path("/tmp") / f"fedtui-{os.getuid()}"  # noqa: S108  checked below
-    if base is None:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise NoPermissionError(
-            f"{folder} must be a folder that only you can enter: remove it, or choose a shorter "
-            "--dir"
-        )
-    return folder
 
 
 class AdminServer:

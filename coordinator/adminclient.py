@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from coordinator.admin import Answer, AnyAsk, AskFollow, socket_path
-from coordinator.config import Layout
+from coordinator.asks import Answer, AnyAsk, AskFollow
+from coordinator.layout import Layout, socket_path
 from coordinator.refusals import NotRunningError, os_refusal
 from fedtui.errors import ExitCode, OperatorError
 

@@ -25,8 +25,8 @@ from sqlalchemy.exc import DBAPIError
 
 from coordinator import checkpoints, database, schema
 from coordinator.checkpoints import Checkpoint
-from coordinator.config import Layout
 from coordinator.files import DISK, StoreConflict, outcomes
+from coordinator.layout import Layout
 from coordinator.store import Store
 
 _PLAIN = ("coordinator.toml", "plan.toml", "manifest.json")

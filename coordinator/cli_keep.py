@@ -1,19 +1,14 @@
 """`audit`, `export`, `backup`, `restore`: what stays of a run. None needs it to be running."""
 
+import itertools
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
-from coordinator import audit, backup
+from coordinator.answers import SavedReport
 from coordinator.cli_options import Dir, Json, layout_of, show
 from coordinator.exits import Exit
-from coordinator.export import export as write_export
-from coordinator.opening import load_identity, read_settings
-from coordinator.reading import reading
-from coordinator.refusals import BadDataError, os_refusal
-from fedtui.wire.messages import AuditHead
 
 audit_app = typer.Typer(
     help="Who did what, in a chain that shows tampering.",
@@ -31,22 +26,11 @@ def audit_show(
     as_json: Json = False,
 ) -> None:
     """Print the entries, oldest first."""
-    with reading(layout_of(directory)) as database:
-        for number, entry in enumerate(audit.entries(database.connection, after=after)):
-            if number >= limit:
-                break
-            show(entry, entry.line(), as_json=as_json)
+    from coordinator import keeping  # noqa: PLC0415  brings the database with it
 
-
-class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What `audit verify --json` prints."""
-
-    sound: bool
-    num_entries: int
-    head: str
-    signed_through: int
-    num_heads: int
-    problems: tuple[str, ...]
+    found = keeping.entries(layout_of(directory), after=after)
+    for entry in itertools.islice(found, limit):
+        show(entry, entry.line(), as_json=as_json)
 
 
 @audit_app.command("verify")
@@ -62,49 +46,14 @@ def audit_verify(
     as_json: Json = False,
 ) -> int:
     """Recompute the chain and check its signatures; exit status 65 if anything is wrong."""
-    layout = layout_of(directory)
-    identity = load_identity(layout)
-    heads = [_head(path) for path in held or ()]
-    with reading(layout) as database:
-        report = audit.verify(
-            database.connection,
-            federation=database.federation_id,
-            key=identity.public,
-            held=heads,
-        )
-    verdict = AuditVerdict(
-        sound=not report.problems,
-        num_entries=report.num_entries,
-        head=report.head.hex(),
-        signed_through=report.signed_through,
-        num_heads=report.num_heads,
-        problems=report.problems,
-    )
-    text = "\n".join(report.problems) or (
-        f"sound: {report.num_entries} entries, signed up to number {report.signed_through}"
+    from coordinator import keeping  # noqa: PLC0415  brings the database with it
+
+    verdict = keeping.verify(layout_of(directory), held or [])
+    text = "\n".join(verdict.problems) or (
+        f"sound: {verdict.num_entries} entries, signed up to number {verdict.signed_through}"
     )
     show(verdict, text, as_json=as_json)
     return Exit.OK if verdict.sound else Exit.BAD_DATA
-
-
-class _HeldHead(msgspec.Struct, frozen=True):
-    sequence: int
-    hash: str
-    signature: str
-
-
-def _head(path: Path) -> AuditHead:
-    try:
-        held = msgspec.json.decode(path.read_bytes(), type=_HeldHead)
-        return AuditHead(
-            sequence=held.sequence,
-            hash=bytes.fromhex(held.hash),
-            signature=bytes.fromhex(held.signature),
-        )
-    except OSError as error:
-        raise os_refusal(error) from error
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BadDataError(f"{path} holds no audit head: {error}") from error
 
 
 def export(
@@ -118,23 +67,12 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the result (or the best model so far) as safetensors and model.pt, with a card."""
-    layout = layout_of(directory)
-    settings = read_settings(layout)
-    with reading(layout) as database:
-        snapshot = database.snapshot()
-    done = write_export(settings, snapshot, out.absolute(), round_=round_, torch=torch)
-    score = f", {settings.plan.task.metric} {done.score:.4f}" if done.score is not None else ""
+    from coordinator import keeping  # noqa: PLC0415  brings the database with it
+
+    done = keeping.export(layout_of(directory), out, round_=round_, torch=torch)
+    score = f", score {done.score:.4f}" if done.score is not None else ""
     text = f"model after round {done.round}{score}: {done.directory} ({', '.join(done.files)})"
     show(done, text, as_json=as_json)
-
-
-class Saved(msgspec.Struct, frozen=True, kw_only=True):
-    """What `backup --json` and `restore --json` print."""
-
-    directory: str
-    num_models: int
-    newest_round: int | None
-    has_identity: bool
 
 
 def make_backup(
@@ -150,10 +88,10 @@ def make_backup(
     as_json: Json = False,
 ) -> None:
     """Copy the coordinator's directory, also while it runs."""
-    root = layout_of(directory).root
-    _show_saved(
-        backup.backup(root, target.absolute(), with_identity=with_identity), as_json=as_json
-    )
+    from coordinator import keeping  # noqa: PLC0415  brings the database with it
+
+    saved = keeping.make_backup(layout_of(directory), target, with_identity=with_identity)
+    show(saved, _saved_text(saved), as_json=as_json)
     if not with_identity:
         typer.echo(
             "the secret key is not in it: keep identity.key elsewhere, or nodes must be invited "
@@ -168,9 +106,11 @@ def restore_backup(
     as_json: Json = False,
 ) -> None:
     """Make a coordinator's directory of a backup, checking every model."""
+    from coordinator import keeping  # noqa: PLC0415  brings the database with it
+
     layout = layout_of(directory)
-    saved = backup.restore(source.absolute(), layout.root)
-    _show_saved(saved, as_json=as_json)
+    saved = keeping.restore(layout, source)
+    show(saved, _saved_text(saved), as_json=as_json)
     if not saved.has_identity:
         typer.echo(
             f"the backup has no secret key: put identity.key (mode 0600) into {layout.root}",
@@ -178,12 +118,6 @@ def restore_backup(
         )
 
 
-def _show_saved(saved: backup.Saved, *, as_json: bool) -> None:
-    report = Saved(
-        directory=str(saved.path),
-        num_models=saved.num_models,
-        newest_round=saved.newest_round,
-        has_identity=saved.has_identity,
-    )
+def _saved_text(saved: SavedReport) -> str:
     newest = f", the newest after round {saved.newest_round}" if saved.newest_round else ""
-    show(report, f"{saved.path}: {saved.num_models} models{newest}", as_json=as_json)
+    return f"{saved.directory}: {saved.num_models} models{newest}"

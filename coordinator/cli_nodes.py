@@ -1,6 +1,5 @@
 """`invite` and `nodes`: who may take part."""
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -8,16 +7,10 @@ from typing import Annotated
 import typer
 
 from coordinator import adminclient
-from coordinator.admin import AskApprove, AskInvite, AskNodes, AskRevoke
+from coordinator.answers import MadeInvite, NodeLine
+from coordinator.asks import AskApprove, AskInvite, AskNodes, AskRevoke, Role
 from coordinator.cli_options import Dir, Json, layout_of, show
-from coordinator.commands import NodeLine, node_line
-from coordinator.config import Layout
-from coordinator.invites import InviteMaker, MadeInvite
-from coordinator.membership import nodes as stored_nodes
-from coordinator.opening import load_identity, open_store, read_settings
-from coordinator.reading import reading
 from coordinator.refusals import BadRequestError
-from fedtui.wire.messages import Role
 
 Fingerprint = Annotated[str, typer.Argument(help="The node's whole fingerprint.")]
 
@@ -52,7 +45,9 @@ def invite(
     if adminclient.is_running(layout):
         made = adminclient.ask(layout, ask, MadeInvite)
     else:
-        made = asyncio.run(_invite_offline(layout, ask))
+        from coordinator import offline  # noqa: PLC0415  brings the database with it
+
+        made = offline.invite(layout, ask)
     if not as_json:
         until = datetime.fromtimestamp(made.expires, UTC)
         typer.echo(
@@ -71,21 +66,6 @@ def _role(text: str) -> Role:
             raise BadRequestError(
                 f"there is no role {text!r}: it is participant, evaluator or observer"
             )
-
-
-async def _invite_offline(layout: Layout, ask: AskInvite) -> MadeInvite:
-    settings = read_settings(layout)
-    port = settings.config.server.port
-    if port == 0:
-        raise BadRequestError(
-            "the port is chosen when the coordinator starts ([server] port = 0): start it first"
-        )
-    identity = load_identity(layout)
-    store = open_store(layout, identity)
-    try:
-        return await InviteMaker(identity, store, settings.config, port).make(ask)
-    finally:
-        store.close()
 
 
 @nodes_app.callback()
@@ -127,9 +107,9 @@ def _list(directory: Path | None, *, as_json: bool) -> None:
     if adminclient.is_running(layout):
         lines = adminclient.ask(layout, AskNodes(), list[NodeLine])
     else:
-        with reading(layout) as database:
-            members = stored_nodes(database.connection)
-        lines = [node_line(member, connected=False) for member in members]
+        from coordinator import offline  # noqa: PLC0415  brings the database with it
+
+        lines = offline.nodes(layout)
     show(lines, _table(lines), as_json=as_json)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from coordinator.config import DIRECTORY_VARIABLE, Layout, directory
+from coordinator.layout import DIRECTORY_VARIABLE, Layout, directory
 
 Dir = Annotated[
     Path | None,

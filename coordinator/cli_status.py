@@ -4,15 +4,11 @@ from typing import Annotated
 
 import typer
 
-from coordinator import adminclient, report
-from coordinator.admin import AskPause, AskResume, AskStatus, AskStop
+from coordinator import adminclient
+from coordinator.answers import Done, RoundLine, Status
+from coordinator.asks import AskPause, AskResume, AskStatus, AskStop
 from coordinator.cli_options import Dir, Json, layout_of, megabytes, show
-from coordinator.commands import Done
-from coordinator.config import Layout
-from coordinator.opening import load_identity, read_settings
-from coordinator.reading import reading
-from coordinator.report import RoundLine, Status
-from fedtui.crypto.keys import fingerprint
+from coordinator.layout import Layout
 
 SHOWN_ROUNDS = 10
 
@@ -23,19 +19,10 @@ def status(directory: Dir = None, as_json: Json = False) -> None:
     if adminclient.is_running(layout):
         found = adminclient.ask(layout, AskStatus(), Status)
     else:
-        found = stored_status(layout)
+        from coordinator import offline  # noqa: PLC0415  brings the database with it
+
+        found = offline.status(layout)
     show(found, _text(found), as_json=as_json)
-
-
-def stored_status(layout: Layout) -> Status:
-    """The status of a coordinator that does not run."""
-    settings = read_settings(layout)
-    with reading(layout) as database:
-        kept, incarnation = database.snapshot(), database.incarnation
-    around = report.Surroundings(
-        fingerprint=fingerprint(load_identity(layout).id), incarnation=incarnation
-    )
-    return report.of_stopped(kept, settings.plan, settings.plan_hash, around)
 
 
 def _text(found: Status) -> str:

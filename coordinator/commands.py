@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from coordinator.admin import (
+from coordinator.answers import Done, NodeLine
+from coordinator.asks import (
     AnyAsk,
     AskApprove,
     AskFollow,
@@ -23,27 +22,6 @@ from fedtui.rounds.machine import Operator
 
 if TYPE_CHECKING:
     from coordinator.service import CoordinatorService
-
-
-class NodeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One node as `nodes` lists it. Times in UTC seconds."""
-
-    fingerprint: str
-    label: str
-    role: str
-    state: str
-    connected: bool
-    address: str
-    invite: str | None
-    created: float
-    approved_by: str | None
-    last_seen: float | None
-
-
-class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence about what was done."""
-
-    text: str
 
 
 def node_line(member: Member, *, connected: bool) -> NodeLine:

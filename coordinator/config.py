@@ -4,22 +4,18 @@ What nodes consent to is not here but in plan.toml: changing a port asks nobody,
 asks everybody.
 """
 
-import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from coordinator import tomlfile
+from coordinator.layout import Layout
+from coordinator.templates import DEFAULT_HEALTH_PORT, DEFAULT_PORT
 from coordinator.tomlfile import ConfigError
 from fedtui.rounds.plan import Plan, check
 
-DEFAULT_PORT = 8443
-DEFAULT_HEALTH_PORT = 8444
-DIRECTORY_VARIABLE = "FEDTUI_COORDINATOR_DIR"
-DEFAULT_DIRECTORY = Path("federation")
 _ADDRESS = re.compile(r"^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.\-]{1,253})(:[0-9]{1,5})?$")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -108,53 +104,6 @@ class CoordinatorConfig(_Section, frozen=True, kw_only=True, forbid_unknown_fiel
     storage: StorageSection = StorageSection()
     limits: LimitsSection = LimitsSection()
     log: LogSection = LogSection()
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """Where everything lies in the coordinator's directory."""
-
-    root: Path
-
-    @property
-    def config(self) -> Path:
-        return self.root / "coordinator.toml"
-
-    @property
-    def plan(self) -> Path:
-        return self.root / "plan.toml"
-
-    @property
-    def manifest(self) -> Path:
-        return self.root / "manifest.json"
-
-    @property
-    def identity(self) -> Path:
-        return self.root / "identity.key"
-
-    @property
-    def state(self) -> Path:
-        """The database and its lock."""
-        return self.root / "state"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.state / "checkpoints"
-
-    @property
-    def spool(self) -> Path:
-        return self.state / "spool"
-
-    @property
-    def socket(self) -> Path:
-        return self.root / "admin.sock"
-
-
-def directory(given: Path | None) -> Path:
-    """The coordinator's directory: given, or from FEDTUI_COORDINATOR_DIR, or ./federation."""
-    if given is not None:
-        return given.expanduser().absolute()
-    return Path(os.environ.get(DIRECTORY_VARIABLE) or DEFAULT_DIRECTORY).expanduser().absolute()
 
 
 def load(layout: Layout) -> CoordinatorConfig:

@@ -12,28 +12,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-import msgspec
-
 from coordinator import checkpoints
+from coordinator.answers import Exported
 from coordinator.card import card
 from coordinator.checkpoints import Checkpoint
-from coordinator.config import Layout
+from coordinator.layout import Layout
 from coordinator.opening import Settings
 from coordinator.refusals import BadDataError, BadRequestError, CannotCreateError, os_refusal
 from coordinator.report import best_of
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 
 CHILD_TIMEOUT_S = 600.0
-
-
-class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """What `export` wrote."""
-
-    directory: str
-    round: int
-    digest: str
-    score: float | None
-    files: tuple[str, ...]
 
 
 def choose(snapshot: FederationSnapshot, metric: str, round_: int | None) -> FinishedRound:

@@ -16,14 +16,18 @@ from pathlib import Path
 
 import msgspec
 
-from coordinator import keystore
+from coordinator import hardening, keystore
+from coordinator.answers import InitReport
 from coordinator.checkpoints import CheckpointWriter
-from coordinator.config import Layout, load_plan
+from coordinator.config import load_plan
+from coordinator.layout import Layout
+from coordinator.opening import passphrase_from_environment
 from coordinator.refusals import BadDataError, CannotCreateError, os_refusal
+from coordinator.spokenwords import spoken
 from coordinator.store import Store
 from coordinator.templates import ServerChoices, coordinator_toml
 from coordinator.tomlfile import ConfigError
-from fedtui.crypto.keys import Identity
+from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import ExitCode
 from fedtui.learning.params import Manifest, Params, ParamsError, first_outside
 from fedtui.rounds.plan import Plan, plan_hash
@@ -42,7 +46,6 @@ class Wishes:
     plan: str
     initial: Path | None = None
     task_file: Path | None = None
-    passphrase: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,21 @@ class Initialised:
     plan: Plan
     plan_hash: bytes
     manifest: Manifest
+
+
+def init(root: Path, wishes: Wishes) -> InitReport:
+    """`initialise` as a command: with the process hardened and what there is to tell."""
+    hardening.harden()
+    made = initialise(root, wishes)
+    return InitReport(
+        directory=str(root),
+        fingerprint=fingerprint(made.identity.id),
+        words=spoken(root, made.identity.id),
+        plan_hash=made.plan_hash.hex(),
+        task=made.plan.task.name,
+        num_values=made.manifest.num_values,
+        port=wishes.server.port,
+    )
 
 
 def initialise(root: Path, wishes: Wishes) -> Initialised:
@@ -101,7 +119,7 @@ def _fill(layout: Layout, wishes: Wishes) -> tuple[Identity, Plan, bytes, Manife
     layout.plan.write_text(wishes.plan, encoding="utf-8")
     plan = _plan_of(layout)
     params = _initial_model(plan, wishes, scratch=layout.root / "initial.tmp")
-    identity = keystore.create(layout.root, wishes.passphrase)
+    identity = keystore.create(layout.root, passphrase_from_environment())
     layout.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(params.manifest)))
     layout.state.mkdir(mode=0o700)
     asyncio.run(_store_first_model(layout, identity, plan, params))

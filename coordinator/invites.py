@@ -5,9 +5,8 @@ import secrets
 import socket
 from dataclasses import dataclass
 
-import msgspec
-
-from coordinator.admin import AskInvite
+from coordinator.answers import MadeInvite
+from coordinator.asks import AskInvite
 from coordinator.clock import wall_s
 from coordinator.config import CoordinatorConfig
 from coordinator.refusals import BadRequestError
@@ -21,17 +20,6 @@ _PROBES = (  # documentation addresses: connecting a datagram socket sends nothi
     (socket.AF_INET6, "2001:db8::1"),
 )
 _ANY = {"0.0.0.0", "::", ""}  # noqa: S104  compared with, not bound to
-
-
-class MadeInvite(msgspec.Struct, frozen=True, kw_only=True):
-    """What `invite` prints. The text is shown once; only a hash of its secret is kept."""
-
-    invite: str
-    id: str
-    expires: float
-    uses: int
-    role: str
-    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

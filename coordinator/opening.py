@@ -8,8 +8,9 @@ import msgspec
 
 from coordinator import checkpoints, config, keystore
 from coordinator.checkpoints import Checkpoint
-from coordinator.config import CoordinatorConfig, Layout
+from coordinator.config import CoordinatorConfig
 from coordinator.files import StoreConflict
+from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, LockedError, MissingInputError, os_refusal
 from coordinator.report import best_of
 from coordinator.store import Store

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from coordinator import database, schema, snapshot
-from coordinator.config import Layout
+from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, MissingInputError
 from fedtui.rounds.history import FederationSnapshot
 

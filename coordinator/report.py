@@ -1,16 +1,11 @@
-"""What `status` tells, as one frozen struct: for people, for scripts, for a screen.
-
-`rounds` is what demo and benchmarks read. Bytes count whole frames of all sessions, from the start
-of a round to the start of the next; they are None for rounds of an earlier life of the process.
-"""
+"""How the machine's state becomes the Status that people, scripts and screens see."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import msgspec
 from msgspec.structs import replace
 
+from coordinator.answers import ModelLine, RoundLine, State, Status
 from fedtui.learning.metrics import higher_is_better
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
@@ -18,17 +13,6 @@ from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 from fedtui.rounds.plan import Plan
 
-State = Literal[
-    "waiting",
-    "inviting",
-    "collecting",
-    "combining",
-    "evaluating",
-    "paused",
-    "ended",
-    "degraded",
-    "stopped",
-]
 _ATTEMPT_STATES: dict[AttemptPhase, State] = {
     AttemptPhase.INVITING: "inviting",
     AttemptPhase.COLLECTING: "collecting",
@@ -36,67 +20,6 @@ _ATTEMPT_STATES: dict[AttemptPhase, State] = {
     AttemptPhase.FINISHED: "combining",
     AttemptPhase.FAILED: "waiting",
 }
-
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Unknown fields are ignored: an older reader may meet a newer coordinator."""
-
-
-class RoundLine(_Part, frozen=True, kw_only=True):
-    """One committed round. `score` is None if nobody measured its model."""
-
-    round: int
-    attempt: int
-    seconds: float
-    score: float | None
-    participants: int
-    dropped: int
-    bytes_up: int | None
-    bytes_down: int | None
-    model: str
-
-
-class ModelLine(_Part, frozen=True, kw_only=True):
-    """A committed model; `digest` as hex."""
-
-    round: int
-    digest: str
-    num_bytes: int
-    score: float | None
-
-
-class Status(_Part, frozen=True, kw_only=True):
-    """Everything that `status` prints. `text` is the state as one sentence."""
-
-    running: bool
-    state: State
-    text: str
-    federation: str
-    task: str
-    metric: str
-    target: float | None
-    maximum: int
-    plan_hash: str
-    fingerprint: str
-    incarnation: int
-    round: int
-    attempt: int
-    updates: int = 0
-    cohort: int = 0
-    connected: int
-    pending: int
-    present: int = 0
-    needed: int
-    model: ModelLine
-    best: ModelLine
-    rounds: tuple[RoundLine, ...]
-    failures: tuple[str, ...] = ()
-    ended: str | None = None
-    paused: bool = False
-    address: str = ""
-    health: str = ""
-    pid: int = 0
-    uptime_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

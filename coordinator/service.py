@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from coordinator import report
 from coordinator.admin import AdminServer
 from coordinator.aggregation import CannotCombineError, Recipe
+from coordinator.answers import Status
 from coordinator.arrivals import Arrivals, Doors
 from coordinator.chronicle import Chronicle
 from coordinator.clock import SteadyClock
@@ -302,7 +303,7 @@ class CoordinatorService:
         """Makes invites for the port that nodes really connect to."""
         return InviteMaker(self._identity, self.store, self.config, self.ports.nodes)
 
-    def status(self) -> report.Status:
+    def status(self) -> Status:
         """How things stand."""
         around = report.Surroundings(
             fingerprint=fingerprint(self._identity.id),

@@ -3,6 +3,9 @@
 import json
 from dataclasses import dataclass, field
 
+DEFAULT_PORT = 8443
+DEFAULT_HEALTH_PORT = 8444
+
 _SERVER = """\
 # coordinator.toml: what this coordinator's operator decides. Nodes never see this file, and
 # changing it asks nobody anew; restart the coordinator for a change to count.

@@ -8,8 +8,8 @@ import pytest
 from coordinator import audit
 from coordinator.backup import backup, restore
 from coordinator.checkpoints import CheckpointWriter
-from coordinator.config import Layout
 from coordinator.files import DISK, Disk, StoreConflict, StoreFatal, StoreUnavailable
+from coordinator.layout import Layout
 from coordinator.recording import FORGOTTEN_LIVES
 from coordinator.store import Store
 from fedtui.crypto.keys import Identity

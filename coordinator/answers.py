@@ -1,0 +1,167 @@
+"""What the commands print, as structs: for people, for scripts, for a screen. Light.
+
+`Status.rounds` is what demo and benchmarks read. Bytes count whole frames of all sessions, from
+the start of a round to the start of the next; they are None for rounds of an earlier life of the
+process.
+"""
+
+from typing import Literal
+
+import msgspec
+
+State = Literal[
+    "waiting",
+    "inviting",
+    "collecting",
+    "combining",
+    "evaluating",
+    "paused",
+    "ended",
+    "degraded",
+    "stopped",
+]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Unknown fields are ignored: an older reader may meet a newer coordinator."""
+
+
+class RoundLine(_Part, frozen=True, kw_only=True):
+    """One committed round. `score` is None if nobody measured its model."""
+
+    round: int
+    attempt: int
+    seconds: float
+    score: float | None
+    participants: int
+    dropped: int
+    bytes_up: int | None
+    bytes_down: int | None
+    model: str
+
+
+class ModelLine(_Part, frozen=True, kw_only=True):
+    """A committed model; `digest` as hex."""
+
+    round: int
+    digest: str
+    num_bytes: int
+    score: float | None
+
+
+class Status(_Part, frozen=True, kw_only=True):
+    """Everything that `status` prints. `text` is the state as one sentence."""
+
+    running: bool
+    state: State
+    text: str
+    federation: str
+    task: str
+    metric: str
+    target: float | None
+    maximum: int
+    plan_hash: str
+    fingerprint: str
+    incarnation: int
+    round: int
+    attempt: int
+    updates: int = 0
+    cohort: int = 0
+    connected: int
+    pending: int
+    present: int = 0
+    needed: int
+    model: ModelLine
+    best: ModelLine
+    rounds: tuple[RoundLine, ...]
+    failures: tuple[str, ...] = ()
+    ended: str | None = None
+    paused: bool = False
+    address: str = ""
+    health: str = ""
+    pid: int = 0
+    uptime_s: float = 0.0
+
+
+class NodeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One node as `nodes` lists it. Times in UTC seconds."""
+
+    fingerprint: str
+    label: str
+    role: str
+    state: str
+    connected: bool
+    address: str
+    invite: str | None
+    created: float
+    approved_by: str | None
+    last_seen: float | None
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence about what was done."""
+
+    text: str
+
+
+class MadeInvite(msgspec.Struct, frozen=True, kw_only=True):
+    """What `invite` prints. The text is shown once; only a hash of its secret is kept."""
+
+    invite: str
+    id: str
+    expires: float
+    uses: int
+    role: str
+    addresses: tuple[str, ...]
+
+
+class InitReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `init --json` prints."""
+
+    directory: str
+    fingerprint: str
+    words: tuple[str, ...]
+    plan_hash: str
+    task: str
+    num_values: int
+    port: int
+
+
+class ServeReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The one line of `serve --json`."""
+
+    address: str
+    health: str
+    fingerprint: str
+    words: tuple[str, ...]
+    incarnation: int
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """What `export` wrote."""
+
+    directory: str
+    round: int
+    digest: str
+    score: float | None
+    files: tuple[str, ...]
+
+
+class SavedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `backup --json` and `restore --json` print."""
+
+    directory: str
+    num_models: int
+    newest_round: int | None
+    has_identity: bool
+
+
+class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What `audit verify --json` prints."""
+
+    sound: bool
+    num_entries: int
+    head: str
+    signed_through: int
+    num_heads: int
+    problems: tuple[str, ...]

@@ -1,0 +1,53 @@
+"""What commands do themselves when no coordinator runs: read the database, or take its lock."""
+
+import asyncio
+
+from coordinator import report
+from coordinator.answers import MadeInvite, NodeLine, Status
+from coordinator.asks import AskInvite
+from coordinator.commands import node_line
+from coordinator.invites import InviteMaker
+from coordinator.layout import Layout
+from coordinator.membership import nodes as stored_nodes
+from coordinator.opening import load_identity, open_store, read_settings
+from coordinator.reading import reading
+from coordinator.refusals import BadRequestError
+from fedtui.crypto.keys import fingerprint
+
+
+def status(layout: Layout) -> Status:
+    """How the federation stood when the coordinator stopped."""
+    settings = read_settings(layout)
+    with reading(layout) as database:
+        snapshot, incarnation = database.snapshot(), database.incarnation
+    around = report.Surroundings(
+        fingerprint=fingerprint(load_identity(layout).id), incarnation=incarnation
+    )
+    return report.of_stopped(snapshot, settings.plan, settings.plan_hash, around)
+
+
+def nodes(layout: Layout) -> list[NodeLine]:
+    """Every node that ever came."""
+    with reading(layout) as database:
+        members = stored_nodes(database.connection)
+    return [node_line(member, connected=False) for member in members]
+
+
+def invite(layout: Layout, ask: AskInvite) -> MadeInvite:
+    """A new invite, made under the store's lock."""
+    return asyncio.run(_invite(layout, ask))
+
+
+async def _invite(layout: Layout, ask: AskInvite) -> MadeInvite:
+    settings = read_settings(layout)
+    port = settings.config.server.port
+    if port == 0:
+        raise BadRequestError(
+            "the port is chosen when the coordinator starts ([server] port = 0): start it first"
+        )
+    identity = load_identity(layout)
+    store = open_store(layout, identity)
+    try:
+        return await InviteMaker(identity, store, settings.config, port).make(ask)
+    finally:
+        store.close()

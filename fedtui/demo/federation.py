@@ -8,7 +8,7 @@ Nothing here knows how fedtui works inside: what this file does, a person can ty
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from fedtui.demo.programs import ProgramError, Programs, argv_of
 
 AGAIN_S = 0.2
 MAX_LINE_BYTES = 2**24
-START_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +61,8 @@ class LocalFederation:
 
     async def start(self) -> None:
         """Bring everything up; returns when all nodes are approved. Raises ProgramError."""
-        await self._start_coordinator()
-        hash_hex = (await self.status())["plan_hash"]
+        made = await self.start_coordinator()
+        hash_hex = made["plan_hash"]
         self.say(f"coordinator on 127.0.0.1:{self.port}, plan {hash_hex[:16]}")
         await asyncio.gather(*(self._start_node(spec, hash_hex) for spec in self.nodes))
         fingerprints = sorted(self.labels)
@@ -71,7 +70,8 @@ class LocalFederation:
             await self.programs.run(*self.coordinator("nodes", "approve", fingerprint))
         self.say(f"approved {len(fingerprints)} nodes")
 
-    async def _start_coordinator(self) -> None:
+    async def start_coordinator(self) -> dict[str, Any]:
+        """Make and serve a coordinator; what its `init` said."""
         plan = self.programs.folder / "plan.toml"
         plan.write_text(self.plan_toml, encoding="utf-8")
         self.port = free_port()
@@ -79,9 +79,10 @@ class LocalFederation:
         options += ["--health-port", "0", *self.init_options]
         if self.initial is not None:
             options += ["--initial", str(self.initial)]
-        await self.programs.run(*self.coordinator("init", *options))
-        await self.programs.start("coordinator", *self.coordinator("serve"))
-        await self._until_answers(self.status)
+        made = json.loads(await self.programs.run(*self.coordinator("init", "--json", *options)))
+        program = await self.programs.start("coordinator", *self.coordinator("serve"))
+        await self.programs.ready(program, "listening on")
+        return dict(made)
 
     async def _start_node(self, spec: NodeSpec, hash_hex: str) -> None:
         invite = self.programs.folder / f"{spec.label}.invite"
@@ -89,34 +90,19 @@ class LocalFederation:
         text = await self.programs.run(*self.coordinator("invite", *options))
         invite.touch(mode=0o600)
         invite.write_text(text, encoding="utf-8")
-        await self.programs.start(spec.label, *self.node(spec, "node", "--foreground"))
-        await self._until_answers(lambda: self.node_status(spec))
-        await self.programs.run(
-            *self.node(spec, "join"),
+        program = await self.programs.start(spec.label, *self.node(spec, "node", "--foreground"))
+        await self.programs.ready(program, "fingerprint")
+        joined = await self.programs.run(
+            *self.node(spec, "join", "--json"),
             *("--invite-file", str(invite), "--accept", hash_hex),
             *("--label", spec.label, "--role", spec.role),
             *(("--data", spec.data) if spec.data else ()),
             *("--split", spec.split, "--shard", spec.shard),
             *("--split-seed", str(spec.split_seed), *spec.options),
         )
-        fingerprint = (await self.node_status(spec))["fingerprint"]
+        fingerprint = json.loads(joined)["fingerprint"]
         self.labels[fingerprint] = spec.label
         self.say(f"{spec.label} joined: {fingerprint}")
-
-    async def _until_answers(self, ask: Callable[[], Awaitable[object]]) -> None:
-        """Wait until a program that was just started answers, or is dead."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + START_S
-        while True:
-            try:
-                await ask()
-            except ProgramError:
-                dead = [p for p in self.programs.started.values() if not p.running]
-                if dead or loop.time() > until:
-                    raise
-                await asyncio.sleep(0.1)
-            else:
-                return
 
     # ---- asking -------------------------------------------------------------------------------
 
@@ -126,9 +112,6 @@ class LocalFederation:
         if not status["running"]:
             raise ProgramError("the coordinator does not run yet")
         return dict(status)
-
-    async def node_status(self, spec: NodeSpec) -> dict[str, Any]:
-        return dict(json.loads(await self.programs.run(*self.node(spec, "status", "--json"))))
 
     async def follow(self) -> AsyncIterator[dict[str, Any]]:
         """What the coordinator tells as it happens; a program that died is started again."""

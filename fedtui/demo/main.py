@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import click
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -23,6 +22,8 @@ from fedtui.demo.watch import Watch, rows_of
 from fedtui.errors import ExitCode, FedtuiError
 
 INTERRUPTED = 130
+# Newer Typers bring a Click of their own, so its exceptions are found by what Typer offers.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 RUNS = Path("fedtui-runs")
 
 app = typer.Typer(
@@ -37,10 +38,12 @@ def main() -> None:
     """Run the command and end the process with its exit status."""
     try:
         status = app(standalone_mode=False)
-    except click.exceptions.UsageError as error:
-        error.show()
+    except USAGE_ERROR as error:
+        show = getattr(error, "show", None)
+        if callable(show):
+            show()
         status = ExitCode.USAGE
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         typer.echo("interrupted: everything that the demo started is stopped", err=True)
         status = INTERRUPTED
     except FedtuiError as error:
@@ -89,9 +92,7 @@ def demo(
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
-        raise click.exceptions.BadParameter(
-            f"{value!r} is not one of: {', '.join(known)}", param_hint=option
-        )
+        raise typer.BadParameter(f"{value!r} is not one of: {', '.join(known)}", param_hint=option)
     return value
 
 

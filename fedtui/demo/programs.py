@@ -14,7 +14,9 @@ from pathlib import Path
 
 from fedtui.errors import ExitCode, FedtuiError
 
+START_S = 60.0
 STOP_S = 10.0
+LOOK_S = 0.02
 COMMANDS = {"fedtui": "node", "fedtui-coordinator": "coordinator"}
 
 
@@ -35,7 +37,7 @@ class Program:
     """A long-running program and the file that holds what it prints."""
 
     name: str
-    command: Sequence[str]
+    argv: Sequence[str]
     log: Path
     process: asyncio.subprocess.Process
 
@@ -76,26 +78,40 @@ class Programs:
         return out.decode()
 
     async def start(self, name: str, *command: str) -> Program:
+        """Start a program of ours that stays."""
+        return await self.start_argv(name, *argv_of(command))
+
+    async def start_argv(self, name: str, *argv: str) -> Program:
         """Start a program that stays; what it prints goes to `<folder>/<name>.log`."""
         log = self.folder / f"{name}.log"
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *argv_of(command),
+                *argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 env={**os.environ, **self.environment},
                 start_new_session=True,
             )
-        program = Program(name, command, log, process)
+        program = Program(name, argv, log, process)
         self.started[name] = program
         return program
+
+    async def ready(self, program: Program, word: str) -> None:
+        """Wait until the program has printed `word`, which it does once it answers commands."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + START_S
+        while word not in program.log.read_text(encoding="utf-8", errors="replace"):
+            if not program.running or loop.time() > until:
+                said = program.log.read_text(encoding="utf-8", errors="replace").strip()
+                raise ProgramError(f"{program.name} did not start: {said[-2000:]}")
+            await asyncio.sleep(LOOK_S)
 
     async def restart_dead(self) -> list[Program]:
         """Start again whatever ended although nobody asked it to; returns what had ended."""
         dead = [p for p in self.started.values() if not p.running]
         for program in dead:
-            await self.start(program.name, *program.command)
+            await self.start_argv(program.name, *program.argv)
         return dead
 
     async def stop(self) -> None:

@@ -1,7 +1,5 @@
 """`fedtui model export` and `fedtui predict`: the last committed model, for use."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -13,10 +13,21 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fedtui import status
 from fedtui.rounds import machine
 from fedtui.rounds.participant import RoundParticipant
-from fedtui.wire.messages import Ended, Evaluate, Offer, Result, Scored, Waiting
+from fedtui.wire.messages import (
+    Declining,
+    Ended,
+    Evaluate,
+    Evaluation,
+    Offer,
+    Result,
+    Scored,
+    Waiting,
+)
 from node import policy
 from node.ledger import Entry
 from node.showing import PHASES
@@ -170,16 +181,42 @@ class NodeService:
 
     def _perform(self, effects: list[ParticipantEffect]) -> None:
         for effect in effects:
-            if isinstance(effect, machine.Note) and not self._note(effect):
+            if isinstance(effect, machine.Note) and (reason := self._note(effect)):
+                self._hold_back(effects, reason)
                 return
         for effect in effects:
             self._do(effect)
 
-    def _note(self, note: machine.Note) -> bool:
-        """Write the ledger; an upload that goes on is one entry, however often it is opened."""
+    def _hold_back(self, effects: list[ParticipantEffect], reason: str) -> None:
+        """Send nothing of this call but that nothing comes, and why."""
+        self._parts.board.problem(
+            f"{reason}; nothing is sent", remedy="free some space, or mend the disk"
+        )
+        for effect in effects:
+            match effect:
+                case machine.Upload():
+                    self._parts.say(
+                        Declining(
+                            incarnation=effect.incarnation,
+                            round=effect.round,
+                            attempt=effect.attempt,
+                            reason=reason,
+                        )
+                    )
+                    self._queue.append(machine.UpdateRefused(reason))
+                case machine.Say(message=Evaluation() as answer):
+                    self._parts.say(msgspec.structs.replace(answer, sums={}, reason=reason))
+                case _:
+                    pass
+
+    def _note(self, note: machine.Note) -> str:
+        """Write the ledger; return why it cannot be, else "".
+
+        An upload that goes on is one entry, however often it is opened.
+        """
         key = (note.round, note.attempt, note.digest or note.what.encode())
         if key in self._noted:
-            return True
+            return ""
         entry = Entry(
             at=self._parts.clock(),
             round=note.round,
@@ -193,15 +230,10 @@ class NodeService:
         try:
             self._parts.ledger.append(entry)
         except OSError as error:
-            reason = f"the ledger cannot be written: {error.strerror}"
-            self._parts.board.problem(
-                f"{reason}; nothing is sent", remedy="free some space, or mend the disk"
-            )
-            self._queue.append(machine.JobFailed(note.round, note.attempt, reason))
-            return False
+            return f"the node's ledger cannot be written: {error.strerror}"
         self._noted = {one for one in self._noted if one[0] >= note.round} | {key}
         self._parts.board.post(status.LedgerWritten(line=entry.line()))
-        return True
+        return ""
 
     def _do(self, effect: ParticipantEffect) -> None:
         parts, contract = self._parts, self._contract

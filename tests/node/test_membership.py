@@ -1,0 +1,269 @@
+"""From a connection to a member: nothing is agreed to but by the operator, and exactly once."""
+
+import msgspec
+import pytest
+from fake_coordinator import (
+    COORDINATOR,
+    NODE,
+    PLAN,
+    FakeCoordinator,
+    FakeTrainer,
+    make_node,
+    member,
+    settle,
+    write_config,
+)
+
+from fedtui.crypto.keys import Identity, fingerprint
+from fedtui.errors import CloseCode
+from fedtui.learning.training import TrainingSpec
+from fedtui.status import Refused
+from fedtui.wire.messages import Away, Fetch, Leaving, Waiting
+from node import consent
+from node.config import TaskTable
+from node.paths import Profile
+
+
+async def test_nothing_but_the_request_for_the_plan_leaves_before_consent(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    write_config(home)
+    node = make_node(home, coordinator)
+    await node.start()
+    await settle()
+    seen = await node.status()
+    assert seen.state == "asking"
+    assert seen.plan is not None
+    assert seen.plan.plan_hash == coordinator.plan_hash.hex()
+    assert not seen.consented
+    assert [type(said) for said in coordinator.said] == [Fetch]
+    assert coordinator.readied == []
+    await node.close()
+
+
+async def test_consent_is_on_disk_before_the_coordinator_hears_of_it(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = FakeCoordinator()
+    write_config(home)
+    node = make_node(home, coordinator)
+    await node.start()
+    await settle()
+    on_disk: list[object] = []
+    was_ready = coordinator.ready
+    monkeypatch.setattr(
+        coordinator,
+        "ready",
+        lambda found: (on_disk.append(consent.load(home.consent)), was_ready(found))[1],
+    )
+    await node.consent(coordinator.plan_hash.hex())
+    await settle()
+    assert on_disk
+    assert on_disk[0] is not None
+    assert on_disk[0].visible_updates is True
+    assert (await node.status()).state == "waiting"
+    await node.close()
+
+
+async def test_consent_to_another_hash_is_refused_and_says_both(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    write_config(home)
+    node = make_node(home, coordinator)
+    await node.start()
+    await settle()
+    with pytest.raises(Refused) as refusal:
+        await node.consent("0" * 64)
+    assert "0" * 64 in refusal.value.text
+    assert coordinator.plan_hash.hex() in refusal.value.text
+    assert refusal.value.exit_code == 7
+    assert consent.load(home.consent) is None
+    assert coordinator.readied == []
+    await node.close()
+
+
+async def test_R2_identity_trust_and_consent_survive_a_restart(home: Profile) -> None:
+    first = FakeCoordinator()
+    node = await member(home, first)
+    await node.close()
+    second = FakeCoordinator()
+    node = make_node(home, second)
+    await node.start()
+    await settle()
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert seen.consented
+    assert second.readied == [second.plan_hash]
+    assert not any(isinstance(said, Fetch) for said in second.said), "the plan is here already"
+    assert seen.coordinator is not None
+    assert seen.coordinator.fingerprint == fingerprint(COORDINATOR.id)
+    assert seen.coordinator.pinned_at > 0
+    await node.close()
+
+
+async def test_a_changed_plan_stops_the_node_and_says_what_changed(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.drop()
+    coordinator.plan = msgspec.structs.replace(PLAN, training=TrainingSpec(epochs=7))
+    coordinator.connect()
+    await settle()
+    seen = await node.status()
+    assert seen.state == "asking"
+    assert seen.plan is not None
+    assert any("epochs" in one or "training" in one for one in seen.plan.differs)
+    assert seen.problem is not None
+    assert coordinator.plan_hash.hex() in seen.problem.text
+    assert len(coordinator.readied) == 1
+    await node.consent(coordinator.plan_hash.hex())
+    await settle()
+    assert (await node.status()).state == "waiting"
+    coordinator.offer()
+    await settle()
+    assert coordinator.uploads, "rounds go on under the new plan"
+    await node.close()
+
+
+async def test_terms_that_do_not_hash_to_the_announced_plan_are_refused(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    write_config(home)
+    node = make_node(home, coordinator)
+    real = coordinator.announced = coordinator.plan_hash
+    coordinator.plan = msgspec.structs.replace(PLAN, seed=99)
+    await node.start()
+    await settle()
+    seen = await node.status()
+    assert seen.state == "stopped"
+    assert seen.problem is not None
+    assert real.hex() in seen.problem.text
+    await node.close()
+
+
+@pytest.mark.parametrize("what", ["certificate", "role"])
+async def test_an_enrolment_that_is_not_what_was_asked_stops_the_node(
+    home: Profile, what: str
+) -> None:
+    coordinator = FakeCoordinator()
+    if what == "certificate":
+        coordinator.certified_by = Identity.from_seed(b"x" * 32)
+    else:
+        coordinator.role = "evaluator"
+    node = await member(home, coordinator)
+    seen = await node.status()
+    assert seen.state == "stopped"
+    assert seen.problem is not None
+    coordinator.offer()
+    await settle()
+    assert coordinator.uploads == []
+    await node.close()
+
+
+async def test_pending_is_said_until_the_operator_approves(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    coordinator.state = "pending"
+    node = await member(home, coordinator)
+    assert (await node.status()).state == "pending"
+    coordinator.enrol()
+    await settle()
+    coordinator.tell(Waiting(incarnation=1, present=1, needed=3))
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert "2 of 3" in seen.sentence
+    await node.close()
+
+
+async def test_E3_a_refused_identity_is_a_hard_stop_with_the_remedy(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    text = "the coordinator has fingerprint AAAA, but this node trusts BBBB"
+    coordinator.drop(code=CloseCode.IDENTITY_MISMATCH, text=text, retry=False)
+    seen = await node.status()
+    assert seen.state == "stopped"
+    assert seen.problem is not None
+    assert seen.problem.text == text
+    assert "trust replace" in seen.problem.remedy
+    assert seen.consented, "nothing is forgotten for it"
+    await node.close()
+
+
+async def test_a_lost_connection_is_shown_and_over_when_it_is_back(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.drop(text="no answer")
+    seen = await node.status()
+    assert seen.state == "connecting"
+    assert "no answer" in seen.sentence
+    coordinator.connect()
+    await settle()
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert seen.problem is None
+    await node.close()
+
+
+async def test_the_invite_is_said_once(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    assert all(hello.invite is None for hello in coordinator.hellos)
+    await node.close()
+
+
+async def test_pause_lasts_over_a_restart_and_is_told(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    await node.pause()
+    assert (await node.status()).state == "paused"
+    assert coordinator.said[-1] == Away(away=True)
+    await node.close()
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    assert (await node.status()).state == "paused"
+    assert Away(away=True) in coordinator.said
+    coordinator.offer()
+    await settle()
+    assert coordinator.uploads == []
+    await node.resume()
+    assert (await node.status()).state == "waiting"
+    await node.close()
+
+
+async def test_leaving_tells_the_coordinator_and_keeps_the_ledger(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.offer()
+    await settle()
+    await node.leave()
+    assert any(isinstance(said, Leaving) for said in coordinator.said)
+    assert node.stopped.is_set()
+    assert consent.load(home.consent) is None
+    assert len(await node.ledger()) == 1
+    assert (await node.status()).state == "idle"
+    await node.close()
+
+
+async def test_a_task_that_node_toml_does_not_allow_is_refused(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    write_config(home, task=TaskTable(allow=["tabular"]))
+    node = make_node(home, coordinator)
+    await node.start()
+    await settle()
+    seen = await node.status()
+    assert seen.state == "stopped"
+    assert seen.problem is not None
+    assert "digits" in seen.problem.text
+    assert coordinator.readied == []
+    await node.close()
+
+
+async def test_check_says_what_is_wrong_here_and_sends_nothing(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    write_config(home)
+    trainer = FakeTrainer(failure="row 3, column age: not a number")
+    node = make_node(home, coordinator, trainer=trainer)
+    await node.start()
+    await settle()
+    report = await node.check()
+    assert report.problems == ("row 3, column age: not a number",)
+    trainer.failure = ""
+    assert (await node.check()).problems == ()
+    assert [type(said) for said in coordinator.said] == [Fetch]
+    assert NODE.id.hex() == (await node.status()).node_id
+    await node.close()

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+
+from fedtui.strategies.fedavg import FedAvg
+
+
+def test_the_next_model_is_the_mean_of_the_nodes_models() -> None:
+    rng = np.random.default_rng(1)
+    model = rng.standard_normal(1000).astype(np.float32)
+    nodes = rng.standard_normal((3, 1000)).astype(np.float32)
+    weights = np.array([1, 5, 2]) / 8
+    mean_delta = (weights[:, None] * (nodes.astype(np.float64) - model)).sum(0)
+    strategy = FedAvg()
+    stepped, state = strategy.apply(model, mean_delta, strategy.init(1000))
+    np.testing.assert_allclose(stepped, weights @ nodes.astype(np.float64), rtol=1e-6, atol=1e-7)
+    assert state.num_rounds == 1
+
+
+def test_the_rate_scales_the_step_in_float64() -> None:
+    model = np.full(3, 1.0, np.float32)
+    strategy = FedAvg(server_learning_rate=0.5)
+    stepped, _ = strategy.apply(model, np.full(3, 2.0**-24), strategy.init(3))
+    assert stepped.tolist() == [1.0] * 3
+    strategy = FedAvg(server_learning_rate=2.0)
+    stepped, _ = strategy.apply(model, np.full(3, 2.0**-24), strategy.init(3))
+    assert stepped.tolist() == [1.0 + 2.0**-23] * 3, "half a float32 step, doubled, is one"
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, 11.0, float("nan")])
+def test_a_rate_that_makes_no_sense_is_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="expected 0 < rate <= 10"):
+        FedAvg(server_learning_rate=rate)

@@ -1,0 +1,116 @@
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fedtui import plugins
+from fedtui.plugins import PluginError
+
+TASK = """
+class Own:
+    def __init__(self, size: int = 3) -> None:
+        if size < 0:
+            raise ValueError("size is negative")
+        self.size = size
+
+build = Own
+"""
+
+
+def test_names_are_file_names_and_nothing_is_imported() -> None:
+    assert plugins.names("tasks") == ("digits", "fashion_mnist", "tabular")
+    assert "fedavg" in plugins.names("strategies")
+    assert "base" not in plugins.names("strategies")
+    code = (
+        "import sys; from fedtui import plugins; plugins.names('tasks'); "
+        "print('torch' in sys.modules, 'fedtui.tasks' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_build_gives_the_options_to_the_plug_in() -> None:
+    assert (
+        plugins.build("strategies", "fedavg", server_learning_rate=0.5).server_learning_rate == 0.5
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["nothing", "base", "__init__", "../plugins", "fedavg.py", "", "os"]
+)
+def test_nobody_makes_us_import_what_they_spell(name: str) -> None:
+    before = set(sys.modules)
+    with pytest.raises(PluginError, match=r"there are: .*fedavg"):
+        plugins.build("strategies", name)
+    assert set(sys.modules) == before
+
+
+def test_unknown_kinds_and_options_are_refused_with_what_exists() -> None:
+    with pytest.raises(PluginError, match="there are aggregators"):
+        plugins.names("learning")
+    with pytest.raises(PluginError, match="it takes server_learning_rate"):
+        plugins.build("strategies", "fedavg", mu=1.0)
+    with pytest.raises(PluginError, match="refused its options: server_learning_rate is 99"):
+        plugins.build("strategies", "fedavg", server_learning_rate=99)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "own.py"
+    path.write_text(text)
+    return path
+
+
+def test_an_own_file_runs_if_its_hash_is_the_pinned_one(tmp_path: Path) -> None:
+    path = written(tmp_path, TASK)
+    pinned = plugins.file_hash(path.read_bytes())
+    assert pinned == hashlib.sha256(TASK.encode()).hexdigest()
+    assert plugins.build_file(path, pinned, size=7).size == 7
+    assert plugins.build_file(path, None).size == 3
+    assert [p.name for p in tmp_path.iterdir()] == ["own.py"], "no bytecode is left behind"
+
+
+def test_a_file_that_changed_does_not_run(tmp_path: Path) -> None:
+    pinned = plugins.file_hash(TASK.encode())
+    marker = tmp_path / "ran"
+    path = written(tmp_path, f"open({str(marker)!r}, 'w')\n" + TASK)
+    with pytest.raises(PluginError, match="changed since it was added"):
+        plugins.build_file(path, pinned)
+    assert not marker.exists()
+
+
+def test_the_bytes_that_were_hashed_are_the_bytes_that_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, TASK)
+    checked = plugins.file_hash
+
+    def swap(source: bytes) -> str:
+        path.write_text("raise SystemExit('the file was read twice')")
+        return checked(source)
+
+    monkeypatch.setattr(plugins, "file_hash", swap)
+    assert plugins.build_file(path, checked(TASK.encode())).size == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("build = (", "own.py, line 1 failed: SyntaxError"),
+        ("x = 1\nimport no_such_module_here\n", "own.py, line 2 failed: ModuleNotFoundError"),
+        ("x = 1", "end it with `build = YourClass`"),
+        (TASK.replace("size: int = 3", "size: int"), "does not take these options"),
+        (TASK.replace("size < 0", "True"), "refused its options: size is negative"),
+        ("#" * (plugins.MAX_FILE_BYTES + 1), "larger than"),
+    ],
+)
+def test_a_broken_file_is_a_sentence_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(PluginError) as caught:
+        plugins.build_file(written(tmp_path, text), None)
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="cannot read the task file"):
+        plugins.build_file(tmp_path / "none.py", None)

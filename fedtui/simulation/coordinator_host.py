@@ -82,6 +82,7 @@ class CoordinatorHost:
             incarnation=self.incarnation,
         )
         self.machine = Federation(frame, replay(self.records), now=self._now)
+        self.ended = self.machine.ended
         self._run(lambda: self.machine.start(self._now))
 
     @property

@@ -3,13 +3,11 @@
 The commands that only read use this: `status`, `nodes`, `audit`, `export`.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError
 
 from coordinator import database, schema, snapshot
 from coordinator.layout import Layout
@@ -39,21 +37,14 @@ def reading(layout: Layout) -> Iterator[Reading]:
 
     Raises:
         MissingInputError: there is none.
-        BadDataError: it cannot be read.
+        StoreError: it cannot be read, or has another schema than this program.
     """
     if not (layout.state / database.DATABASE).exists():
         raise MissingInputError(
-            f"{layout.root} holds no coordinator: give its directory with --dir"
+            f"{layout.root} holds no coordinator: make one with 'fedtui-coordinator init', or "
+            "give its directory with --dir or FEDTUI_COORDINATOR_DIR"
         )
-    engine = database.open_readonly(layout.state)
-    try:
-        with engine.connect() as connection:
-            owner = connection.execute(select(schema.federations.c.id)).scalar_one()
-            life = connection.execute(select(schema.meta.c.incarnation)).scalar_one()
-            yield Reading(connection, bytes(owner), int(life))
-    except (DBAPIError, sqlite3.Error) as error:
-        raise BadDataError(
-            f"{layout.state / database.DATABASE} cannot be read: {error}"
-        ) from error
-    finally:
-        engine.dispose()
+    with database.reading(layout.state) as connection:
+        owner = connection.execute(select(schema.federations.c.id)).scalar_one()
+        life = connection.execute(select(schema.meta.c.incarnation)).scalar_one()
+        yield Reading(connection, bytes(owner), int(life))

@@ -1,0 +1,90 @@
+"""The written files say what is true: they parse, and what is commented out is the default."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from coordinator import tomlfile
+from coordinator.config import CoordinatorConfig
+from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
+from fedtui.rounds.plan import Plan, check
+
+SERVER = ServerChoices(host="0.0.0.0", port=8443, health_port=8444)
+
+
+def uncommented(text: str) -> str:
+    return re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE)
+
+
+def config(text: str) -> CoordinatorConfig:
+    return tomlfile.parse(text, CoordinatorConfig, path=Path("coordinator.toml"))
+
+
+def plan(text: str) -> Plan:
+    return tomlfile.parse(text, Plan, path=Path("plan.toml"))
+
+
+def test_coordinator_toml_shows_the_defaults() -> None:
+    text = coordinator_toml(SERVER)
+    assert config(text) == CoordinatorConfig()
+    assert config(uncommented(text)) == CoordinatorConfig()
+    named = set(re.findall(r"^(?:# )?(\w+) = ", text, flags=re.MULTILINE))
+    defaults = CoordinatorConfig()
+    for section in defaults.__struct_fields__:
+        missing = set(getattr(defaults, section).__struct_fields__) - named
+        assert not missing, f"[{section}] of coordinator.toml does not show {missing}"
+
+
+def test_choices_arrive_whatever_their_letters() -> None:
+    choices = ServerChoices(
+        host="::1", port=1, health_port=2, addresses=("lab.example:8443", "[fd00::1]")
+    )
+    found = config(coordinator_toml(choices))
+    assert (found.server.host, found.server.port, found.health.port) == ("::1", 1, 2)
+    assert found.invites.addresses == choices.addresses
+    awkward = plan(plan_toml(PlanChoices(name='a "b" \\ ü')))
+    assert awkward.federation.name == 'a "b" \\ ü'
+
+
+@pytest.mark.parametrize("task", ["digits", "fashion_mnist", "tabular"])
+def test_plan_toml_holds_together(task: str) -> None:
+    text = plan_toml(PlanChoices(task=task))
+    assert check(plan(text)) == []
+
+
+def test_plan_toml_shows_defaults_where_it_comments() -> None:
+    text = plan_toml(PlanChoices())
+    shown = plan(text)
+    for section, key in re.findall(r"^\[(\w+)\]|^# (\w+) = ", text, flags=re.MULTILINE):
+        if section:
+            current = section
+        elif key not in {"steps", "count", "patience", "seconds", "cap", "start_with", "options"}:
+            value = getattr(getattr(shown, current), key, None)
+            line = re.search(rf"^# {key} = (\S+)", text, flags=re.MULTILINE)
+            assert line is not None
+            if key not in {"clip_norm", "update_clip", "holdout", "target"}:
+                assert str(value).lower() == line.group(1).strip('"'), key
+    assert shown.evaluation.held_out == 0.2
+
+
+def test_plan_choices_arrive() -> None:
+    found = plan(
+        plan_toml(
+            PlanChoices(
+                name="lab",
+                task="fashion_mnist",
+                options={"model": "cnn", "width": 3, "deep": True},
+                seed=9,
+                minimum=3,
+                start_with=4,
+                rounds=7,
+                target=0.8,
+                with_evaluator=True,
+            )
+        )
+    )
+    assert found.task.options == {"model": "cnn", "width": 3, "deep": True}
+    assert (found.seed, found.selection.minimum, found.rounds.start_with) == (9, 3, 4)
+    assert (found.rounds.maximum, found.rounds.target) == (7, 0.8)
+    assert found.evaluation.held_out == 0.0

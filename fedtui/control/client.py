@@ -148,7 +148,7 @@ class ControlClient:
             raise NotRunningError from error
         try:
             async with asyncio.timeout(self._patience_s):
-                hello = messages.decode_from_node(await reader.readline())
+                hello = messages.decode_from_node(await _line(reader))
             if not isinstance(hello, Hello):
                 raise NotRunningError
             same = known is not None and known.started_at == hello.started_at
@@ -173,11 +173,12 @@ def _follow(known: NodeStatus | None, message: messages.FromNode) -> NodeStatus 
 
 
 async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[messages.FromNode]:
-    while True:
-        try:
-            line = await reader.readline()
-        except ValueError as error:
-            raise messages.ControlError("a line is too long") from error
-        if not line:
-            return
+    while line := await _line(reader):
         yield messages.decode_from_node(line)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError as error:
+        raise messages.ControlError("a line is too long") from error

@@ -1,0 +1,126 @@
+"""Whoever implements NodeControls: a fake in this process, or a node behind a socket."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fake_node import PLAN, FakeNode
+
+from fedtui.control.client import ControlClient
+from fedtui.status import NodeControls, NodeStatus, Refused
+from node.control import ControlServer
+
+
+@dataclass
+class Bench:
+    """What is tested, and the node behind it."""
+
+    controls: NodeControls
+    node: FakeNode
+
+
+@pytest.fixture(params=["fake", "socket"])
+async def bench(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bench]:
+    node = FakeNode()
+    if request.param == "fake":
+        yield Bench(node, node)
+        return
+    socket = tmp_path / "s"
+    server = ControlServer(socket, controls=node, board=node.board)
+    await server.start()
+    yield Bench(ControlClient(socket), node)
+    await server.close()
+
+
+async def test_status_is_the_nodes_own(bench: Bench) -> None:
+    assert await bench.controls.status() == bench.node.board.status
+
+
+async def test_joining_passes_the_invite_and_shows_the_plan(bench: Bench) -> None:
+    await bench.controls.join("fedtui1:abc")
+    assert bench.node.invites == ["fedtui1:abc"]
+    seen = await bench.controls.status()
+    assert seen.state == "asking"
+    assert seen.plan == PLAN
+    assert not seen.consented
+
+
+async def test_a_refusal_keeps_its_words_remedy_and_exit_code(bench: Bench) -> None:
+    with pytest.raises(Refused) as refusal:
+        await bench.controls.join("bad")
+    found = refusal.value
+    assert (found.text, found.remedy, found.exit_code) == ("no such invite", "ask for another", 8)
+
+
+async def test_consent_is_to_the_plan_at_hand_only(bench: Bench) -> None:
+    with pytest.raises(Refused):
+        await bench.controls.consent(PLAN.plan_hash)
+    await bench.controls.join()
+    with pytest.raises(Refused):
+        await bench.controls.consent("00" * 32)
+    assert not (await bench.controls.status()).consented
+    await bench.controls.consent(PLAN.plan_hash)
+    assert (await bench.controls.status()).consented
+
+
+async def test_check_reports(bench: Bench) -> None:
+    await bench.controls.join()
+    assert await bench.controls.check() == bench.node.report
+
+
+async def test_pause_resume_leave_and_stop(bench: Bench) -> None:
+    await bench.controls.join()
+    await bench.controls.consent(PLAN.plan_hash)
+    await bench.controls.pause()
+    assert (await bench.controls.status()).state == "paused"
+    await bench.controls.resume()
+    assert (await bench.controls.status()).state == "waiting"
+    await bench.controls.leave()
+    assert (await bench.controls.status()).state == "idle"
+    with pytest.raises(Refused):
+        await bench.controls.pause()
+    await bench.controls.stop()
+    assert bench.node.stopped
+
+
+async def test_ledger_and_log_give_the_newest_lines_oldest_first(bench: Bench) -> None:
+    assert [line.round for line in await bench.controls.ledger(2)] == [4, 5]
+    assert len(await bench.controls.ledger()) == 5
+    for text in ("one", "two", "three"):
+        bench.node.board.log("info", text)
+    assert [line.text for line in await bench.controls.log(2)] == ["two", "three"]
+
+
+async def test_watching_shows_now_and_every_end_state(bench: Bench) -> None:
+    watching = bench.controls.watch()
+    first = await anext(watching)
+    assert first == bench.node.board.status
+    bench.node.board.state("paused", "x")
+    bench.node.board.state("waiting", "y")
+    async with asyncio.timeout(10):
+        seen = first
+        while seen != bench.node.board.status:
+            seen = await anext(watching)
+    assert seen.sentence == "y"
+    await watching.aclose()  # type: ignore[attr-defined]
+
+
+async def test_two_watchers_and_a_command_do_not_disturb_each_other(bench: Bench) -> None:
+    one, two = bench.controls.watch(), bench.controls.watch()
+    await anext(one)
+    await anext(two)
+    await bench.controls.join()
+    target = bench.node.board.status
+
+    async def until_target(watching: AsyncIterator[NodeStatus]) -> NodeStatus:
+        async for seen in watching:
+            if seen == target:
+                return seen
+        raise AssertionError("the watch ended")
+
+    async with asyncio.timeout(10):
+        assert await until_target(one) == await until_target(two)
+    await one.aclose()  # type: ignore[attr-defined]
+    await two.aclose()  # type: ignore[attr-defined]

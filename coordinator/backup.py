@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from coordinator import checkpoints, database, schema
 from coordinator.checkpoints import Checkpoint
@@ -143,12 +142,11 @@ def _sync_tree(path: Path) -> None:
 def _copy_database(state: Path, target: Path) -> None:
     engine = database.open_readonly(state)
     try:
-        with database.raw(engine) as source, closing(sqlite3.connect(target)) as sink:
-            source.backup(sink)
-            sink.execute("PRAGMA journal_mode=DELETE")  # one file, no WAL beside it
+        sink = closing(sqlite3.connect(target))
+        with database.meant(), database.raw(engine) as source, sink as copied:
+            source.backup(copied)
+            copied.execute("PRAGMA journal_mode=DELETE")  # one file, no WAL beside it
         target.chmod(0o600)
-    except (sqlite3.Error, DBAPIError) as error:
-        raise database.meaning(error) from error
     finally:
         engine.dispose()
 

@@ -65,6 +65,15 @@ def meaning(error: sqlite3.Error | DBAPIError) -> StoreError:
     )
 
 
+@contextmanager
+def meant() -> Iterator[None]:
+    """Turn errors of the database into their meaning."""
+    try:
+        yield
+    except (sqlite3.Error, DBAPIError) as error:
+        raise meaning(error) from error
+
+
 class Lock:
     """An exclusive lock on the state directory, held by this process until `release`."""
 
@@ -159,14 +168,12 @@ def open_database(path: Path | None, *, unclean: bool) -> Engine:
     engine = create_engine("sqlite://", creator=lambda: _connect(path), poolclass=StaticPool)
     event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
-        if unclean:
-            check(engine)
-        upgrade(engine, path)
+        with meant():
+            if unclean:
+                check(engine)
+            upgrade(engine, path)
         if path is not None:
             DISK.sync_directory(path.parent)
-    except (sqlite3.Error, DBAPIError) as error:
-        engine.dispose()
-        raise meaning(error) from error
     except BaseException:
         engine.dispose()
         raise
@@ -284,14 +291,13 @@ def reading(directory: Path) -> Iterator[Connection]:
         raise StoreConflict(f"{directory} holds no {DATABASE}: give the coordinator's directory")
     engine = open_readonly(directory)
     try:
-        if (found := revision(engine)) != schema.REVISION:
-            raise StoreConflict(
-                f"{DATABASE} has schema {found}, this program reads {schema.REVISION}: start "
-                "'fedtui-coordinator serve' once, it upgrades the file after a backup"
-            )
-        with engine.connect() as connection:
-            yield connection
-    except (sqlite3.Error, DBAPIError) as error:
-        raise meaning(error) from error
+        with meant():
+            if (found := revision(engine)) != schema.REVISION:
+                raise StoreConflict(
+                    f"{DATABASE} has schema {found}, this program reads {schema.REVISION}: start "
+                    "'fedtui-coordinator serve' once, it upgrades the file after a backup"
+                )
+            with engine.connect() as connection:
+                yield connection
     finally:
         engine.dispose()

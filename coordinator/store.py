@@ -105,7 +105,11 @@ class Store:
             path = directory / database.DATABASE if directory is not None else None
             engine = database.open_database(path, unclean=lock is not None and lock.unclean)
             store = cls(engine, lock, clock=clock)
-            store._start(identity, federation_id or os.urandom(32))
+            try:
+                store._start(identity, federation_id or os.urandom(32))
+            except BaseException:
+                engine.dispose()
+                raise
         except BaseException:
             if lock is not None:
                 lock.release(clean=False)
@@ -115,7 +119,7 @@ class Store:
     def _start(self, identity: Identity | None, federation_id: bytes) -> None:
         """Count the incarnation, find the federation, start the writer."""
         self._identity = identity
-        with self._engine.connect() as connection, connection.begin():
+        with database.meant(), self._engine.connect() as connection, connection.begin():
             self.federation_id = _federation(connection, federation_id, self._clock())
             self.incarnation = _next_incarnation(connection, identity)
             self.roster = Roster(membership.nodes(connection))
@@ -147,7 +151,7 @@ class Store:
                 self._lock.release(clean=clean)
 
     def _last_words(self) -> None:
-        with self._engine.connect() as connection, connection.begin():
+        with database.meant(), self._engine.connect() as connection, connection.begin():
             self._begin(connection).note("stop", f"incarnation {self.incarnation}")
         self._writer.checkpoint("TRUNCATE")
 

@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from coordinator.database import meaning, raw
+from coordinator.database import meaning, meant, raw
 from coordinator.files import StoreError, StoreFatal, StoreUnavailable
 from coordinator.recording import Transaction
 
@@ -164,8 +164,5 @@ class Writer:
 
     def checkpoint(self, mode: str) -> None:
         """Run a checkpoint in this thread: the writer's, or any after `stop`."""
-        try:
-            with raw(self._engine) as connection:
-                connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-        except sqlite3.Error as error:
-            raise meaning(error) from error
+        with meant(), raw(self._engine) as connection:
+            connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()

@@ -1,4 +1,4 @@
-"""TrainingSpec: what the plan tells a node's trainer to do. Free of torch, so that every part can read it."""
+"""TrainingSpec: what the plan tells a trainer to do. Free of torch: every part reads it."""
 
 from typing import Annotated, Literal
 

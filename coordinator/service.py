@@ -164,12 +164,12 @@ class CoordinatorService:
             StoreError: the disk failed.
         """
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._finish_work)
             driving = asyncio.create_task(self.driver.run())
             stack.push_async_callback(self._end_task, driving)
             driving.add_done_callback(self._driver_ended)
             lag = asyncio.create_task(self._measure_lag())
             stack.push_async_callback(self._end_task, lag)
-            stack.push_async_callback(self._finish_work)
             health_port = await self._start_health(stack)
             server = self.config.server
             stack.push_async_callback(self._server.stop)

@@ -120,7 +120,7 @@ def load(path: Path) -> NodeConfig:
     try:
         return msgspec.convert(tomllib.loads(text), NodeConfig)
     except tomllib.TOMLDecodeError as error:
-        raise _wrong(path, None, str(error)) from error
+        raise _wrong(path, *_not_toml(text, str(error))) from error
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         place = place.lstrip(".")
@@ -153,6 +153,15 @@ def parse_shard(text: str) -> tuple[int, int]:
 def _wrong(path: Path, line: int | None, what: str) -> Stop:
     where = f"{path}, line {line}" if line else str(path)
     return Stop(f"{where}: {what}", remedy="mend that line", exit_code=Exit.USAGE)
+
+
+def _not_toml(text: str, message: str) -> tuple[int | None, str]:
+    """Line and sentence of what tomllib says, with the line itself."""
+    found = re.search(r" \(at line (\d+), .*\)$", message)
+    if not found:
+        return None, message
+    number = int(found[1])
+    return number, f"{message[: found.start()]}: {text.splitlines()[number - 1].strip()[:80]}"
 
 
 def _unknown_key(message: str) -> str:

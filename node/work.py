@@ -68,10 +68,10 @@ class Work:
             self._tell(_trained(effect, kept))
             return
         self._places.updates.drop()
-        self._begin(self._train(effect, agreement, config))
+        self._begin(lambda number: self._train(effect, agreement, config, number))
 
     def measure(self, effect: Measure, agreement: Agreement, config: NodeConfig) -> None:
-        self._begin(self._measure(effect, agreement, config))
+        self._begin(lambda number: self._measure(effect, agreement, config, number))
 
     def cancel(self) -> None:
         """Stop what runs; nothing more is heard of it. The trainer stays for the next job."""
@@ -102,20 +102,22 @@ class Work:
         self._last_id += 1
         return self._last_id
 
-    def _begin(self, job: Coroutine[None, None, None]) -> None:
+    def _begin(self, job: Callable[[int], Coroutine[None, None, None]]) -> None:
+        """Stop what runs and start a job; its number tells it later whether it is still wanted."""
         self.cancel()
-        self._running = asyncio.create_task(job)
+        self._running = asyncio.create_task(job(self._number))
 
-    async def _run(self, job: jobs.Job) -> jobs.Outcome | None:
+    async def _run(self, job: jobs.Job, number: int) -> jobs.Outcome | None:
         """Do a job after the one before has stopped; None if it is not wanted any more."""
-        number = self._number
         async with self._queue:
             if number != self._number:
                 return None
             outcome = await self._trainer.run(job, on_progress=self._on_progress)
         return outcome if number == self._number else None
 
-    async def _train(self, effect: Train, agreement: Agreement, config: NodeConfig) -> None:
+    async def _train(
+        self, effect: Train, agreement: Agreement, config: NodeConfig, number: int
+    ) -> None:
         plan = agreement.plan
         shard, _ = parse_shard(config.data.shard)
         job = jobs.TrainJob(
@@ -133,7 +135,7 @@ class Work:
             strategy_options=plan.strategy.options,
             holdout=plan.evaluation.held_out,
         )
-        outcome = await self._run(job)
+        outcome = await self._run(job, number)
         match outcome:
             case jobs.Trained():
                 update = Update(
@@ -150,7 +152,9 @@ class Work:
             case _:
                 pass
 
-    async def _measure(self, effect: Measure, agreement: Agreement, config: NodeConfig) -> None:
+    async def _measure(
+        self, effect: Measure, agreement: Agreement, config: NodeConfig, number: int
+    ) -> None:
         plan = agreement.plan
         job = jobs.EvaluateJob(
             job_id=self._next_id(),
@@ -161,7 +165,7 @@ class Work:
             seed=plan.seed,
             holdout=0.0 if config.role == "evaluator" else plan.evaluation.held_out,
         )
-        outcome = await self._run(job)
+        outcome = await self._run(job, number)
         match outcome:
             case jobs.Evaluated():
                 self._tell(machine.Measured(effect.round, outcome.sums))

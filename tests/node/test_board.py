@@ -1,0 +1,66 @@
+"""The board numbers every change and can say what somebody missed."""
+
+import pytest
+
+from fedtui import status
+from fedtui.status import NodeStatus
+from node.board import KEPT_EVENTS, MIN_INTERVAL_S, Board
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_listeners_rebuild_the_status_from_events() -> None:
+    board = Board(NodeStatus(), clock=Clock())
+    mirror = board.status
+    heard: list[status.Event] = []
+    unlisten = board.listen(heard.append)
+    board.state("waiting", "a")
+    board.log("info", "b")
+    board.problem("c", remedy="d", code=4001)
+    board.solved()
+    for event in heard:
+        mirror = status.reduce(mirror, event)
+    assert mirror == board.status
+    assert [event.seq for event in heard] == [1, 2, 3, 4]
+    unlisten()
+    board.log("info", "e")
+    assert len(heard) == 4
+
+
+def test_what_was_said_already_is_not_said_again() -> None:
+    board = Board(NodeStatus(), clock=Clock())
+    board.state("waiting", "a")
+    board.state("waiting", "a")
+    board.solved()
+    assert board.status.seq == 1
+
+
+def test_since_gives_all_that_was_missed_or_none() -> None:
+    board = Board(NodeStatus(), clock=Clock())
+    for number in range(KEPT_EVENTS + 10):
+        board.log("info", str(number))
+    newest = board.status.seq
+    assert board.since(newest) == ()
+    assert [event.seq for event in board.since(newest - 3) or ()] == [
+        newest - 2,
+        newest - 1,
+        newest,
+    ]
+    assert board.since(5) is None, "no longer all here"
+    assert board.since(newest + 1) is None, "of another life"
+
+
+@pytest.mark.parametrize(("passed_s", "told"), [(0.0, 1), (MIN_INTERVAL_S, 2)])
+def test_quick_events_are_told_now_and_then(passed_s: float, told: int) -> None:
+    clock = Clock()
+    board = Board(NodeStatus(), clock=clock)
+    board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.1)))
+    clock.now += passed_s
+    board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.2)))
+    board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.3)))
+    assert board.status.seq == told

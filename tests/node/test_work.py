@@ -1,0 +1,137 @@
+"""Jobs follow plan and configuration, one at a time; a stopped one is never heard of."""
+
+import asyncio
+
+import msgspec
+import pytest
+from fake_coordinator import (
+    MANIFEST,
+    MODEL,
+    PLAN,
+    FakeTrainer,
+    model_ref,
+    settle,
+    write_config,
+)
+
+from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.rounds import machine
+from fedtui.rounds.plan import EvaluationSection, TaskSection, plan_hash
+from fedtui.status import Refused
+from node import jobs
+from node.config import DataTable, NodeConfig, TaskTable
+from node.models import Models
+from node.paths import Profile
+from node.terms import Agreement
+from node.updates import Updates
+from node.work import Places, Work, data_source, task_ref
+
+PLANNED = Agreement(PLAN, MANIFEST, plan_hash(PLAN, MANIFEST))
+
+
+class Bench:
+    def __init__(self, home: Profile, trainer: FakeTrainer) -> None:
+        self.heard: list[machine.ParticipantEvent] = []
+        self.trainer = trainer
+        self.work = Work(
+            trainer=trainer,
+            places=Places(Models(home.models), Updates(home.work), home.tasks),
+            tell=self.heard.append,
+            on_progress=lambda _: None,
+        )
+
+
+async def test_a_train_job_says_exactly_what_the_plan_and_the_operator_said(home: Profile) -> None:
+    bench = Bench(home, FakeTrainer())
+    config = write_config(home, data=DataTable(path="/d", split="quantity:1", shard="2/4"))
+    bench.work.train(machine.Train(5, 1, model_ref()), PLANNED, config)
+    await settle()
+    (job,) = bench.trainer.done
+    assert isinstance(job, jobs.TrainJob)
+    assert (job.round, job.node_index, job.seed) == (5, 2, PLAN.seed)
+    assert job.data.path == "/d"
+    assert (job.data.shard, job.data.num_shards, job.data.split) == (2, 4, "quantity:1")
+    assert job.holdout == PLAN.evaluation.held_out
+    assert job.model_path.endswith(f"{model_ref().digest.hex()}.f32")
+    (event,) = bench.heard
+    assert isinstance(event, machine.Trained)
+    assert event.num_bytes == len(MODEL)
+
+
+@pytest.mark.parametrize(("role", "part"), [("participant", "train"), ("evaluator", "test")])
+async def test_an_evaluator_measures_all_of_its_test_data(
+    home: Profile, role: str, part: str
+) -> None:
+    bench = Bench(home, FakeTrainer())
+    plan = msgspec.structs.replace(PLAN, evaluation=EvaluationSection(holdout=0.3))
+    agreement = Agreement(plan, MANIFEST, b"h" * 32)
+    config = msgspec.structs.replace(write_config(home), role=role)
+    bench.work.measure(machine.Measure(2, model_ref()), agreement, config)
+    await settle()
+    (job,) = bench.trainer.done
+    assert isinstance(job, jobs.EvaluateJob)
+    assert job.data.part == part
+    assert job.holdout == (0.0 if role == "evaluator" else 0.3)
+    assert isinstance(bench.heard[0], machine.Measured)
+
+
+async def test_a_cancelled_job_is_never_heard_of_and_the_next_one_runs(home: Profile) -> None:
+    trainer = FakeTrainer(hold=asyncio.Event())
+    bench = Bench(home, trainer)
+    config = write_config(home)
+    bench.work.train(machine.Train(1, 1, model_ref()), PLANNED, config)
+    await settle()
+    bench.work.train(machine.Train(2, 1, model_ref()), PLANNED, config)
+    await settle()
+    assert trainer.num_cancelled == 1
+    assert [event.round for event in bench.heard if isinstance(event, machine.Trained)] == [2]
+    await bench.work.close()
+    assert trainer.state == "stopped"
+
+
+async def test_three_jobs_in_a_row_end_with_the_last(home: Profile) -> None:
+    trainer = FakeTrainer(hold=asyncio.Event())
+    bench = Bench(home, trainer)
+    config = write_config(home)
+    for number in (1, 2, 3):
+        bench.work.train(machine.Train(number, 1, model_ref()), PLANNED, config)
+    await settle()
+    assert [event.round for event in bench.heard if isinstance(event, machine.Trained)] == [3]
+
+
+async def test_failures_come_back_with_their_reason(home: Profile) -> None:
+    bench = Bench(home, FakeTrainer(failure="no such file"))
+    config = write_config(home)
+    bench.work.train(machine.Train(1, 2, model_ref()), PLANNED, config)
+    await settle()
+    bench.work.measure(machine.Measure(1, model_ref()), PLANNED, config)
+    await settle()
+    assert bench.heard == [
+        machine.JobFailed(1, 2, "no such file"),
+        machine.JobFailed(1, 0, "no such file"),
+    ]
+
+
+async def test_a_check_compares_the_model_here_with_the_plans(home: Profile) -> None:
+    other = Manifest((TensorSpec("weight", (2,)),))
+    bench = Bench(home, FakeTrainer(manifest=other))
+    report = await bench.work.check(PLANNED, write_config(home))
+    assert "not the model of the plan" in report.problems[0]
+
+
+async def test_an_observer_needs_no_data(home: Profile) -> None:
+    bench = Bench(home, FakeTrainer(failure="x"))
+    report = await bench.work.check(PLANNED, NodeConfig(role="observer"))
+    assert report.problems == ()
+
+
+def test_an_own_task_is_found_by_its_hash(home: Profile) -> None:
+    plan = msgspec.structs.replace(PLAN, task=TaskSection(name="mine", sha256="ab" * 32))
+    agreement = Agreement(plan, MANIFEST, b"h" * 32)
+    config = NodeConfig(task=TaskTable(sha256="ab" * 32))
+    found = task_ref(agreement, config, home.tasks)
+    assert found.file == str(home.tasks / f"{'ab' * 32}.py")
+    assert found.sha256 == "ab" * 32
+    with pytest.raises(Refused):
+        task_ref(agreement, NodeConfig(), home.tasks)
+    assert data_source(config).num_shards == 1

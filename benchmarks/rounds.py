@@ -30,6 +30,7 @@ from fedtui.demo.programs import Programs
 
 HERE = Path(__file__).parent
 TASK_FILE = HERE / "null_task.py"
+Costs = dict[str, dict[str, float]]
 
 
 def plan_toml(options: argparse.Namespace) -> str:
@@ -69,14 +70,18 @@ async def bring_up(federation: LocalFederation, options: argparse.Namespace) -> 
         *(str(HERE / "thin_nodes.py"), "--invite", str(invite), "--plan", made["plan_hash"]),
         *("--count", str(options.nodes), "--dim", str(options.dim)),
     )
-    await federation.programs.ready(host, "enrolled")
+    await federation.programs.ready(host, "enrolled", patience_s=600.0)
 
 
-async def until_ended(federation: LocalFederation) -> dict[str, Any]:
+async def until_ended(federation: LocalFederation, options: argparse.Namespace) -> Costs:
+    """Follow to the end; what everything had cost when the last round finished."""
+    spent: Costs = {}
     async for line in federation.follow():
+        if line["event"] == "round finished" and line["round"] == options.rounds:
+            spent = costs(federation.programs)
         if line["event"] == "ended" or (line["event"] == "status" and line["status"]["ended"]):
             break
-    return await federation.status()
+    return spent
 
 
 def cost_of(processes: list[psutil.Process]) -> dict[str, float]:
@@ -95,7 +100,7 @@ def cost_of(processes: list[psutil.Process]) -> dict[str, float]:
     }
 
 
-def costs(programs: Programs) -> dict[str, dict[str, float]]:
+def costs(programs: Programs) -> Costs:
     by_role: dict[str, list[psutil.Process]] = {"coordinator": [], "node": [], "trainer": []}
     for name, program in programs.started.items():
         process = psutil.Process(program.process.pid)
@@ -120,8 +125,8 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
     )
     try:
         await bring_up(federation, options)
-        status = await until_ended(federation)
-        spent = costs(programs)
+        spent = await until_ended(federation, options)
+        status = await federation.status()
     finally:
         await programs.stop()
         shutil.rmtree(folder, ignore_errors=True)

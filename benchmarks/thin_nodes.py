@@ -17,7 +17,7 @@ import numpy as np
 from fedtui.status import NodeStatus
 from fedtui.wire.invite import Invite
 from node import config as configs
-from node import keystore
+from node import keystore, tasks
 from node.board import Board
 from node.controls import Node
 from node.home import Home
@@ -74,6 +74,7 @@ def make_node(index: int, invite: Invite, update: bytes) -> Node:
         id=invite.coordinator_id.hex(), addresses=list(invite.addresses)
     )
     configs.save(home.config, configs.NodeConfig(label=home.name, coordinator=table))
+    tasks.add(home, Path(__file__).parent / "null_task.py")
     identity = keystore.load_or_create(home.root)
     first = NodeStatus(label=home.name, profile=home.name, node_id=identity.id.hex())
     parts = Home(
@@ -105,7 +106,7 @@ async def enrol(node: Node, invite: str, plan: str, gate: asyncio.Semaphore) -> 
     async with gate:
         await node.join(invite)
         async for seen in node.watch():
-            if seen.state == "asking":
+            if seen.state == "asking" and seen.plan is not None and not seen.consented:
                 await node.consent(plan)
             elif seen.state in {"waiting", "training", "uploading"}:
                 return

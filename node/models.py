@@ -87,7 +87,8 @@ class Models:
         if found not in known:
             others = (one for one in known if one.round != found.round)
             newest = sorted((*others, found), key=lambda one: one.round)[-KEPT:]
-            write_atomically(self._folder / "certified.json", msgspec.json.encode(newest))
+            note = msgspec.json.encode(newest)  # the coordinator says it again at the next round
+            write_atomically(self._folder / "certified.json", note, durable=False)
 
     def certified(self) -> tuple[Certified, ...]:
         """The newest committed models, oldest first, whether their bytes are here or not."""

@@ -137,20 +137,26 @@ def private_folder(folder: Path) -> None:
         )
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`, mode 0600: the old file or the new one, never a half."""
+def write_atomically(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `content`, mode 0600: the old file or the new one, never a half.
+
+    Without `durable` a power cut may lose the change (not a crash of this program): for what can
+    be had again, because a sync costs more than anything else a node does in a round.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -51,8 +51,8 @@ class Updates:
         return found if whole else None
 
     def keep(self, update: Update) -> None:
-        """Make the note durable; the trainer's file lies at `path` already."""
-        write_atomically(self._note, msgspec.json.encode(update))
+        """Write the note; the trainer's file lies at `path` already. Lost, it is trained again."""
+        write_atomically(self._note, msgspec.json.encode(update), durable=False)
 
     def drop(self) -> None:
         """The round is over, one way or the other."""

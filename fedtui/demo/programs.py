@@ -97,10 +97,10 @@ class Programs:
         self.started[name] = program
         return program
 
-    async def ready(self, program: Program, word: str) -> None:
+    async def ready(self, program: Program, word: str, *, patience_s: float = START_S) -> None:
         """Wait until the program has printed `word`, which it does once it answers commands."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + START_S
+        until = loop.time() + patience_s
         while word not in program.log.read_text(encoding="utf-8", errors="replace"):
             if not program.running or loop.time() > until:
                 said = program.log.read_text(encoding="utf-8", errors="replace").strip()

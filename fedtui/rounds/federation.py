@@ -91,6 +91,7 @@ class Federation:
         self.frame = frame
         self.plan = frame.plan
         self.rounds: list[FinishedRound] = list(snapshot.rounds)
+        self._best = best_of(self.rounds, self.plan.task.metric)
         self.present: dict[NodeId, Presence] = {}
         self.ended: str | None = snapshot.ended
         self.result_round: int | None = snapshot.result_round
@@ -124,7 +125,7 @@ class Federation:
     @property
     def best(self) -> FinishedRound:
         """The round with the best score (the latest of equals); the last one if none has any."""
-        return best_of(self.rounds, self.plan.task.metric)
+        return self._best if self._best.score is not None else self.rounds[-1]
 
     @property
     def result(self) -> FinishedRound:
@@ -386,6 +387,7 @@ class Federation:
         if outcome is not None:
             effects += evaluating.effects_of(outcome, frozenset(self.present))
             self.rounds[-1] = scored_round(self.rounds[-1], outcome[0])
+            self._best = best_of((self._best, self.rounds[-1]), self.plan.task.metric)
         reason = why_end(self.plan, self.rounds)
         if reason:
             return [*effects, *self._end(reason)]

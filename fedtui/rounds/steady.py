@@ -18,7 +18,7 @@ class Steady:
     def read(self, now: float) -> float:
         """The steady time of this reading."""
         self.lead_s = max(self.lead_s, self.last - now)
-        self.last = now + self.lead_s
+        self.last = max(self.last, now + self.lead_s)  # also where the sum is rounded
         return self.last
 
     def on_clock(self, steady: float | None) -> float | None:

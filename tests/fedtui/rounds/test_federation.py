@@ -1,0 +1,486 @@
+"""Rounds after rounds: who is waited for, what ends it, and nothing that anybody says breaks it."""
+
+import math
+
+import pytest
+from desk import Desk, make_plan, measured, name
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fedtui.rounds.federation import NUM_FAILURES_KEPT, Phase
+from fedtui.rounds.machine import (
+    AggregationFailed,
+    Discard,
+    Finished,
+    Joined,
+    Left,
+    Operator,
+    RefuseUpdate,
+    Said,
+    Tick,
+    UpdateArrived,
+    UpdateBroken,
+)
+from fedtui.rounds.plan import EvaluationSection, RoundsSection, SelectionSection, TaskSection
+from fedtui.rounds.records import FederationEnded, RoundFailed, RoundStarted
+from fedtui.wire.codec import decode, encode
+from fedtui.wire.messages import (
+    Away,
+    Control,
+    Ended,
+    Evaluate,
+    Leaving,
+    Result,
+    Scored,
+    UpdateHeader,
+    Waiting,
+)
+
+
+def rounds(desk: Desk, *scores: float | None) -> None:
+    """Run rounds with two nodes that end with these scores (None: nobody measures)."""
+    for score in scores:
+        sums = {} if score is None else measured(score * 1000 / 2, 1000 / 2)
+        desk.round(1, 2, sums=sums)
+
+
+def ending(desk: Desk) -> str | None:
+    return desk.federation.ended
+
+
+# ---- the ends
+
+
+def scoring(**budget: object) -> Desk:
+    desk = Desk(make_plan(rounds=RoundsSection(**{"maximum": 50} | budget)))
+    desk.join(1, 2)
+    return desk
+
+
+def test_target_ends_it() -> None:
+    desk = scoring(target=0.9)
+    rounds(desk, 0.5, 0.89)
+    assert ending(desk) is None
+    rounds(desk, 0.9)
+    assert ending(desk) == "target reached: accuracy 0.9000, wanted 0.9"
+    assert desk.of(Finished)
+    assert len(desk.sent(Ended)) == 2
+    assert desk.federation.deadline is None
+
+
+def test_maximum_ends_it_with_the_best_model() -> None:
+    desk = scoring(maximum=3)
+    rounds(desk, 0.5, 0.8, 0.6)
+    assert ending(desk) == "all 3 rounds done"
+    assert desk.federation.result.round == 2
+    assert isinstance(desk.records[-1], FederationEnded)
+    assert desk.records[-1].result_round == 2
+
+
+def test_patience_counts_ties_as_no_better() -> None:
+    desk = scoring(patience=2)
+    rounds(desk, 0.5, 0.5)
+    assert ending(desk) is None
+    rounds(desk, 0.5)
+    assert ending(desk) == "no better accuracy in 2 rounds"
+
+
+def test_patience_does_not_count_rounds_that_nobody_measured() -> None:
+    desk = scoring(patience=2)
+    rounds(desk, 0.5, None, None, None, 0.4)
+    assert ending(desk) is None
+    rounds(desk, 0.3)
+    assert ending(desk) is not None
+
+
+def test_seconds_end_it() -> None:
+    desk = scoring(seconds=10.0)
+    for _ in range(3):
+        assert ending(desk) is None
+        desk.accept(1, 2)
+        desk.now += 4.0
+        desk.deliver(1, 2)
+        desk.aggregated()
+        desk.evaluate(1, 2)
+    assert ending(desk) == "time budget of 10 s spent"
+
+
+def test_lower_is_better_for_losses() -> None:
+    plan = make_plan(
+        task=TaskSection(name="digits", metric="loss"), rounds=RoundsSection(target=0.2)
+    )
+    desk = Desk(plan)
+    desk.join(1, 2)
+    for loss in (0.5, 0.3, 0.4):
+        desk.round(1, 2, sums={"loss_sum": loss * 10, "examples": 10.0})
+    assert ending(desk) is None
+    assert desk.federation.best.round == 2
+    desk.round(1, 2, sums={"loss_sum": 2.0, "examples": 10.0})
+    assert ending(desk) is not None
+
+
+def test_the_latest_of_equal_scores_is_the_result() -> None:
+    desk = scoring(maximum=3)
+    rounds(desk, 0.7, 0.7, 0.1)
+    assert desk.federation.result.round == 2
+
+
+@pytest.mark.parametrize(
+    "sums",
+    [
+        {},
+        {"examples": 10.0},
+        measured(math.nan),
+        measured(11.0, 10.0),
+        measured(1.0, 0.5),
+        measured(1.0, math.inf),
+        {"loss_sum": math.nan, "correct": 1.0, "examples": 10.0},
+        {"loss_sum": 1e300, "correct": 1.0, "examples": 10.0},
+        measured(-1.0),
+    ],
+)
+def test_nonsense_sums_are_left_out_of_the_score(sums) -> None:
+    desk = scoring()
+    desk.accept(1, 2)
+    desk.deliver(1, 2)
+    desk.aggregated()
+    desk.evaluate(1, sums=sums)
+    desk.evaluate(2, sums=measured(4, 10))
+    assert desk.federation.rounds[-1].score == 0.4
+    assert desk.federation.rounds[-1].num_evaluators == 1
+
+
+@pytest.mark.parametrize("metric", ["rmse", "r2"])
+def test_regression_scores_that_are_no_number_are_no_score(metric) -> None:
+    desk = Desk(make_plan(task=TaskSection(name="tabular", metric=metric)))
+    desk.join(1, 2)
+    huge = {
+        "loss_sum": 1.0,
+        "squared_error": 0.0,
+        "target_sum": 1e99,
+        "target_squares": 0.0,
+        "examples": 10.0,
+    }
+    desk.round(1, 2, sums=huge)
+    score = desk.federation.rounds[-1].score
+    assert score is None or math.isfinite(score)
+    assert all(isinstance(m, Scored) for _, m in desk.sent(Scored))
+
+
+def test_training_sums_of_liars_do_not_reach_the_others() -> None:
+    desk = scoring()
+    desk.accept(1, 2)
+    lies = {f"x{i}": 1.0 for i in range(16)} | {"loss_sum": math.nan, "examples": 3.0}
+    desk.put(desk.opened(1, header=UpdateHeader(num_examples=3, sums=lies)))
+    desk.put(desk.arrived(1))
+    desk.deliver(2)
+    desk.aggregated()
+    results = desk.sent(Result)
+    assert len(results) == 2
+    for _, message in results:
+        assert message.sums == {"examples": 10.0, "loss_sum": 1.0}
+        decode(encode(message), Control)
+
+
+# ---- waiting
+
+
+def test_waiting_is_told_once_per_change_and_to_who_joins() -> None:
+    desk = Desk(make_plan(selection=SelectionSection(minimum=3)))
+    desk.join(1)
+    assert [(n, m.present, m.needed) for n, m in desk.sent(Waiting)] == [(name(1), 1, 3)]
+    desk.put(Tick(), after_s=1.0)
+    assert not desk.sent(Waiting)
+    desk.put(Joined(name(9), "observer"), after_s=1.0)
+    assert [n for n, _ in desk.sent(Waiting)] == [name(9)]
+    desk.put(Joined(name(2), "participant"), after_s=1.0)
+    assert {(n, m.present) for n, m in desk.sent(Waiting)} == {
+        (name(1), 2),
+        (name(2), 2),
+        (name(9), 2),
+    }
+    desk.put(Said(name(2), Away(away=True)), after_s=1.0)
+    assert {m.present for _, m in desk.sent(Waiting)} == {1}
+
+
+def test_a_thousand_nodes_joining_at_once_cost_few_messages() -> None:
+    desk = Desk(make_plan(rounds=RoundsSection(start_with=2000)))
+    told = 0
+    for number in range(1000):
+        desk.put(Joined(name(number), "participant"), after_s=0.001)
+        told += len(desk.sent(Waiting))
+    assert told < 10_000
+    due = desk.federation.deadline
+    assert due is not None
+    desk.put(Tick(), after_s=due - desk.now)
+    assert {m.present for _, m in desk.sent(Waiting)} == {1000}
+    assert desk.federation.deadline is None
+
+
+def test_start_with_holds_for_the_first_attempt_only() -> None:
+    desk = Desk(make_plan(rounds=RoundsSection(start_with=4)))
+    desk.join(1, 2, 3)
+    desk.put(Tick(), after_s=1e6)
+    assert desk.federation.phase is Phase.GATHERING
+    desk.join(4)
+    for number in (1, 2, 3):
+        desk.put(Left(name(number), for_good=True))
+    assert isinstance(desk.records[-1], RoundFailed)
+    desk.join(1)
+    assert desk.federation.phase is Phase.GATHERING
+    desk.put(Tick(), after_s=3.0)
+    assert desk.federation.phase is Phase.ROUND
+
+
+def test_after_a_restart_those_who_took_part_are_waited_for_a_while() -> None:
+    desk = Desk(make_plan(rounds=RoundsSection(start_with=3)))
+    desk.join(1, 2, 3)
+    desk.round(1, 2, 3)
+    desk.restart()
+    desk.join(1, 2)
+    assert desk.federation.phase is Phase.GATHERING
+    desk.put(Joined(name(3), "participant"), after_s=1.0)
+    assert desk.federation.phase is Phase.ROUND
+    desk.restart()
+    desk.join(1, 2)
+    desk.put(Tick(), after_s=3.0)
+    assert desk.federation.phase is Phase.ROUND
+
+
+def test_pauses_grow_with_failures_and_memory_does_not() -> None:
+    desk = Desk()
+    desk.join(1, 2)
+    pauses = []
+    for _ in range(1100):  # 2.0 ** 1024 is no float
+        if desk.federation.phase is Phase.GATHERING:
+            due = desk.federation.deadline
+            assert due is not None
+            pauses.append(due - desk.now)
+            desk.put(Tick(), after_s=due - desk.now)
+        desk.accept(1, 2)
+        desk.deliver(1, 2)
+        desk.put(AggregationFailed(1, desk.attempt.attempt, "disk full"))
+    assert pauses[:4] == pytest.approx([0.5, 1.0, 2.0, 4.0])
+    assert pauses[-1] == pytest.approx(30.0)
+    assert len(desk.federation.failures) == NUM_FAILURES_KEPT
+
+
+def test_selection_by_fraction_and_count() -> None:
+    for section, size in (
+        (SelectionSection(fraction=0.07, minimum=2), 7),
+        (SelectionSection(fraction=0.3, minimum=2), 30),
+        (SelectionSection(count=12, minimum=2), 12),
+        (SelectionSection(fraction=0.01, minimum=5), 5),
+    ):
+        desk = Desk(make_plan(selection=section, rounds=RoundsSection(start_with=100)))
+        desk.join(*range(100))
+        assert len(desk.attempt.members) == size
+
+
+# ---- the operator, in each phase
+
+
+def at(phase: str) -> Desk:
+    desk = Desk()
+    desk.join(1)
+    if phase == "gathering":
+        return desk
+    desk.join(2)
+    if phase == "inviting":
+        return desk
+    desk.accept(1, 2)
+    if phase == "collecting":
+        return desk
+    desk.deliver(1, 2)
+    if phase == "aggregating":
+        return desk
+    desk.aggregated()
+    return desk
+
+
+PHASES = ["gathering", "inviting", "collecting", "aggregating", "evaluating"]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_stop_in_each_phase(phase: str) -> None:
+    desk = at(phase)
+    under_way = phase in PHASES[1:4]
+    desk.put(Operator("stop", by="anna"))
+    assert desk.federation.ended == "ended by anna"
+    assert desk.of(Finished)
+    assert bool(desk.of(Discard)) == under_way
+    assert len(desk.sent(Ended)) == len(desk.federation.present)
+    records = len(desk.records)
+    for event in (Operator("stop"), Operator("pause"), Operator("resume"), Tick()):
+        desk.put(event)
+    assert len(desk.records) == records
+    desk.put(Joined(name(3), "participant"))
+    assert desk.sent(Ended)
+    desk.restart()
+    assert desk.federation.phase is Phase.ENDED
+    assert desk.federation.deadline is None
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_pause_in_each_phase_lets_the_round_end_first(phase: str) -> None:
+    desk = at(phase)
+    desk.put(Operator("pause"))
+    desk.put(Operator("pause"))
+    if phase == "inviting":
+        desk.accept(1, 2)
+    if phase in {"inviting", "collecting"}:
+        desk.deliver(1, 2)
+    if phase in {"inviting", "collecting", "aggregating"}:
+        desk.aggregated()
+    if phase != "gathering":
+        assert desk.federation.phase is Phase.EVALUATING
+        desk.evaluate(1, 2)
+    assert desk.federation.phase is Phase.PAUSED
+    desk.join(3)
+    assert [m.paused for _, m in desk.sent(Waiting)] == [True]
+    desk.restart()
+    assert desk.federation.phase is Phase.PAUSED
+    desk.join(1, 2, 3)
+    desk.put(Operator("resume"))
+    desk.put(Tick(), after_s=4.0)
+    assert desk.federation.phase is Phase.ROUND
+    assert not desk.put(Operator("resume"))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_restart_in_each_phase(phase: str) -> None:
+    desk = at(phase)
+    desk.restart()
+    expected = {"aggregating": Phase.ROUND, "evaluating": Phase.EVALUATING}
+    assert desk.federation.phase is expected.get(phase, Phase.GATHERING)
+    desk.join(1, 2)
+    if phase == "aggregating":
+        assert [c.node for c in desk.attempt.contributions.values()] == [name(1), name(2)]
+        desk.aggregated()
+    if phase in {"aggregating", "evaluating"}:
+        assert desk.federation.phase is Phase.EVALUATING
+        desk.evaluate(1, 2)
+    desk.put(Tick(), after_s=4.0)
+    assert desk.federation.phase is Phase.ROUND
+    started = [r for r in desk.records if isinstance(r, RoundStarted)]
+    assert (started[-1].round, started[-1].attempt) == {
+        "gathering": (1, 1),
+        "inviting": (1, 2),
+        "collecting": (1, 2),
+    }.get(phase, (2, 1))
+
+
+def test_a_model_that_nobody_measured_is_measured_after_a_restart() -> None:
+    desk = at("evaluating")
+    desk.restart()
+    desk.join(1)
+    assert [n for n, _ in desk.sent(Evaluate)] == [name(1)]
+    desk.evaluate(1)
+    desk.put(Tick(), after_s=3.0)  # n2 does not come back
+    assert desk.federation.rounds[-1].score == 0.5
+    assert desk.federation.rounds[-1].num_evaluators == 1
+
+
+# ---- messages out of turn
+
+
+@pytest.mark.parametrize("phase", ["gathering", "evaluating"])
+def test_S9_updates_outside_of_a_round_are_refused(phase: str) -> None:
+    desk = at("collecting")
+    opened, arrived = desk.opened(1), desk.arrived(1)
+    broken = UpdateBroken(name(1), 1, 1, 1, reason="NaN")
+    desk = at(phase)
+    for event in (opened, arrived, broken):
+        desk.put(event)
+        (refused,) = desk.of(RefuseUpdate)
+        assert refused.reason == "round 1 attempt 1 is over"
+
+
+def test_E2_leaving_counts_at_once_in_a_round_and_in_an_evaluation() -> None:
+    desk = at("collecting")
+    desk.put(Joined(name(3), "participant"))
+    desk.deliver(1)
+    desk.put(Said(name(2), Leaving()))
+    assert isinstance(desk.records[-1], RoundFailed)
+    desk = at("evaluating")
+    desk.evaluate(1)
+    desk.put(Said(name(2), Leaving()))
+    assert desk.federation.phase is not Phase.EVALUATING
+
+
+def test_an_evaluator_is_awaited_while_its_grace_lasts() -> None:
+    plan = make_plan(evaluation=EvaluationSection(with_evaluator=True))
+    desk = Desk(plan)
+    desk.join(1, 2)
+    desk.put(Joined(name(9), "evaluator"))
+    desk.accept(1, 2)
+    desk.deliver(1, 2)
+    desk.aggregated()
+    assert [n for n, _ in desk.sent(Evaluate)] == [name(9)]
+    desk.put(Left(name(9)))
+    desk.put(Joined(name(9), "evaluator"), after_s=1.0)
+    assert [n for n, _ in desk.sent(Evaluate)] == [name(9)]
+    desk.put(Left(name(9)))
+    desk.put(Tick(), after_s=2.9)
+    assert desk.federation.phase is Phase.EVALUATING
+    desk.put(Tick(), after_s=0.2)
+    assert desk.federation.phase is Phase.ROUND
+
+
+@pytest.mark.parametrize("step_s", [-3e8, 3e8])
+def test_R7_a_clock_that_steps_never_blocks_a_round(step_s: float) -> None:
+    desk = at("inviting")
+    desk.accept(1, 2)
+    desk.deliver(1)
+    desk.put(Tick(), after_s=step_s)
+    due = desk.federation.deadline
+    assert due is None or due - desk.now < 30
+    while desk.federation.attempt is None or desk.attempt.attempt == 1:
+        due = desk.federation.deadline
+        assert due is not None
+        desk.put(Tick(), after_s=max(0.0, due - desk.now))
+    assert len([r for r in desk.records if isinstance(r, RoundFailed)]) == 1
+
+
+# ---- anything at all
+
+any_float = st.floats(allow_nan=True, allow_infinity=True)
+any_sums = st.dictionaries(
+    st.sampled_from(["loss_sum", "correct", "examples", "squared_error", "target_sum", "y"]),
+    any_float | st.floats(0, 100) | st.integers(0, 10).map(float),
+    max_size=6,
+)
+
+
+@given(
+    metric=st.sampled_from(["accuracy", "loss", "rmse", "r2"]),
+    training=st.lists(any_sums, min_size=3, max_size=3),
+    measured_=st.lists(any_sums, min_size=3, max_size=3),
+    examples=st.lists(st.integers(1, 2**40), min_size=3, max_size=3),
+)
+def test_no_sums_ever_raise_and_all_answers_can_be_read(
+    metric, training, measured_, examples
+) -> None:
+    desk = Desk(make_plan(task=TaskSection(name="x", metric=metric)))
+    desk.join(1, 2, 3)
+    if len(desk.attempt.members) < 3:
+        desk.accept(1, 2)
+    for number in (1, 2):
+        desk.accept(number)
+        header = UpdateHeader(num_examples=examples[number], sums=training[number])
+        desk.put(desk.opened(number, header=header))
+        desk.put(desk.arrived(number))
+    desk.aggregated()
+    sent = list(desk.sent(object))
+    for number in (1, 2):
+        desk.evaluate(number, sums=measured_[number])
+        sent += desk.sent(object)
+    for _, message in sent:
+        assert decode(encode(message), Control) == message
+    desk.restart()
+
+
+def test_what_arrives_for_nobody_is_refused() -> None:
+    desk = at("collecting")
+    desk.put(UpdateArrived(name(7), 3, 1, 1, bytes(32)))
+    assert desk.of(RefuseUpdate)

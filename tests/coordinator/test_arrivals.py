@@ -1,0 +1,262 @@
+"""Updates on their way in: resume, repeats, lies about digests, full disks."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from a_coordinator import MANIFEST, D, until
+
+from coordinator.arrivals import MAX_DAMAGED, Arrivals, Doors
+from coordinator.files import StoreFatal, StoreUnavailable
+from coordinator.metrics import Metrics
+from coordinator.spool import Spool, Upload
+from fedtui.errors import CloseCode
+from fedtui.rounds.machine import (
+    AcceptUpdate,
+    Acknowledge,
+    CoordinatorEvent,
+    RefuseUpdate,
+    UpdateArrived,
+    UpdateBroken,
+    UpdateOpened,
+)
+from fedtui.wire.bulk import Sink
+from fedtui.wire.messages import Open, UpdateHeader
+
+NODE = b"n" * 32
+GOOD = np.ones(D, "<f4").tobytes()
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=32).digest()
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@dataclass(eq=False)
+class FakeLink:
+    """The calls that arrivals make on a session."""
+
+    node_id: bytes = NODE
+    accepted: list[tuple[int, int]] = field(default_factory=list)
+    refused: list[tuple[int, CloseCode, str]] = field(default_factory=list)
+    receipts: list[tuple[int, bytes]] = field(default_factory=list)
+    closed: list[CloseCode] = field(default_factory=list)
+    sink: Sink | None = None
+
+    def accept(self, stream: int, sink: Sink, *, offset: int = 0) -> bool:
+        self.accepted.append((stream, offset))
+        self.sink = sink
+        return True
+
+    def refuse(self, stream: int, code: CloseCode, *, text: str) -> bool:
+        self.refused.append((stream, code, text))
+        return True
+
+    def receipt(self, stream: int, digest: bytes) -> bool:
+        self.receipts.append((stream, digest))
+        return True
+
+    def close(
+        self, code: CloseCode, text: str, *, retryable: bool = False, retry_after_s: float = 0.0
+    ) -> None:
+        assert retryable
+        self.closed.append(code)
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.events: list[CoordinatorEvent] = []
+        self.fatal: list[Exception] = []
+        self.spool = Spool(folder, quota_bytes=10 * 4 * D)
+        doors = Doors(self.events.append, self.fatal.append)
+        self.arrivals = Arrivals(self.spool, MANIFEST, Metrics(), doors)
+
+    def open(self, link: FakeLink, stream: int, data: bytes = GOOD, claim: bytes = b"") -> None:
+        opening = Open(
+            stream=stream,
+            kind="update",
+            num_bytes=len(data),
+            digest=claim or digest(data),
+            round=1,
+            attempt=1,
+            update=UpdateHeader(num_examples=3, sums={}),
+        )
+        self.arrivals.opened(link, opening)  # type: ignore[arg-type]  # what it uses of a link
+        event = self.events.pop()
+        assert isinstance(event, UpdateOpened)
+        self.arrivals.accept(
+            AcceptUpdate(link.node_id, stream, 1, 1, len(data), claim or digest(data))
+        )
+
+    async def send(self, link: FakeLink, stream: int, data: bytes = GOOD) -> None:
+        await until(lambda: bool(link.accepted) and link.accepted[-1][0] == stream)
+        assert link.sink is not None
+        link.sink.write(memoryview(data))
+        self.arrivals.complete(link, stream)  # type: ignore[arg-type]  # as above
+
+    async def heard(self) -> CoordinatorEvent:
+        await until(lambda: bool(self.events))
+        return self.events.pop()
+
+
+async def test_an_update_arrives_and_is_acknowledged_once(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 7)
+    await bench.send(link, 7)
+    assert await bench.heard() == UpdateArrived(NODE, 7, 1, 1, digest(GOOD))
+    assert link.receipts == []
+    for _ in range(2):
+        bench.arrivals.acknowledge(Acknowledge(NODE, 7, digest(GOOD)))
+    assert link.receipts == [(7, digest(GOOD))]
+    await bench.arrivals.finish()
+
+
+async def test_S9_a_repeated_update_gets_the_same_receipt_without_its_bytes(
+    tmp_path: Path,
+) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.arrivals.opened(
+        link,  # type: ignore[arg-type]  # what it uses of a link
+        Open(
+            stream=9,
+            kind="update",
+            num_bytes=len(GOOD),
+            digest=digest(GOOD),
+            update=UpdateHeader(num_examples=1, sums={}),
+        ),
+    )
+    bench.arrivals.acknowledge(Acknowledge(NODE, 9, digest(GOOD)))
+    assert link.accepted == [(9, len(GOOD))]
+    assert link.receipts == [(9, digest(GOOD))]
+    await bench.arrivals.finish()
+
+
+async def test_R10_an_upload_goes_on_where_the_last_session_stopped(tmp_path: Path) -> None:
+    bench, first, second = Bench(tmp_path), FakeLink(), FakeLink()
+    bench.open(first, 1)
+    await until(lambda: bool(first.accepted))
+    assert first.sink is not None
+    first.sink.write(memoryview(GOOD[:1000]))
+    bench.arrivals.closed(first)  # type: ignore[arg-type]  # as above
+    bench.open(second, 1)
+    await until(lambda: bool(second.accepted))
+    assert second.accepted == [(1, 1000)]
+    await bench.send(second, 1, GOOD[1000:])
+    assert isinstance(await bench.heard(), UpdateArrived)
+    await bench.arrivals.finish()
+
+
+async def test_A1_what_is_not_finite_is_broken(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bad = np.ones(D, "<f4")
+    bad[3] = np.inf
+    bench.open(link, 1, bad.tobytes())
+    await bench.send(link, 1, bad.tobytes())
+    event = await bench.heard()
+    assert isinstance(event, UpdateBroken)
+    assert "tensor 'w' holds inf" in event.reason
+    await bench.arrivals.finish()
+
+
+async def test_A2_a_wrong_digest_is_tried_again_and_then_broken(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for _ in range(MAX_DAMAGED - 1):
+        link = FakeLink()
+        bench.open(link, 1, claim=b"d" * 32)
+        await bench.send(link, 1)
+        await until(lambda found=link: bool(found.closed))  # type: ignore[misc]
+        assert link.closed == [CloseCode.OVERLOADED]
+    link = FakeLink()
+    bench.open(link, 1, claim=b"d" * 32)
+    await until(lambda: bool(link.accepted))
+    assert link.accepted == [(1, 0)]
+    await bench.send(link, 1)
+    event = await bench.heard()
+    assert isinstance(event, UpdateBroken)
+    assert names(tmp_path) == []
+    await bench.arrivals.finish()
+
+
+async def test_L5_a_full_disk_ends_the_session_and_keeps_the_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 1)
+    await until(lambda: bool(link.accepted))
+
+    def full(*_: object) -> None:
+        raise StoreUnavailable("no space left on device")
+
+    assert link.sink is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(Upload, "write", full)
+        link.sink.write(memoryview(GOOD))
+        link.sink.write(memoryview(GOOD))
+    await until(lambda: bool(link.closed))
+    assert (link.closed, bench.events, bench.fatal) == ([CloseCode.OVERLOADED], [], [])
+    await bench.arrivals.finish()
+
+
+async def test_a_failing_disk_is_told_to_the_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 1)
+    await until(lambda: bool(link.accepted))
+
+    def failing(*_: object) -> None:
+        raise StoreFatal("sync failed")
+
+    monkeypatch.setattr(Upload, "finish", failing)
+    await bench.send(link, 1)
+    await until(lambda: bool(bench.fatal))
+    assert bench.events == []
+    await bench.arrivals.finish()
+
+
+async def test_the_quota_sends_away_and_refuses_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.spool._quota = 100
+    link = FakeLink()
+    bench.open(link, 1)
+    await until(lambda: bool(link.closed))
+    assert link.refused == []
+    await bench.arrivals.finish()
+
+
+async def test_nodes_send_updates_only(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.arrivals.opened(
+        link,  # type: ignore[arg-type]  # as above
+        Open(stream=1, kind="model", num_bytes=4, digest=b"d" * 32),
+    )
+    assert bench.events == []
+    assert link.refused[0][:2] == (1, CloseCode.PROTOCOL)
+    await bench.arrivals.finish()
+
+
+async def test_a_refusal_reaches_the_stream_with_its_code(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 4)
+    bench.arrivals.refuse(RefuseUpdate(NODE, 4, 4006, "too late"))
+    assert link.refused == [(4, CloseCode.LIMIT, "too late")]
+    await bench.arrivals.finish()
+
+
+async def test_I9_what_an_attempt_leaves_goes_and_the_next_one_stays(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 1)
+    await bench.send(link, 1)
+    await bench.heard()
+    later = FakeLink(node_id=b"m" * 32)
+    bench.arrivals.discard(1, 1)
+    bench.open(later, 1)  # begun right after: never swept with the old attempt
+    await until(lambda: bool(later.accepted))
+    bench.arrivals.discard(2, 9)
+    await bench.arrivals.finish()
+    assert [name.split("-")[2] for name in names(tmp_path)] == [(b"m" * 32).hex()]

@@ -1,0 +1,194 @@
+"""Admission and dispatch over the real channel: what a node may say, and what happens then."""
+
+from pathlib import Path
+
+import pytest
+from a_coordinator import D, ThinNode, invite, make, serving, thin_nodes, until
+
+from coordinator import gatekeeper as gatekeeper_module
+from coordinator.files import StoreUnavailable
+from coordinator.server import Rejected
+from fedtui.crypto.keys import Identity, fingerprint
+from fedtui.errors import CloseCode
+from fedtui.rounds.enrolment import Certificate, verify
+from fedtui.rounds.machine import Operator, Said
+from fedtui.wire.codec import canonical
+from fedtui.wire.messages import (
+    Accepting,
+    Away,
+    ClientHello,
+    Enrolled,
+    Fetch,
+    Leaving,
+    Offer,
+    Rotated,
+    RotateKey,
+    Welcome,
+)
+from fedtui.wire.rotation import rotate
+
+
+async def test_the_certificate_verifies_for_exactly_this_node(tmp_path: Path) -> None:
+    node = ThinNode(1)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, node):
+        await until(lambda: node.enrolled)
+        enrolled = next(m for m in node.heard if isinstance(m, Enrolled))
+        welcome = next(m for m in node.heard if isinstance(m, Welcome))
+        certificate = Certificate(
+            welcome.federation_id, node.identity.public, "participant", enrolled.not_before
+        )
+        assert verify(service._identity.public, certificate, enrolled.signature)
+
+
+async def test_E1_the_role_is_that_of_the_invite(tmp_path: Path) -> None:
+    node = ThinNode(1, role="participant")
+    async with serving(make(tmp_path / "f")) as service:
+        await node.start(service, await invite(service, role="observer"))
+        await until(lambda: node.enrolled)
+        assert service.federation.present[node.identity.id].role == "observer"
+        await node.stop()
+
+
+async def test_what_a_role_may_not_say_is_dropped(tmp_path: Path) -> None:
+    evaluator, other = ThinNode(1, role="evaluator"), ThinNode(2)
+    layout = make(tmp_path / "f", minimum=1, rounds=10_000)
+    async with serving(layout) as service, thin_nodes(service, evaluator, other):
+        await until(lambda: any(isinstance(m, Offer) for m in other.heard))
+        assert evaluator.link is not None
+        said: list[object] = []
+        service.gatekeeper._put = said.append
+        offer = next(m for m in other.heard if isinstance(m, Offer))
+        evaluator.link.send(
+            Accepting(incarnation=offer.incarnation, round=offer.round, attempt=offer.attempt)
+        )
+        evaluator.link.send(Away(away=True))
+        await until(lambda: bool(said_by(evaluator, said)))
+        assert said_by(evaluator, said) == [Away(away=True)]
+
+
+def said_by(node: ThinNode, events: list[object]) -> list[object]:
+    return [e.message for e in events if isinstance(e, Said) and e.node == node.identity.id]
+
+
+async def test_only_models_of_now_can_be_fetched(tmp_path: Path) -> None:
+    node = ThinNode(1)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, node):
+        await until(lambda: node.enrolled)
+        assert node.link is not None
+        digest = service.federation.model.digest
+        node.link.send(Fetch(kind="model", digest=b"x" * 32))
+        node.link.send(Fetch(kind="model", digest=digest))
+        node.link.send(Fetch(kind="model", digest=digest))
+        await until(lambda: digest in node.models)
+        assert set(node.models) == {digest}
+        assert len(node.models[digest]) == 4 * D
+
+
+async def test_leaving_ends_the_enrolment(tmp_path: Path) -> None:
+    node = ThinNode(1)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, node):
+        await until(lambda: node.enrolled)
+        assert node.link is not None
+        node.link.send(Leaving(reason="done"))
+        await until(lambda: node.identity.id not in service.federation.present)
+        member = service.store.roster.get(node.identity.id)
+        assert member is not None
+        assert member.state == "left"
+
+
+async def test_a_key_rotation_moves_the_enrolment(tmp_path: Path) -> None:
+    node = ThinNode(1)
+    fresh = Identity.from_seed(b"z" * 32)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, node):
+        await until(lambda: node.enrolled)
+        assert node.link is not None
+        statement = canonical(rotate(node.identity, fresh, seq=1))
+        node.link.send(RotateKey(statement=statement))
+        await until(lambda: any(isinstance(m, Rotated) for m in node.heard))
+        roster = service.store.roster
+        states = {key: roster.members[key].state for key in (node.identity.id, fresh.id)}
+        assert states == {node.identity.id: "rotated", fresh.id: "enrolled"}
+
+
+async def test_a_forged_rotation_ends_the_session(tmp_path: Path) -> None:
+    node = ThinNode(1)
+    stranger = Identity.from_seed(b"y" * 32)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, node):
+        await until(lambda: node.enrolled)
+        assert node.link is not None
+        statement = canonical(rotate(stranger, Identity.from_seed(b"z" * 32), seq=1))
+        node.link.send(RotateKey(statement=statement))
+        await until(lambda: bool(node.drops))
+        assert node.drops[0].code == CloseCode.PROTOCOL
+        member = service.store.roster.get(node.identity.id)
+        assert member is not None
+        assert member.state == "enrolled"
+
+
+async def test_open_enrolment_and_allowlist(tmp_path: Path) -> None:
+    layout = make(tmp_path / "f")
+    known, unknown = ThinNode(1), ThinNode(2)
+    (layout.root / "friends.txt").write_text(f"# friends\n{fingerprint(known.identity.id)}\n")
+    text = layout.config.read_text()
+    text = text.replace("# open = false", "open = true")
+    layout.config.write_text(text.replace('# allowlist = ""', 'allowlist = "friends.txt"'))
+    async with serving(layout) as service:
+        try:
+            for node in (known, unknown):
+                await node.start(service)
+            await until(lambda: known.enrolled and service.gatekeeper.num_pending == 1)
+            assert not unknown.enrolled
+        finally:
+            await known.stop()
+            await unknown.stop()
+
+
+async def test_nobody_waits_for_approval_for_ever(tmp_path: Path) -> None:
+    layout = make(tmp_path / "f")
+    text = layout.config.read_text().replace("# pending_s = 3600.0", "pending_s = 0.05")
+    layout.config.write_text(text)
+    node = ThinNode(1)
+    async with serving(layout) as service:
+        await node.start(service, await invite(service, auto=False))
+        assert node.run is not None
+        assert (await node.run).code == CloseCode.PENDING_TIMEOUT
+
+
+async def test_L5_a_full_disk_sends_newcomers_away_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(make(tmp_path / "f")) as service:
+
+        async def full(*_: object, **__: object) -> None:
+            raise StoreUnavailable("no space")
+
+        monkeypatch.setattr(service.store, "enrol", full)
+        hello = ClientHello(
+            version_min=1,
+            version_max=1,
+            ed25519=b"e" * 32,
+            label="x",
+            role="participant",
+            invite={"invite_id": b"i" * 8, "secret": b"s" * 16},  # type: ignore[arg-type]
+        )
+        monkeypatch.setattr(
+            gatekeeper_module, "_enrolment", lambda *_: None
+        )  # what would be stored does not matter here
+        with pytest.raises(Rejected) as caught:
+            await service.gatekeeper.admit(
+                Identity.from_seed(b"q" * 32).public, hello, "192.0.2.1"
+            )
+        assert caught.value.code is CloseCode.OVERLOADED
+        assert caught.value.retryable
+
+
+async def test_bytes_of_sessions_that_are_over_still_count(tmp_path: Path) -> None:
+    node = ThinNode(1)
+    async with serving(make(tmp_path / "f")) as service:
+        async with thin_nodes(service, node):
+            await until(lambda: node.enrolled)
+        await until(lambda: not service.gatekeeper.visits)
+        up, down = service.gatekeeper.traffic()
+        assert up > 500
+        assert down > 500
+        service.driver.put(Operator("pause"))

@@ -157,16 +157,22 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
-def open_database(path: Path | None, *, unclean: bool) -> Engine:
-    """An engine with the one read-write connection, schema up to date, contents checked.
-
-    Raises:
-        StoreUnavailable, StoreFatal: the disk does not allow it, or the file is damaged.
-    """
+def connect(path: Path | None) -> Engine:
+    """An engine with the one read-write connection, whatever the file holds; in memory without."""
     if path is not None:
         DISK.close(DISK.append(path))  # made here, so that it and its WAL are 0600
     engine = create_engine("sqlite://", creator=lambda: _connect(path), poolclass=StaticPool)
     event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def open_database(path: Path | None, *, unclean: bool) -> Engine:
+    """`connect`, then bring the schema up to date; check the contents after an `unclean` stop.
+
+    Raises:
+        StoreUnavailable, StoreFatal: the disk does not allow it, or the file is damaged.
+    """
+    engine = connect(path)
     try:
         with meant():
             if unclean:

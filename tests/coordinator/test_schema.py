@@ -1,7 +1,5 @@
 import asyncio
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,13 +9,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from next_step import FIXTURES, NEW, OLD, TARGET, load, next_step, shape
 from sqlalchemy import Engine, inspect, text
 
 from coordinator import schema
 from coordinator.database import DATABASE, MIGRATIONS, open_database, revision, upgrade
 from coordinator.store import Store
-
-FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.sql"))
 
 
 def scripts() -> ScriptDirectory:
@@ -25,14 +22,6 @@ def scripts() -> ScriptDirectory:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     return ScriptDirectory.from_config(config)
-
-
-def load(path: Path, directory: Path) -> Path:
-    """A database as an older fedtui left it."""
-    target = directory / DATABASE
-    with closing(sqlite3.connect(target)) as connection:
-        connection.executescript(path.read_text())
-    return target
 
 
 @pytest.fixture
@@ -81,54 +70,14 @@ def test_R14_every_historical_database_opens_with_all_it_knew(path: Path, tmp_pa
     store.close()
 
 
-STEP = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-
-
-def upgrade() -> None:
-    with op.batch_alter_table("nodes") as batch:
-        batch.add_column(sa.Column("extra", sa.Text(), server_default="new"))
-        batch.alter_column("label", new_column_name="called")
-    op.execute("UPDATE meta SET incarnation = incarnation + 100")
-    {fail}
-"""
-
-
-def next_step(directory: Path, *, fail: str = "") -> Path:
-    """The project's migrations and one more, which rebuilds a table and changes rows."""
-    folder = directory / "migrations"
-    (folder / "versions").mkdir(parents=True)
-    for path in MIGRATIONS.rglob("*.py"):
-        (folder / path.relative_to(MIGRATIONS)).write_text(path.read_text())
-    (folder / "versions" / "0002_next.py").write_text(STEP.format(fail=fail))
-    return folder
-
-
-def shape(path: Path) -> tuple[object, ...]:
-    with closing(sqlite3.connect(path)) as connection:
-        columns = [row[1] for row in connection.execute("PRAGMA table_info(nodes)")]
-        rows = connection.execute("SELECT count(*) FROM nodes").fetchone()[0]
-        number = connection.execute("SELECT incarnation FROM meta").fetchone()[0]
-        version = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
-        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-    return ("extra" in columns, "called" in columns, number >= 100, version, rows)
-
-
-OLD, NEW = (False, False, False, "0001", 4), (True, True, True, "0002", 4)
-
-
 def test_R14_an_upgrade_is_all_and_leaves_a_copy_of_the_old(tmp_path: Path) -> None:
     path = load(FIXTURES[0], tmp_path)
     engine = open_database(path, unclean=False)
-    upgrade(engine, path, scripts=next_step(tmp_path), target="0002")
-    assert revision(engine) == "0002"
+    upgrade(engine, path, scripts=next_step(tmp_path), target=TARGET)
+    assert revision(engine) == TARGET
     engine.dispose()
     assert shape(path) == NEW
-    assert shape(path.with_name(f"{DATABASE}.before-0002")) == OLD
+    assert shape(path.with_name(f"{DATABASE}.before-{TARGET}")) == OLD
 
 
 def test_R14_an_upgrade_that_fails_at_its_end_is_nothing(tmp_path: Path) -> None:
@@ -136,7 +85,7 @@ def test_R14_an_upgrade_that_fails_at_its_end_is_nothing(tmp_path: Path) -> None
     engine = open_database(path, unclean=False)
     scripts_ = next_step(tmp_path, fail="raise RuntimeError('in the middle')")
     with pytest.raises(RuntimeError, match="in the middle"):
-        upgrade(engine, path, scripts=scripts_, target="0002")
+        upgrade(engine, path, scripts=scripts_, target=TARGET)
     engine.dispose()
     assert shape(path) == OLD
 

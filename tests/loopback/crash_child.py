@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from coordinator import database
 from coordinator.checkpoints import Checkpoint, CheckpointWriter, open_checkpoint, sweep
 from coordinator.files import StoreError
 from coordinator.spool import Promise, Spool
@@ -222,17 +223,31 @@ def live(state: Path, num_rounds: float = 2, *, abreast: bool = True) -> int:
     return 0
 
 
+def migrate(state: Path) -> int:
+    """Upgrade a database that is there already; returns the exit status."""
+    path = state / database.DATABASE
+    engine = database.connect(path)
+    database.check(engine)
+    database.upgrade(engine, path, scripts=state / "migrations", target="0002")
+    engine.dispose()
+    return 0
+
+
 def serve() -> None:
-    """Fork a child per line `STATE ROUNDS ABREAST` on stdin; it stops until it is continued.
+    """Fork a child per line on stdin: `live STATE ROUNDS ABREAST`, or `migrate STATE`.
+
+    It stops itself until it is continued, so that it can be traced from its first call on.
 
     Answers `pid N`, and `status S` when it is over. Forking spares every child the imports.
     """
     for line in sys.stdin:
-        state, num_rounds, abreast = line.split()
+        what, state, *more = line.split()
         pid = os.fork()
         if pid == 0:
             os.kill(os.getpid(), signal.SIGSTOP)
-            os._exit(live(Path(state), float(num_rounds), abreast=abreast == "True"))
+            if what == "migrate":
+                os._exit(migrate(Path(state)))
+            os._exit(live(Path(state), float(more[0]), abreast=more[1] == "True"))
         os.waitpid(pid, os.WUNTRACED)
         sys.stdout.write(f"pid {pid}\n")
         sys.stdout.flush()

@@ -19,13 +19,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coordinator.database import DATABASE
 from coordinator.store import Store
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE))
+sys.path += [str(HERE), str(HERE.parent / "coordinator")]
 
-import crash_child  # noqa: E402  found beside this file only after the line above
+import crash_child  # noqa: E402  found only after the line above
 import crash_verify  # noqa: E402  as above
+import next_step  # noqa: E402  as above
 
 STRACE = shutil.which("strace")
 CALLS = ("pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "ftruncate")
@@ -54,10 +56,10 @@ class Nursery:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def start(self, state: Path, num_rounds: float = 2, *, abreast: bool = True) -> int:
-        """A stopped child; returns its pid."""
+    def start(self, *words: object) -> int:
+        """A stopped child that will do what crash_child.serve says; returns its pid."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{state} {num_rounds} {abreast}\n")
+        self._process.stdin.write(" ".join(map(str, words)) + "\n")
         self._process.stdin.flush()
         return self._answer("pid")
 
@@ -86,11 +88,9 @@ def nursery() -> Iterator[Nursery]:
     nursery.close()
 
 
-def traced(nursery: Nursery, state: Path, *, calls: str, inject: str, log: Path) -> int:
-    """Run a child under strace with one injection; returns how it ended."""
+def traced(nursery: Nursery, pid: int, *, calls: str, inject: str, log: Path) -> int:
+    """Let a stopped child go on under strace with one injection; returns how it ended."""
     assert STRACE is not None
-    # Abreast, an acknowledgement may lawfully follow the failure of a later transaction.
-    pid = nursery.start(state, abreast="error" not in inject)
     command = [STRACE, "-f", "-y", "-qq", "-p", str(pid), "-o", str(log)]
     tracer = subprocess.Popen([*command, "-e", f"trace={calls}", "-e", f"inject={inject}"])
     while not re.search(r"TracerPid:\s*[1-9]", Path(f"/proc/{pid}/status").read_text()):
@@ -117,7 +117,9 @@ def points(nursery: Nursery, fresh: Path, call: str, effect: str) -> Iterator[tu
         shutil.copytree(fresh, state)
         inject = f"{call}:{effect}".format(k=k)
         calls = ",".join({call, "write"})
-        status = traced(nursery, state, calls=calls, inject=inject, log=log)
+        # Abreast, an acknowledgement may lawfully follow the failure of a later transaction.
+        pid = nursery.start("live", state, 2, "error" not in effect)
+        status = traced(nursery, pid, calls=calls, inject=inject, log=log)
         if status == 0:
             return
         expected = -signal.SIGKILL if "signal" in effect else STOPPED
@@ -184,7 +186,7 @@ def test_L5_work_goes_on_when_there_is_room_again(nursery: Nursery, tmp_path: Pa
 
 
 def run(nursery: Nursery, state: Path, num_rounds: float) -> int:
-    os.kill(nursery.start(state, num_rounds), signal.SIGCONT)
+    os.kill(nursery.start("live", state, num_rounds, True), signal.SIGCONT)
     return nursery.status()
 
 
@@ -198,7 +200,7 @@ def test_R5_nothing_is_lost_by_150_random_kills(nursery: Nursery, fresh: Path) -
     rng = np.random.default_rng(int(os.environ.get("FEDTUI_SEED", "5")))
     checked = 0
     for kill in range(150):
-        pid = nursery.start(fresh, num_rounds=float("inf"))
+        pid = nursery.start("live", fresh, "inf", True)
         os.kill(pid, signal.SIGCONT)
         enough = checked + rng.integers(0, 20)
         while num_acks(fresh) < enough:
@@ -210,3 +212,44 @@ def test_R5_nothing_is_lost_by_150_random_kills(nursery: Nursery, fresh: Path) -
         checked = num_acks(fresh)
     assert checked > 150
     assert crash_verify.lost(fresh) == []
+
+
+@needs_strace
+@pytest.mark.parametrize("fixture", next_step.FIXTURES, ids=lambda path: path.stem)
+def test_R14_a_migration_killed_at_any_call_is_all_or_nothing(
+    nursery: Nursery, tmp_path: Path, fixture: Path
+) -> None:
+    old, state, log = tmp_path / "old", tmp_path / "state", tmp_path / "log"
+    old.mkdir()
+    next_step.load(fixture, old)
+    next_step.next_step(old)
+    seen = []
+    for call in (c for c in CALLS if c != "write"):
+        for k in range(1, MOST_POINTS):
+            shutil.rmtree(state, ignore_errors=True)
+            shutil.copytree(old, state)
+            inject = f"{call}:signal=KILL:when={k}"
+            pid = nursery.start("migrate", state)
+            if traced(nursery, pid, calls=call, inject=inject, log=log) == 0:
+                break
+            seen.append(next_step.shape(state / DATABASE))
+            assert crash_child.migrate(state) == 0
+            assert next_step.shape(state / DATABASE) == next_step.NEW, f"after {call} {k}"
+    assert set(seen) == {next_step.OLD, next_step.NEW}
+    assert len(seen) >= 20
+
+
+@needs_strace
+def test_R14_a_first_start_that_is_killed_is_followed_by_a_good_one(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    state, log = tmp_path / "state", tmp_path / "log"
+    for call in ("pwrite64", "fdatasync", "fsync", "ftruncate"):
+        for k in range(1, 6 if call == "pwrite64" else 4):
+            shutil.rmtree(state, ignore_errors=True)
+            state.mkdir()
+            pid = nursery.start("live", state, 2, True)
+            inject = f"{call}:signal=KILL:when={k}"
+            assert traced(nursery, pid, calls=call, inject=inject, log=log) == -signal.SIGKILL
+            assert crash_verify.lost(state) == []
+            assert crash_verify.ends_well(state) == []

@@ -1,0 +1,1 @@
+"""The conversation: machines that turn events and time into effects."""

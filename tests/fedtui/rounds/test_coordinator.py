@@ -1,7 +1,7 @@
 """One attempt: who says what when, double, late, from elsewhere."""
 
 import pytest
-from desk import NUM_BYTES, Desk, name
+from desk import NUM_BYTES, Desk, make_plan, name
 
 from fedtui.errors import LocalProtocolError
 from fedtui.rounds.coordinator import Phase, RoundCoordinator, Standing
@@ -19,6 +19,7 @@ from fedtui.rounds.machine import (
     Tick,
     UpdateBroken,
 )
+from fedtui.rounds.plan import RoundsSection, WeightsSection
 from fedtui.rounds.records import RoundFailed, UpdateReceived
 from fedtui.wire.codec import decode, encode
 from fedtui.wire.messages import Abort, Accepting, Control, Declining, Offer, UpdateHeader
@@ -27,10 +28,6 @@ from fedtui.wire.messages import Abort, Accepting, Control, Declining, Offer, Up
 @pytest.fixture
 def desk() -> Desk:
     """Four nodes, offered round 1."""
-    from desk import make_plan
-
-    from fedtui.rounds.plan import RoundsSection
-
     desk = Desk(make_plan(rounds=RoundsSection(start_with=4, maximum=9)))
     desk.join(1, 2, 3, 4)
     assert len(desk.sent(Offer)) == 4
@@ -220,10 +217,6 @@ def test_aggregated_twice_or_for_another_attempt_counts_once(desk: Desk) -> None
 
 @pytest.mark.parametrize("by", ["examples", "equal"])
 def test_weights(by) -> None:
-    from desk import make_plan
-
-    from fedtui.rounds.plan import WeightsSection
-
     desk = Desk(make_plan(weights=WeightsSection(by=by, cap=50 if by == "examples" else None)))
     desk.join(1, 2)
     desk.accept(1, 2)

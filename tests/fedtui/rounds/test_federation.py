@@ -1,4 +1,4 @@
-"""Rounds after rounds: who is waited for, what ends it, and nothing that anybody says breaks it."""
+"""Rounds after rounds: who is waited for, what ends it; nothing that anybody says breaks it."""
 
 import math
 

@@ -196,13 +196,11 @@ async def _print_log(home: Profile, limit: int, *, as_json: bool) -> None:
         lines = await ControlClient(home.socket()).log(limit)
         _print(lines, "", as_json=True)
         return
-    try:
-        text = home.log.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        lines = await ControlClient(home.socket()).log(limit)
-        typer.echo(printing.log_text(lines))
-        return
-    typer.echo("\n".join(text.splitlines()[-limit:]))
+    lines_said: list[str] = []
+    for path in (home.log.with_suffix(".log.1"), home.log):
+        if path.exists():
+            lines_said += path.read_text(encoding="utf-8", errors="replace").splitlines()
+    typer.echo("\n".join(lines_said[-limit:]) or "nothing was logged yet")
 
 
 def _print(

@@ -1,0 +1,72 @@
+"""What people read: all that matters is in it, and nothing breaks on an empty or a full status."""
+
+import msgspec
+from fake_node import PLAN
+
+from fedtui import status
+from fedtui.status import NodeStatus
+from node import printing
+
+LINE = status.LedgerLine(
+    at=0.0, round=3, attempt=2, what="update", num_bytes=1234, form="visible", receiver="AAAA"
+)
+FULL = NodeStatus(
+    label="alder",
+    state="training",
+    sentence="training for round 3",
+    coordinator=status.Coordinator(
+        label="clinics", address="c:1", fingerprint="BBBB", pinned_at=1.0
+    ),
+    plan=PLAN,
+    consented=True,
+    round=status.Round(number=3, attempt=2, phase="train"),
+    training=status.Training(fraction=0.25),
+    scores=(status.Score(round=2, metric="accuracy", score=0.5, num_examples=9, num_nodes=2),),
+    traffic=status.Traffic(up=1_500_000, round_trip_s=0.012),
+    ledger=(LINE,),
+    problem=status.Problem(text="slow", remedy="wait"),
+)
+
+
+def test_an_empty_status_can_be_read() -> None:
+    text = printing.status_text(NodeStatus())
+    assert "IDLE" in text.splitlines()[0]
+    assert "nothing yet" in text
+
+
+def test_a_full_status_answers_first() -> None:
+    text = printing.status_text(FULL)
+    assert text.splitlines()[0].split() == ["state", "TRAINING:", "training", "for", "round", "3"]
+    for words in ("slow", "wait", "BBBB", "25%", "0.5000", "1.5 MB", "12 ms", "1,234 bytes"):
+        assert words in text
+
+
+def test_a_plan_that_is_not_agreed_to_says_so() -> None:
+    text = printing.status_text(NodeStatus(plan=PLAN))
+    assert "NOT AGREED" in text
+    assert "visible" not in text, "nothing leaves before consent"
+
+
+def test_the_plan_says_each_item_and_what_changed() -> None:
+    text = printing.plan_text(PLAN)
+    for leaf in PLAN.leaves:
+        assert leaf.item in text
+        assert leaf.form in text
+        assert leaf.reader in text
+    assert PLAN.plan_hash in text
+    changed = msgspec.structs.replace(PLAN, differs=("[training] epochs: 1 is now 2",))
+    assert "epochs: 1 is now 2" in printing.plan_text(changed)
+
+
+def test_lists() -> None:
+    assert "nothing has left" in printing.ledger_text(())
+    assert printing.ledger_text((LINE, LINE)).endswith("2 entries, 2,468 bytes")
+    log = status.LogLine(at=0.0, level="warning", text="x")
+    assert "warning x" in printing.log_text((log,))
+    report = status.CheckReport(facts=("4 examples",), problems=("bad",))
+    assert printing.check_text(report).splitlines() == ["ok       4 examples", "bad"]
+
+
+def test_sizes() -> None:
+    said = [printing.size(number) for number in (0, 999, 1000, 1e6, 2.5e9, 1e15)]
+    assert said == ["0 B", "999 B", "1.0 kB", "1.0 MB", "2.5 GB", "1000.0 TB"]

@@ -234,7 +234,9 @@ async def test_S7_nothing_of_a_superseded_session_is_heard_any_more(world: World
     assert world.gate.log.count("first closed 4007") == 1
 
 
-async def test_a_node_that_leaves_while_the_gate_decides(world: World) -> None:
+async def test_a_node_that_leaves_while_the_gate_decides(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
     world.gate.hold.clear()
     alice = await world.visit(ALICE, "alice")
     await until(lambda: world.gate.num_asked == 1)
@@ -242,8 +244,10 @@ async def test_a_node_that_leaves_while_the_gate_decides(world: World) -> None:
     await alice.ended()
     world.gate.hold.set()
     await until(lambda: world.server.guard.num_waiting == 0)
+    await until(lambda: not world.server._serving)
     assert world.gate.log == []
     assert not world.server.links
+    assert caplog.records == []
 
 
 async def test_the_deadline_ends_with_the_handshake(world: World) -> None:

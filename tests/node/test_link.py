@@ -15,8 +15,9 @@ from fedtui.crypto.keys import Identity, PublicIdentity
 from fedtui.errors import ChannelError, CloseCode, Retry
 from fedtui.link import live
 from fedtui.wire.events import MessageReceived, SessionEnded, SessionEvent
-from fedtui.wire.halves import Admission, NodeHello
+from fedtui.wire.halves import Admission, CoordinatorSession, NodeHello
 from fedtui.wire.messages import PATH, SUBPROTOCOL, Away, ClientHello, Waiting, Welcome
+from fedtui.wire.session import Session
 from node import link as link_module
 from node.dial import identify
 from node.link import BASE_S, CAP_S, Drop, Link, LinkStopped, Tuning, judge
@@ -408,6 +409,30 @@ async def test_round_trips_are_measured(world: World, monkeypatch: pytest.Monkey
     await until(lambda: link.round_trip_s is not None and bool(world.gate.links[0].round_trip_s))
     assert link.round_trip_s is not None
     assert 0 < link.round_trip_s < 10
+
+
+async def test_a_coordinator_that_answers_pings_but_no_echo_is_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "ECHO_EVERY_S", 0.01)
+    monkeypatch.setattr(live, "ECHO_LOST_S", 0.05)
+    monkeypatch.setattr(CoordinatorSession, "_say", lambda session, message: None)
+    monkeypatch.setattr(CoordinatorSession, "can_send", lambda session, message: False)
+    welcome = CoordinatorSession.welcome
+
+    def say_welcome(session: CoordinatorSession, admission: Admission) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(CoordinatorSession, "_say", Session._say)
+            welcome(session, admission)
+
+    monkeypatch.setattr(CoordinatorSession, "welcome", say_welcome)
+    world.run(world.link())
+    await asyncio.wait_for(world.handler.up.wait(), 10)
+    await asyncio.wait_for(world.handler.down.wait(), 10)
+    drop, retry_in_s = world.handler.drops[0]
+    assert "no answer to an echo" in drop.text
+    assert drop.retry is Retry.SILENTLY
+    assert retry_in_s is not None
 
 
 async def test_a_session_that_is_a_day_old_ends_and_the_next_begins(world: World) -> None:

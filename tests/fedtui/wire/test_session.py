@@ -325,6 +325,16 @@ def test_nobody_speaks_before_the_welcome() -> None:
     pair.say(pair.coordinator, Echo(nonce=1))
     assert pair.node.ended is not None
     assert pair.node.ended.code == CloseCode.PROTOCOL
+    assert not any(isinstance(event, ErrorReported) for event in pair.of_node)  # our own verdict
+
+
+def test_there_is_one_welcome() -> None:
+    pair = Pair().welcomed()
+    welcomed = pair.of_node[-1]
+    assert isinstance(welcomed, Welcomed)
+    pair.say(pair.coordinator, welcomed.welcome)
+    assert pair.node.ended is not None
+    assert pair.node.ended.code == CloseCode.PROTOCOL
 
 
 @pytest.mark.parametrize("wrong_way", ["node", "coordinator"])

@@ -16,9 +16,8 @@ import msgspec
 import structlog
 
 from coordinator.asks import MAX_LINE_BYTES, Answer, AnyAsk, AskFollow
-from coordinator.files import StoreError
+from coordinator.exits import Exit, of_error
 from coordinator.layout import Layout, socket_path
-from fedtui.errors import ExitCode, FedtuiError
 
 log = structlog.get_logger(__name__)
 
@@ -104,14 +103,12 @@ class AdminServer:
     async def _answered(self, ask: AnyAsk) -> Answer:
         try:
             result = await self._answer(ask)
-        except FedtuiError as error:
-            return Answer(ok=False, error=str(error), exit=int(error.exit_code))
-        except StoreError as error:
-            return Answer(ok=False, error=str(error), exit=int(ExitCode.IO))
-        except Exception:
-            log.exception("command failed", command=type(ask).__name__)
-            text = "the coordinator could not do this; its log says why"
-            return Answer(ok=False, error=text, exit=int(ExitCode.INTERNAL))
+        except Exception as error:
+            known = of_error(error)
+            if known is None:
+                log.exception("command failed", command=type(ask).__name__)
+                known = "the coordinator could not do this; its log says why", Exit.INTERNAL
+            return Answer(ok=False, error=known[0], exit=int(known[1]))
         return Answer(ok=True, result=msgspec.Raw(msgspec.json.encode(result)))
 
     async def _stream(self, writer: asyncio.StreamWriter) -> None:
@@ -129,7 +126,7 @@ def _is_ours(connection: socket.socket) -> bool:
 
 
 def _refused(text: str) -> Answer:
-    return Answer(ok=False, error=text, exit=int(ExitCode.USAGE))
+    return Answer(ok=False, error=text, exit=int(Exit.USAGE))
 
 
 async def _write(writer: asyncio.StreamWriter, line: object) -> None:

@@ -43,10 +43,13 @@ def ask(layout: Layout, command: AnyAsk, shape: type[T]) -> T:
         RefusedError: it refused.
     """
     with _connect(layout) as connection, connection.makefile("rb") as lines:
-        connection.sendall(msgspec.json.encode(command) + b"\n")
-        line = lines.readline(MAX_ANSWER_BYTES)
+        try:
+            connection.sendall(msgspec.json.encode(command) + b"\n")
+            line = lines.readline(MAX_ANSWER_BYTES)
+        except OSError as error:
+            raise NotRunningError("the coordinator hung up before it answered") from error
     if not line:
-        raise NotRunningError("the coordinator stopped before it answered")
+        raise NotRunningError("the coordinator hung up before it answered")
     answer = msgspec.json.decode(line, type=Answer)
     if not answer.ok:
         raise RefusedError(answer.error, answer.exit or int(ExitCode.FAILED))

@@ -7,7 +7,7 @@ a script around a coordinator wants to tell apart. docs/operating.md prints this
 from enum import IntEnum
 
 from coordinator.adminclient import RefusedError
-from coordinator.files import StoreConflict, StoreError, StoreFatal, StoreUnavailable
+from coordinator.files import StoreConflict
 from coordinator.refusals import NotRunningError, os_refusal
 from fedtui.errors import FedtuiError
 
@@ -43,8 +43,8 @@ MEANING = {
     Exit.CANNOT_LISTEN: "the port is taken, or the address is not this machine's",
     Exit.INTERNAL: "a bug in fedtui",
     Exit.CANNOT_CREATE: "something exists already where a new thing should be written",
-    Exit.IO: "the disk is full or failed",
-    Exit.TRY_LATER: "another process works in this directory",
+    Exit.IO: "the disk failed",
+    Exit.TRY_LATER: "another process works in this directory, or the disk is full",
     Exit.NO_PERMISSION: "the operating system, or the mode of a file, forbids it",
     Exit.BAD_CONFIG: "a mistake in coordinator.toml or plan.toml; the message names line and key",
     Exit.INTERRUPTED: "interrupted with Ctrl-C",
@@ -58,12 +58,10 @@ def of_error(error: BaseException) -> tuple[str, Exit] | None:
             return str(error), _status(error.status)
         case NotRunningError():
             return str(error), Exit.NOT_RUNNING
-        case FedtuiError():
-            return str(error), _status(int(error.exit_code))
         case StoreConflict():
             return str(error), Exit.REFUSED
-        case StoreUnavailable() | StoreFatal() | StoreError():
-            return str(error), Exit.IO
+        case FedtuiError():
+            return str(error), _status(int(error.exit_code))
         case OSError():
             refusal = os_refusal(error)
             return str(refusal), _status(int(refusal.exit_code))

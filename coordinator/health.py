@@ -7,7 +7,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from coordinator.metrics import Metrics
-from coordinator.refusals import bind_refusal
+from coordinator.server import bind_error
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -46,7 +46,7 @@ class HealthServer:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             await runner.cleanup()
-            raise bind_refusal(error, host, port, section="health") from error
+            raise bind_error(error, host=host, port=port, section="health") from error
         self._runner = runner
         return int(runner.addresses[0][1])
 

@@ -6,9 +6,6 @@ from typing import ClassVar
 
 from fedtui.errors import ExitCode, OperatorError
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as shells have it: 128 + SIGINT."""
-
 
 class BadRequestError(OperatorError):
     """What was asked for does not exist or does not fit."""
@@ -40,12 +37,6 @@ class NotRunningError(OperatorError):
     exit_code: ClassVar[ExitCode] = ExitCode.UNAVAILABLE
 
 
-class BindError(OperatorError):
-    """The coordinator cannot listen where it was told to."""
-
-    exit_code: ClassVar[ExitCode] = ExitCode.TRY_LATER
-
-
 class LockedError(OperatorError):
     """Another process works in the same directory."""
 
@@ -62,26 +53,6 @@ class DiskError(OperatorError):
     """The disk is full or failing; nothing half-written was left behind."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.IO
-
-
-def bind_refusal(error: OSError, host: str, port: int, *, section: str) -> OperatorError:
-    """The sentence for a listener that could not start."""
-    where = f"[{section}] in coordinator.toml"
-    if error.errno == errno.EADDRINUSE:
-        return BindError(
-            f"port {port} on {host} is in use by another program: stop it, or set another port "
-            f"under {where}"
-        )
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return NoPermissionError(
-            f"this user may not listen on port {port}: set a port from 1024 on under {where}"
-        )
-    if error.errno == errno.EADDRNOTAVAIL or error.errno is None or error.errno < 0:
-        return BindError(
-            f"this machine has no address {host}: set one of its own, or 0.0.0.0 for all, as host "
-            f"under {where}"
-        )
-    return BindError(f"cannot listen on {host} port {port}: {_reason(error)}; see {where}")
 
 
 def os_refusal(error: OSError) -> OperatorError:

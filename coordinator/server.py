@@ -330,13 +330,13 @@ def _refuse(request: web.BaseRequest) -> web.Response | None:
     return None
 
 
-def bind_error(error: OSError, *, host: str, port: int) -> BindError:
-    """Return one clear sentence for a failed bind (L6)."""
+def bind_error(error: OSError, *, host: str, port: int, section: str = "server") -> BindError:
+    """Return one clear sentence for a failed bind (L6); `section` is that of coordinator.toml."""
     where = f"{host or 'any address'}, port {port}"
     if error.errno == errno.EADDRINUSE:
         return BindError(
             f"{where}: another program listens there already; stop it, or set another port under "
-            "[server] in coordinator.toml"
+            f"[{section}] in coordinator.toml"
         )
     if error.errno in {errno.EACCES, errno.EPERM}:
         return BindDeniedError(

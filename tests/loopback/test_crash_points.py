@@ -126,7 +126,8 @@ def points(nursery: Nursery, fresh: Path, call: str, effect: str) -> Iterator[tu
         assert status == expected, f"at {call} {k}"
         assert crash_verify.lost(state) == [], f"at {call} {k}"
         yield k, log
-        assert crash_verify.ends_well(state) == [], f"after {call} {k}"
+        if call != "pwrite64" or k % 4 == 0:  # many of them lie between two syncs: all the same
+            assert crash_verify.ends_well(state) == [], f"after {call} {k}"
     pytest.fail(f"{call} has no end")
 
 

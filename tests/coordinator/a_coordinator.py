@@ -235,3 +235,16 @@ async def thin_nodes(service: CoordinatorService, *nodes: ThinNode) -> AsyncIter
     finally:
         for node in nodes:
             await node.stop()
+
+
+def a_finished_run(folder: Path) -> Layout:
+    """The directory of a coordinator after two rounds of two nodes."""
+    layout = make(folder / "f")
+
+    async def run() -> None:
+        nodes = [ThinNode(1), ThinNode(3)]
+        async with serving(layout) as service, thin_nodes(service, *nodes):
+            await until(lambda: service.federation.ended is not None)
+
+    asyncio.run(run())
+    return layout

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from a_coordinator import MANIFEST, PLAN
+
+from coordinator import tomlfile
+from coordinator.report import Surroundings, best_of, of_running, of_stopped
+from fedtui.rounds.coordinator import Frame
+from fedtui.rounds.federation import Federation
+from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt
+from fedtui.rounds.machine import Joined, Operator
+from fedtui.rounds.plan import Plan, plan_hash
+
+TEXT = PLAN.format(minimum=2, rounds=9, deadline_s=10.0)
+THE_PLAN = tomlfile.parse(TEXT, Plan, path=Path("plan.toml"))
+AROUND = Surroundings(fingerprint="F", incarnation=4, traffic={1: (10, 20)})
+
+
+def finished(number: int, score: float | None) -> FinishedRound:
+    return FinishedRound(
+        round=number,
+        attempt=1,
+        model_digest=bytes([number]) * 32,
+        num_bytes=8,
+        checkpoint_name=f"m{number}",
+        cohort=(b"a", b"b", b"c"),
+        survivors=(b"a", b"b"),
+        sums={},
+        seconds=2.5,
+        score=score,
+    )
+
+
+def federation(*rounds: FinishedRound) -> Federation:
+    frame = Frame(
+        plan=THE_PLAN,
+        plan_hash=plan_hash(THE_PLAN, MANIFEST),
+        manifest_digest=MANIFEST.digest(),
+        incarnation=4,
+    )
+    return Federation(frame, FederationSnapshot(rounds=rounds), now=0.0)
+
+
+def test_the_state_is_said_as_a_word_and_a_sentence() -> None:
+    machine = federation(finished(0, None))
+    machine.start(0.0)
+    status = of_running(machine, AROUND)
+    assert (status.state, status.text) == ("waiting", "waiting for nodes: 0 of 2 are here")
+    for node in (b"a" * 32, b"b" * 32):
+        machine.handle(Joined(node, "participant"), 1.0)
+    status = of_running(machine, AROUND)
+    assert (status.state, status.round, status.cohort) == ("inviting", 1, 2)
+    assert status.text == "round 1: waiting for 2 nodes to accept"
+    machine.handle(Operator("stop"), 2.0)
+    assert of_running(machine, AROUND).state == "ended"
+
+
+def test_degraded_wins_over_everything() -> None:
+    around = Surroundings(fingerprint="F", incarnation=4, degraded="disk full")
+    status = of_running(federation(finished(0, None)), around)
+    assert (status.state, status.text) == ("degraded", "nothing can be written: disk full")
+
+
+def test_rounds_are_told_with_their_bytes_if_they_are_known() -> None:
+    machine = federation(finished(0, None), finished(1, 0.5), finished(2, None))
+    status = of_running(machine, AROUND)
+    assert [(r.round, r.participants, r.dropped) for r in status.rounds] == [(1, 2, 1), (2, 2, 1)]
+    assert [(r.bytes_up, r.bytes_down) for r in status.rounds] == [(10, 20), (None, None)]
+    assert (status.best.round, status.model.round) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "best"),
+    [
+        ("accuracy", [None, 0.5, 0.7, 0.7], 3),
+        ("loss", [None, 0.5, 0.7, 0.5], 3),
+        ("rmse", [None, 2.0, None, 3.0], 1),
+        ("accuracy", [None, None], 1),
+    ],
+)
+def test_the_best_round_is_the_machines(
+    metric: str, scores: list[float | None], best: int
+) -> None:
+    rounds = [finished(number, score) for number, score in enumerate(scores)]
+    assert best_of(rounds, metric).round == best
+    if metric == "accuracy":
+        assert federation(*rounds).best.round == best
+
+
+def test_a_stopped_coordinator() -> None:
+    attempt = OpenAttempt(3, 2, "COLLECTING", b"", (b"a", b"b"))
+    snapshot = FederationSnapshot(rounds=(finished(0, None), finished(1, 0.5)), open=attempt)
+    status = of_stopped(snapshot, THE_PLAN, bytes(32), AROUND)
+    assert (status.running, status.state, status.round, status.attempt) == (False, "stopped", 3, 2)
+    over = FederationSnapshot(rounds=snapshot.rounds, ended="all done", result_round=1)
+    status = of_stopped(over, THE_PLAN, bytes(32), AROUND)
+    assert (status.state, status.ended) == ("ended", "all done")
+    assert np.isfinite(status.best.score or np.nan)

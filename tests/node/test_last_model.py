@@ -1,0 +1,71 @@
+"""Export and predictions come from the newest committed model that is here and genuine."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_coordinator import MANIFEST, MODEL, PLAN, digest_of, model_ref, write_config
+
+from fedtui.learning.params import Params
+from fedtui.status import Refused
+from fedtui.wire import codec
+from fedtui.wire.messages import Terms
+from node import jobs, last_model, terms
+from node.models import Models
+from node.paths import Profile
+
+
+def have_model(home: Profile) -> None:
+    data = codec.canonical(Terms(plan=codec.canonical(PLAN), manifest=MANIFEST))
+    terms.save(home.terms, data)
+    models = Models(home.models)
+    download = models.begin(digest_of(MODEL), len(MODEL))
+    download.write(memoryview(MODEL))
+    assert download.finish()
+    models.certify(model_ref(number=4), final=True, score=0.75)
+
+
+def answer(path: str) -> None:
+    Path(path).write_text('{"row":1}\n')
+
+
+def test_export_writes_the_very_values(home: Profile, tmp_path: Path) -> None:
+    have_model(home)
+    said = last_model.export(home, tmp_path / "m.safetensors")
+    assert "result" in said
+    assert "0.75" in said
+    found = Params.from_safetensors((tmp_path / "m.safetensors").read_bytes(), MANIFEST)
+    assert np.array_equal(found.vector_D, np.frombuffer(MODEL, "<f4"))
+
+
+def test_without_a_model_it_is_said(home: Profile, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refusal:
+        last_model.export(home, tmp_path / "m")
+    assert refusal.value.exit_code == 66
+    assert not (tmp_path / "m").exists()
+
+
+def test_predicting_runs_in_a_trainer(
+    home: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_model(home)
+    write_config(home)
+    asked: list[jobs.Job] = []
+
+    async def run_alone(job: jobs.Job) -> jobs.Outcome:
+        asked.append(job)
+        assert isinstance(job, jobs.PredictJob)
+        answer(job.out_path)
+        return jobs.Predicted(job_id=1, out_path=job.out_path, num_rows=1)
+
+    monkeypatch.setattr(last_model, "run_alone", run_alone)
+    shown: list[str] = []
+    said = last_model.predict(home, tmp_path / "x.csv", None, show=shown.append)
+    assert shown == ['{"row":1}\n']
+    assert said.startswith("1 answers")
+    last_model.predict(home, tmp_path / "x.csv", tmp_path / "out", show=shown.append)
+    assert (tmp_path / "out").read_text() == '{"row":1}\n'
+    assert list(home.work.iterdir()) == [], "nothing is left behind"
+    job = asked[0]
+    assert isinstance(job, jobs.PredictJob)
+    assert job.model_path == str(Models(home.models).path(digest_of(MODEL)))

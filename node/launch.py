@@ -42,18 +42,29 @@ async def ensure_running(home: Profile, secret: str | None = None) -> bool:
     if await is_running(home):
         return False
     process = _start(home, secret)
-    async with asyncio.timeout(START_S):
-        while not await is_running(home):
-            code = process.poll()
-            if code is not None:
-                raise Stop(
-                    f"the node did not start: {_last_words(home)}",
-                    remedy=f"look into {home.log}",
-                    exit_code=code if code > 0 else Exit.FAILED,
-                )
-            await asyncio.sleep(_POLL_S)
+    try:
+        async with asyncio.timeout(START_S):
+            await _until_it_answers(home, process)
+    except TimeoutError as error:
+        raise Stop(
+            f"the node does not answer within {START_S:.0f} s",
+            remedy=f"look into {home.log}",
+            exit_code=Exit.TRY_LATER,
+        ) from error
     process.returncode = 0  # it is on its own now: no warning that nobody waited for it
     return True
+
+
+async def _until_it_answers(home: Profile, process: subprocess.Popen[bytes]) -> None:
+    while not await is_running(home):
+        code = process.poll()
+        if code is not None and not _is_locked(home):  # locked: another one is on its way up
+            raise Stop(
+                f"the node did not start: {_last_words(home)}",
+                remedy=f"look into {home.log}",
+                exit_code=code if code > 0 else Exit.FAILED,
+            )
+        await asyncio.sleep(_POLL_S)
 
 
 async def stop(home: Profile) -> None:

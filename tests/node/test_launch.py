@@ -48,6 +48,19 @@ async def test_K2_a_passphrase_goes_through_stdin_only(
     assert "hush" not in said.partition("stdin hush")[0].replace("passphrase", "")
 
 
+async def test_a_node_that_another_command_just_started_is_waited_for(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "command", lambda *_: program("raise SystemExit(73)"))
+    monkeypatch.setattr(launch, "START_S", 1.0)
+    lock = os.open(home.lock, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with pytest.raises(Refused) as refusal:
+        await launch.ensure_running(home)
+    assert refusal.value.exit_code == 75, "not the 73 of the one that came too late"
+    os.close(lock)
+
+
 def test_the_command_does_not_import_from_where_it_is_started() -> None:
     assert launch.command("p", "--log")[1:5] == ["-P", "-m", "node.daemon", "--profile"]
 

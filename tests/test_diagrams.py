@@ -91,4 +91,4 @@ def test_machines_make_no_transition_that_their_table_lacks(made) -> None:
 @pytest.mark.parametrize(("kind", "module"), MACHINES)
 def test_every_phase_can_be_reached_and_left_or_ends(kind: type, module) -> None:
     phases, table = list(module.Phase), module.TRANSITIONS
-    assert {end for end in table.values()} | {phases[0]} == set(phases)
+    assert set(table.values()) | {phases[0]} == set(phases)

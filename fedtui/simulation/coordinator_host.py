@@ -19,6 +19,7 @@ from fedtui.rounds.machine import (
     Acknowledge,
     Aggregate,
     Aggregated,
+    AggregationFailed,
     CoordinatorEffect,
     CoordinatorEvent,
     Discard,
@@ -148,7 +149,8 @@ class CoordinatorHost:
             case Acknowledge(node=node, stream=stream, digest=digest):
                 self.world.acknowledge(node, stream, digest)
             case Aggregate():
-                self.world.clock.after(0.01, lambda: self._aggregate(effect, self.incarnation))
+                life = self.incarnation
+                self.world.clock.after(0.01, lambda: self._aggregate(effect, life))
             case Discard(round=number, attempt=attempt):
                 self._discard(number, attempt)
             case Finished(reason=reason):
@@ -166,10 +168,11 @@ class CoordinatorHost:
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
         if not self.up or incarnation != self.incarnation:
             return
-        parts = [
-            self.spool[(effect.round, effect.attempt, c.node, c.digest)]
-            for c in effect.contributions
-        ]
+        wanted = [(effect.round, effect.attempt, c.node, c.digest) for c in effect.contributions]
+        parts = [self.spool[key] for key in wanted if key in self.spool]
+        if len(parts) < len(wanted):
+            self.feed(AggregationFailed(effect.round, effect.attempt, "updates are gone"))
+            return
         mean_D = Mean().combine(parts, [c.weight for c in effect.contributions])
         model_D = (self.models[effect.base.digest] + mean_D).astype(np.float32)
         digest = vector_digest(model_D)

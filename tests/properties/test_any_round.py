@@ -4,6 +4,10 @@ Hypothesis plays network, hosts, operators and liars against a World of three to
 invariants of fedtui/simulation/invariants.py are checked at every commit and every step. At the
 end everything is healed, and a round must commit, or fail with a cause, within three deadlines
 (I8). `HYPOTHESIS_PROFILE=soak` plays for hours.
+
+Tried against machines broken on purpose: taking an update of who did not accept, of a stranger, or
+offered for another attempt, closing below the minimum, counting a repeated arrival twice, never
+giving up on who is late. Each was found within 150 games.
 """
 
 import os
@@ -69,12 +73,14 @@ class AnyRound(RuleBasedStateMachine):
         evaluator=st.booleans(),
         duplicates=st.sampled_from([0.0, 0.3]),
         disorder_s=st.sampled_from([0.0, 0.5]),
+        already_s=st.floats(0.0, 5.0),
     )
-    def begin(self, seed, num_nodes, evaluator, duplicates, disorder_s) -> None:
+    def begin(self, seed, num_nodes, evaluator, duplicates, disorder_s, already_s) -> None:
         weather = Weather(duplicates=duplicates, disorder_s=disorder_s)
         self.world = World(seed=seed, num_nodes=num_nodes, plan=PLAN, weather=weather)
         if evaluator:
             self.world.join(1, role="evaluator")
+        self.world.run(seconds=already_s)
         self.num_revoked = 0
         self.paused = False
 
@@ -83,7 +89,7 @@ class AnyRound(RuleBasedStateMachine):
 
     # ---- time -----------------------------------------------------------------------------------
 
-    @rule(num=st.integers(1, 30))
+    @rule(num=st.integers(1, 60))
     def step(self, num: int) -> None:
         for _ in range(num):
             self.world.clock.step()
@@ -310,4 +316,4 @@ class AnyRound(RuleBasedStateMachine):
 
 TestAnyRound = pytest.mark.timeout(600)(AnyRound.TestCase)  # shrinking takes its time
 if os.environ.get("HYPOTHESIS_PROFILE", "ci") == "ci":
-    TestAnyRound.settings = settings(max_examples=60, stateful_step_count=30)
+    TestAnyRound.settings = settings(max_examples=80, stateful_step_count=40)

@@ -1,6 +1,8 @@
 """One life of the trainer process, from spawn to exit: lines in, lines out, and why it ended.
 
-node/trainer.py decides when lives begin and end.
+node/trainer.py decides when lives begin and end. The process leads a session of its own: Ctrl-C in
+the daemon's terminal does not reach it, and what it started dies with it. That matters: whatever a
+task leaves running holds the pipes open, and for asyncio a child ends only when its pipes close.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ class TrainerLife:
         cls, limits: TrainerLimits, on_end: Callable[[str | None], None]
     ) -> TrainerLife:
         """Spawn the process. Raises OSError when the system cannot."""
-        process = await asyncio.create_subprocess_exec(
+        command = [
             sys.executable,
             "-P",  # the working directory may hold a file named like a module of ours
             "-m",
@@ -78,14 +80,24 @@ class TrainerLife:
             f"--threads={limits.num_threads}",
             f"--memory-mb={limits.memory_mb}",
             f"--nice={limits.niceness}",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=MAX_LINE_BYTES,
-            env=_environment(limits.num_threads),
-            start_new_session=True,  # Ctrl-C in the daemon's terminal is not for the trainer
+        ]
+        return await cls.spawn(command, on_end, env=_environment(limits.num_threads))
+
+    @classmethod
+    async def spawn(
+        cls,
+        command: list[str],
+        on_end: Callable[[str | None], None],
+        *,
+        env: dict[str, str] | None = None,
+        limit: int = MAX_LINE_BYTES,
+    ) -> TrainerLife:
+        """Begin a life of any program that speaks node/jobs.py; `limit` bounds a line."""
+        loop = asyncio.get_running_loop()
+        transport, protocol = await loop.subprocess_exec(
+            lambda: _Protocol(limit, loop), *command, env=env, start_new_session=True
         )
-        return cls(process, on_end)
+        return cls(asyncio.subprocess.Process(transport, protocol, loop), on_end)
 
     @property
     def ending(self) -> bool:
@@ -120,8 +132,8 @@ class TrainerLife:
     def kill(self) -> None:
         """End the process now. Harmless when it is gone."""
         self._expected = True
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        if self._process.returncode is None:
+            _kill_session(self.pid)
 
     def _send(self, line: bytes) -> None:
         if self._process.stdin is not None and not self._process.stdin.is_closing():
@@ -132,8 +144,7 @@ class TrainerLife:
             await asyncio.gather(self._read_replies(), self._read_stderr())
         finally:
             if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._process.kill()
+                _kill_session(self.pid)
             status = await self._process.wait()
             cause = self._complaint or _cause(status, self._stderr_tail)
             self._on_end(None if self._expected else cause)
@@ -154,7 +165,7 @@ class TrainerLife:
                 reply = decode_reply(line)
             except (msgspec.DecodeError, ValueError):  # ValueError: longer than the limit
                 self._complaint = "the trainer was stopped: it wrote a line that is no reply"
-                self._process.kill()
+                _kill_session(self.pid)
                 return
             waiting = self._waiting
             if isinstance(reply, Ready):
@@ -181,6 +192,33 @@ class _Waiting:
     job_id: int
     on_progress: Callable[[Progress], None]
     outcome: asyncio.Future[Outcome | None]
+
+
+class _Protocol(asyncio.subprocess.SubprocessStreamProtocol):
+    """Streams as usual; when the process exits, what it left running goes too."""
+
+    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=limit, loop=loop)
+        self._pid: int | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if isinstance(transport, asyncio.SubprocessTransport):
+            self._pid = transport.get_pid()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        if self._pid is not None:
+            _kill_session(self._pid)
+
+
+def _kill_session(pid: int) -> None:
+    """Kill the process and all that it started. Not by `Process.kill`.
+
+    That first polls, which takes a status that asyncio then misses and reports as 255.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _environment(num_threads: int) -> dict[str, str]:

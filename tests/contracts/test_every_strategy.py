@@ -69,3 +69,24 @@ def test_what_travels_survives_the_wire(strategy: Strategy) -> None:
     assert msgspec.json.decode(msgspec.json.encode(rule), type=LocalRule) == rule
     assert rule.name in plugins.names("strategies")
     assert plugins.build("strategies", rule.name, **rule.options) is not None
+
+
+def test_chunks_carry_their_own_part_of_the_state() -> None:
+    class Heavy:
+        """A ball that rolls on: state of the model's size, different in every value."""
+
+        def init(self, num_values: int) -> State:
+            return State({"speed": np.arange(num_values, dtype=np.float64)})
+
+        def apply(self, model_C, mean_delta_C, state: State):
+            speed = 0.9 * state.vectors["speed"] + mean_delta_C
+            return (model_C + speed).astype(np.float32), State(
+                {"speed": speed}, state.num_rounds + 1
+            )
+
+    model, delta = inputs()
+    whole, state = Heavy().apply(model, delta, Heavy().init(D))
+    pieces, parts = in_chunks(Heavy(), model, delta, Heavy().init(D), chunk=17)
+    assert np.array_equal(whole, pieces)
+    assert np.array_equal(state.vectors["speed"], parts.vectors["speed"])
+    assert parts.num_rounds == 1

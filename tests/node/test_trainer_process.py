@@ -1,4 +1,3 @@
-import asyncio
 import signal
 import sys
 
@@ -13,16 +12,7 @@ READY = 'import sys, os; print(\'{"type":"ready","pid":1}\', flush=True); '
 
 
 async def life_of(code: str, causes: list[str | None]) -> TrainerLife:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        READY + code,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        limit=4096,
-    )
-    return TrainerLife(process, causes.append)
+    return await TrainerLife.spawn([sys.executable, "-c", READY + code], causes.append, limit=4096)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +45,18 @@ async def test_stderr_never_blocks_and_only_its_end_is_kept() -> None:
     await life.gone.wait()
     assert causes == ["the trainer ended by itself with status 5: the end"]
     assert len(life._stderr_tail) == 8192
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [("sys.exit(7)", "by itself with status 7"), ("os.kill(os.getpid(), 9)", "by signal 9")],
+)
+async def test_what_a_task_left_running_does_not_hide_the_end(ending: str, said: str) -> None:
+    causes: list[str | None] = []
+    life = await life_of(f"import subprocess; subprocess.Popen(['sleep', '60']); {ending}", causes)
+    assert await life.do(JOB, lambda _: None) is None
+    assert causes[0] is not None
+    assert said in causes[0]
 
 
 async def test_an_end_that_we_brought_about_has_no_cause() -> None:

@@ -16,14 +16,17 @@ def test_the_next_model_is_the_mean_of_the_nodes_models() -> None:
     assert state.num_rounds == 1
 
 
-def test_the_rate_scales_the_step_in_float64() -> None:
-    model = np.full(3, 1.0, np.float32)
+def test_the_rate_scales_the_step() -> None:
     strategy = FedAvg(server_learning_rate=0.5)
-    stepped, _ = strategy.apply(model, np.full(3, 2.0**-24), strategy.init(3))
-    assert stepped.tolist() == [1.0] * 3
-    strategy = FedAvg(server_learning_rate=2.0)
-    stepped, _ = strategy.apply(model, np.full(3, 2.0**-24), strategy.init(3))
-    assert stepped.tolist() == [1.0 + 2.0**-23] * 3, "half a float32 step, doubled, is one"
+    stepped, _ = strategy.apply(np.ones(3, np.float32), np.full(3, 4.0), strategy.init(3))
+    assert stepped.tolist() == [3.0] * 3
+
+
+def test_rounding_happens_once_at_the_end() -> None:
+    strategy = FedAvg()
+    just_over_half_a_step = np.full(3, 2.0**-24 + 2.0**-50)
+    stepped, _ = strategy.apply(np.ones(3, np.float32), just_over_half_a_step, strategy.init(3))
+    assert stepped.tolist() == [1 + 2.0**-23] * 3, "a float32 delta would have been a tie"
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, 11.0, float("nan")])

@@ -126,6 +126,7 @@ class ThinNode:
     correct: float = 8.0
     answers: bool = True
     fetches: bool = False
+    trains_s: float = 0.0
     heard: list[object] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     models: dict[bytes, bytes] = field(default_factory=dict)
@@ -141,11 +142,16 @@ class ThinNode:
             self.update = np.full(D, self.number, "<f4").tobytes()
 
     async def start(self, service: CoordinatorService, invite: Invite | None = None) -> None:
+        """Dial a coordinator of this process."""
+        self.dial(service.ports.nodes, service._identity.id, invite)
+
+    def dial(self, port: int, coordinator_id: bytes, invite: Invite | None = None) -> None:
+        """Dial, and go on dialling."""
         proof = InviteProof(invite_id=invite.invite_id, secret=invite.secret) if invite else None
         self.link = Link(
             self.identity,
-            addresses=[f"127.0.0.1:{service.ports.nodes}"],
-            coordinator_id=service._identity.id,
+            addresses=[f"127.0.0.1:{port}"],
+            coordinator_id=coordinator_id,
             hello=NodeHello(label=f"n{self.number}", role=self.role, invite=proof),
             handler=self,
             tuning=Tuning(jitter=lambda: 0.01),
@@ -209,7 +215,8 @@ class ThinNode:
             ),
             **names,
         )
-        self.link.open_stream(opening, Bytes(self.update))
+        loop = asyncio.get_running_loop()
+        loop.call_later(self.trains_s, self.link.open_stream, opening, Bytes(self.update))
 
     def _evaluate(self, asked: Evaluate) -> None:
         assert self.link is not None

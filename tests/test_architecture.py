@@ -37,7 +37,7 @@ def test_headless_parts_load_no_torch_and_no_screen(entry: str) -> None:
     code = (
         f"import sys, {entry}\n"
         f"loaded = sorted(set(m.partition('.')[0] for m in sys.modules) & set({HEADLESS!r}))\n"
-        "sys.exit(' '.join(loaded))"
+        "sys.exit(' '.join(loaded) or 0)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False

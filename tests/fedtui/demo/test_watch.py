@@ -1,0 +1,74 @@
+"""From the coordinator's lines to what the display draws."""
+
+from typing import Any
+
+from fedtui.demo.watch import Watch
+
+
+def status(**changed: Any) -> dict[str, Any]:
+    found = {
+        "metric": "accuracy",
+        "target": 0.9,
+        "maximum": 10,
+        "ended": None,
+        "text": "round 2: collecting",
+        "rounds": [
+            {
+                "round": number,
+                "seconds": 1.5,
+                "score": None if number == 0 else 0.5,
+                "participants": 3,
+                "dropped": 1,
+                "bytes_up": None,
+                "bytes_down": 7,
+            }
+            for number in (0, 1)
+        ],
+    }
+    return {"event": "status", "status": found | changed}
+
+
+def test_a_status_replaces_everything_and_the_initial_model_is_no_round() -> None:
+    watch = Watch()
+    watch.take(status())
+    progress = watch.progress(4.0)
+    assert (progress.metric, progress.target, progress.max_rounds) == ("accuracy", 0.9, 10)
+    assert [row.round for row in progress.rows] == [1]
+    assert progress.rows[0].bytes_up == 0
+    assert progress.left_s == 1.5 * 9
+
+
+def test_progress_of_nodes_is_kept_until_the_next_round() -> None:
+    watch = Watch()
+    watch.take({"event": "round started", "round": 3, "attempt": 2, "cohort": 2})
+    assert "attempt 2" in watch.sentence
+    watch.take({"event": "progress", "label": "a", "stage": "train", "fraction": 0.5})
+    watch.take({"event": "update", "label": "b", "updates": 1, "cohort": 2, "round": 3})
+    nodes = {node.label: node for node in watch.progress(0.0).nodes}
+    assert nodes["a"].fraction == 0.5
+    assert nodes["b"].standing == "update received"
+    watch.take({"event": "round started", "round": 4, "attempt": 1, "cohort": 2})
+    assert {node.standing for node in watch.progress(0.0).nodes} == {"offered"}
+
+
+def test_waiting_is_said_with_numbers() -> None:
+    watch = Watch()
+    watch.take({"event": "phase", "phase": "gathering", "present": 2, "needed": 5})
+    assert watch.sentence == "waiting for 5 nodes, 2 are here"
+
+
+def test_the_end_is_seen_in_an_event_and_in_a_status() -> None:
+    watch = Watch()
+    watch.take({"event": "ended", "text": "target reached", "round": 3})
+    assert watch.ended == "target reached"
+    other = Watch()
+    other.take(status(ended="all rounds done"))
+    assert other.ended == "all rounds done"
+
+
+def test_unknown_lines_change_nothing() -> None:
+    watch = Watch()
+    before = watch.progress(0.0)
+    watch.take({"event": "something new", "label": 7})
+    watch.take({})
+    assert watch.progress(0.0) == before

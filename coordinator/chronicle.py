@@ -218,5 +218,8 @@ class Chronicle:
         return member.label if member is not None else ""
 
     def _say(self, event: str, **fields: object) -> None:
-        log.info(event, **fields)
+        if event == "update":
+            log.debug(event, **fields)  # one for every node and round: too many for most logs
+        else:
+            log.info(event, **fields)
         self.followers.tell({"event": event, "ts": self.clock(), **fields})

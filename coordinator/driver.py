@@ -8,6 +8,7 @@ tried again every second, and the events wait. There is one timer, at the machin
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -35,7 +36,7 @@ class Commits(Protocol):
 class Stage(Protocol):
     """Where effects happen. `committed` runs after the records of a batch are durable."""
 
-    async def committed(self, records: Sequence[Record]) -> None: ...
+    async def committed(self, records: Sequence[Record], took_s: float) -> None: ...
 
     def perform(self, effect: CoordinatorEffect) -> None:
         """Must return at once."""
@@ -105,8 +106,9 @@ class Driver:
     ) -> None:
         records = [effect.record for effect in effects if isinstance(effect, Persist)]
         if records:
+            began = perf_counter()
             await self.retrying(lambda: self._store.commit(records))
-            await self._stage.committed(records)
+            await self._stage.committed(records, perf_counter() - began)
         for effect in effects:
             if not isinstance(effect, Persist):
                 self._stage.perform(effect)

@@ -16,6 +16,7 @@ from coordinator.clock import wall_s
 from coordinator.files import StoreConflict, StoreError, StoreFatal, StoreUnavailable
 from coordinator.library import Library
 from coordinator.membership import Enrolment
+from coordinator.metrics import Metrics
 from coordinator.roster import Member, kind_of
 from coordinator.server import NodeLink, Rejected
 from coordinator.store import Store
@@ -91,6 +92,7 @@ class Gatekeeper:
         put: Callable[[CoordinatorEvent], None],
         phase: Callable[[], str],
         fatal: Callable[[Exception], None],
+        metrics: Metrics,
     ) -> None:
         self.visits: dict[bytes, Visit] = {}
         self._house = house
@@ -98,6 +100,7 @@ class Gatekeeper:
         self._put = put
         self._phase = phase
         self._fatal = fatal
+        self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._bytes_up = 0  # of sessions that are over
         self._bytes_down = 0
@@ -119,6 +122,18 @@ class Gatekeeper:
 
     async def admit(self, identity: PublicIdentity, hello: ClientHello, address: str) -> Admission:
         """See Gate.admit."""
+        try:
+            admission = await self._decide(identity, hello, address)
+        except Rejected as verdict:
+            self._metrics.handshakes.labels("rejected", int(verdict.code)).inc()
+            log.info("not admitted", node=identity.id, code=int(verdict.code), address=address)
+            raise
+        self._metrics.handshakes.labels("admitted", 0).inc()
+        return admission
+
+    async def _decide(
+        self, identity: PublicIdentity, hello: ClientHello, address: str
+    ) -> Admission:
         known = self._house.store.roster.get(identity.id)
         if known is not None and known.state == "enrolled":
             return self._admission(known)
@@ -195,6 +210,8 @@ class Gatekeeper:
         if visit.timer is not None:
             visit.timer.cancel()
         self._arrivals.closed(link)
+        if code == CloseCode.CRYPTO:
+            self._metrics.decrypt_failures.inc()
         log.info("disconnected", node=link.node_id, code=int(code), reason=text[:200])
         if visit.joined:
             self._put(Left(link.node_id))

@@ -25,7 +25,7 @@ class Metrics:
             registry=of,
         )
         self.rejections = Counter(
-            "fedtui_preauth_rejections", "Turned away before a handshake.", ["reason"], registry=of
+            "fedtui_preauth_rejections", "Turned away before a handshake.", registry=of
         )
         self.frame_bytes = Counter(
             "fedtui_frame_bytes", "Bytes of records.", ["direction"], registry=of
@@ -33,8 +33,8 @@ class Metrics:
         self.decrypt_failures = Counter(
             "fedtui_decrypt_failures", "Records that did not open.", registry=of
         )
-        self.round_trip = Histogram(
-            "fedtui_heartbeat_round_trip_seconds", "Echo and back.", buckets=_FAST, registry=of
+        self.round_trip = Gauge(
+            "fedtui_heartbeat_round_trip_seconds", "Echo and back, median.", registry=of
         )
         self.loop_lag = Gauge(
             "fedtui_loop_lag_p99_seconds", "How late the event loop is.", registry=of

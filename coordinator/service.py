@@ -9,7 +9,6 @@ acknowledged is durable then, and the next start goes on.
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ from coordinator.metrics import Metrics
 from coordinator.opening import Opened
 from coordinator.server import NodeServer, ServerSettings
 from coordinator.spool import Spool
+from coordinator.vitals import Vitals
 from fedtui import plugins
 from fedtui.crypto.keys import fingerprint
 from fedtui.rounds.coordinator import Frame
@@ -129,6 +129,7 @@ class CoordinatorService:
             put=self.driver.put,
             phase=lambda: self.federation.phase.name,
             fatal=self.fail,
+            metrics=self.metrics,
         )
         self.chronicle = Chronicle(
             self.federation,
@@ -152,6 +153,7 @@ class CoordinatorService:
             heartbeat_s=limits.heartbeat_s,
             guard=guard,
         )
+        self._vitals = Vitals(self)
         self._server = NodeServer(opened.identity, self.gatekeeper, settings=settings)
 
     # ---- life -----------------------------------------------------------------------------------
@@ -228,8 +230,9 @@ class CoordinatorService:
 
     # ---- what the driver wants (Stage) ----------------------------------------------------------
 
-    async def committed(self, records: Sequence[Record]) -> None:
+    async def committed(self, records: Sequence[Record], took_s: float) -> None:
         """These records are durable."""
+        self.metrics.commit.observe(took_s)
         finished = [record for record in records if isinstance(record, RoundFinished)]
         if finished:
             self._head = await self.store.audit_head()
@@ -319,33 +322,14 @@ class CoordinatorService:
         )
         return report.of_running(self.federation, around)
 
+    @property
+    def num_turned_away(self) -> int:
+        """Connections that the guard refused."""
+        return self._server.guard.num_refused
+
     def health(self) -> Health:
         """For /healthz; brings the gauges up to date."""
-        gatekeeper, metrics = self.gatekeeper, self.metrics
-        pending = gatekeeper.num_pending
-        connected = len(gatekeeper.visits)
-        metrics.connections.labels("pending").set(pending)
-        metrics.connections.labels("enrolled").set(connected - pending)
-        metrics.writer_queue.set(self.store.num_waiting)
-        metrics.spool_bytes.set(self.spool.num_bytes)
-        wal = self.layout.state / "coordinator.db-wal"
-        metrics.wal_bytes.set(wal.stat().st_size if wal.exists() else 0)
-        degraded = self.driver.degraded
-        metrics.degraded.set(0 if degraded is None else 1)
-        status = report.of_running(
-            self.federation, report.Surroundings(fingerprint="", incarnation=0, degraded=degraded)
-        )
-        return Health(
-            ready=degraded is None and self.ports.nodes > 0,
-            state=status.state,
-            incarnation=self.store.incarnation,
-            database="ok" if degraded is None else "degraded",
-            disk_free_bytes=shutil.disk_usage(self.layout.state).free,
-            loop_lag_s=metrics.lag_p99(),
-            connected=connected,
-            pending=pending,
-            phase=self.federation.phase.name.lower(),
-        )
+        return self._vitals.look()
 
     async def follow(self) -> AsyncIterator[object]:
         """A status first, then a line for everything that happens."""

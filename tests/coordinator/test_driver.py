@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import pytest
+from a_coordinator import until
 
 from coordinator import driver as driver_module
 from coordinator.driver import Driver
@@ -62,7 +63,7 @@ class FakeStage:
         self.wanted = 1
         self.num_handled = 0
 
-    async def committed(self, records: Sequence[Record]) -> None:
+    async def committed(self, records: Sequence[Record], took_s: float) -> None:
         self.journal.append(f"committed {len(records)}")
 
     def perform(self, effect: CoordinatorEffect) -> None:
@@ -161,8 +162,7 @@ async def test_the_timer_fires_at_the_deadline() -> None:
     bench.driver._clock = loop.time
     bench.stage.wanted = 0
     task = asyncio.create_task(bench.driver.run())
-    while not bench.federation.seen:
-        await asyncio.sleep(0.001)
+    await until(lambda: bool(bench.federation.seen))
     assert bench.federation.seen == [Tick()]
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -10,7 +10,8 @@ from coordinator.config import CoordinatorConfig
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
 from fedtui.rounds.plan import Plan, check
 
-SERVER = ServerChoices(host="0.0.0.0", port=8443, health_port=8444)
+ANY = "0.0.0.0"  # noqa: S104  written, not bound to
+SERVER = ServerChoices(host=ANY, port=8443, health_port=8444)
 
 
 def uncommented(text: str) -> str:

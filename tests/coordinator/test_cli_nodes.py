@@ -1,0 +1,41 @@
+import json
+
+import pytest
+from a_coordinator import a_finished_run
+
+from coordinator import cli
+from coordinator.exits import Exit
+from coordinator.layout import Layout
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return a_finished_run(tmp_path_factory.mktemp("ran"))
+
+
+def run(*arguments: object) -> int:
+    return cli._run([str(argument) for argument in arguments])
+
+
+def test_the_list_of_nodes(ran: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("nodes", "--dir", ran.root) == Exit.OK
+    assert capsys.readouterr().out.count("enrolled  away  participant") == 2
+    assert run("nodes", "list", "--json", "--dir", ran.root) == Exit.OK
+    assert [n["label"] for n in json.loads(capsys.readouterr().out)] == ["n1", "n3"]
+
+
+def test_an_unknown_role(ran: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("invite", "--role", "king", "--dir", ran.root) == Exit.USAGE
+    assert "participant, evaluator or observer" in capsys.readouterr().err
+
+
+def test_an_invite_goes_to_stdout_and_what_it_is_to_stderr(
+    ran: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran.config.write_text(ran.config.read_text().replace("port = 0", "port = 8443", 1))
+    assert run("invite", "--hours", "2", "--dir", ran.root) == Exit.OK
+    said = capsys.readouterr()
+    assert said.out.startswith("fedtui1:")
+    assert said.out.count("\n") == 1
+    assert said.err.startswith("for 1 participant(s), until ")
+    assert "fedtui1:" not in said.err

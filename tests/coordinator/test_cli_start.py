@@ -1,0 +1,56 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from a_coordinator import MANIFEST, D
+
+from coordinator.cli_start import _option
+from coordinator.config import load, load_plan
+from coordinator.layout import Layout
+from coordinator.refusals import BadRequestError
+from fedtui.learning.params import Params
+from fedtui.wire.tensors import from_bytes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model=cnn", ("model", "cnn")),
+        ("width=3", ("width", 3)),
+        ("rate=0.5", ("rate", 0.5)),
+        ("deep=true", ("deep", True)),
+        ("list=[1]", ("list", "[1]")),
+        ("empty=", ("empty", "")),
+    ],
+)
+def test_options_of_a_task(text: str, expected: tuple[str, object]) -> None:
+    assert _option(text) == expected
+
+
+@pytest.mark.parametrize("text", ["model", "=1", "a b=1"])
+def test_what_is_no_option(text: str) -> None:
+    with pytest.raises(BadRequestError, match="write key=value"):
+        _option(text)
+
+
+@pytest.mark.loopback
+def test_init_writes_what_it_was_told(tmp_path: Path) -> None:
+    initial = tmp_path / "i.safetensors"
+    initial.write_bytes(Params(MANIFEST, from_bytes(bytes(4 * D), MANIFEST)).to_safetensors())
+    command = [sys.executable, "-m", "coordinator", "init", "--dir", str(tmp_path / "f")]
+    command += ["--name", "lab", "--rounds", "7", "--target", "0.9", "--minimum", "3"]
+    command += ["--start-with", "4", "--seed", "5", "--option", "hidden=16", "--evaluator"]
+    command += ["--host", "127.0.0.1", "--port", "9001", "--health-port", "9002"]
+    command += ["--address", "lab.example:9001", "--initial", str(initial)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "fedtui-coordinator serve --dir" in done.stdout
+    layout = Layout(tmp_path / "f")
+    plan, config = load_plan(layout.plan), load(layout)
+    assert (plan.federation.name, plan.rounds.maximum, plan.rounds.target) == ("lab", 7, 0.9)
+    assert (plan.selection.minimum, plan.rounds.start_with, plan.seed) == (3, 4, 5)
+    assert plan.task.options == {"hidden": 16}
+    assert plan.evaluation.with_evaluator
+    assert (config.server.port, config.health.port) == (9001, 9002)
+    assert config.invites.addresses == ("lab.example:9001",)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from node.paths import sync_folder, write_atomically
+from node.paths import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,12 +143,13 @@ class Download:
         self.offset += len(data)
 
     def finish(self) -> bool:
-        """Sync and keep a whole and genuine model; delete any other and return False."""
+        """Keep a whole and genuine model; delete any other and return False.
+
+        Not synced: a later life of this program trusts no file whose digest it has not taken.
+        """
         genuine = self.offset == self.num_bytes and self._hash.digest() == self._digest
         if genuine:
-            os.fsync(self._file)
             self._path.rename(self._models.path(self._digest))
-            sync_folder(self._path.parent)
             self._models.arrived(self._digest)
         else:
             self._path.unlink(missing_ok=True)

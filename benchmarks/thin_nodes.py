@@ -25,6 +25,7 @@ from node.jobs import Checked, CheckJob, Job, JobFailed, Outcome, Trained, Train
 from node.ledger import Ledger
 from node.link import Link
 from node.models import Models
+from node.own_key import OwnKey
 from node.paths import profile
 from node.updates import Updates
 
@@ -75,11 +76,11 @@ def make_node(index: int, invite: Invite, update: bytes) -> Node:
     )
     configs.save(home.config, configs.NodeConfig(label=home.name, coordinator=table))
     tasks.add(home, Path(__file__).parent / "null_task.py")
-    identity = keystore.load_or_create(home.root)
-    first = NodeStatus(label=home.name, profile=home.name, node_id=identity.id.hex())
+    key = OwnKey.open(home.root)
+    first = NodeStatus(label=home.name, profile=home.name, node_id=key.identity.id.hex())
     parts = Home(
         profile=home,
-        identity=identity,
+        key=key,
         trust=keystore.TrustStore(home.root),
         board=Board(first, clock=time.monotonic),
         ledger=Ledger(home.ledger),
@@ -91,7 +92,7 @@ def make_node(index: int, invite: Invite, update: bytes) -> Node:
 
     def dial(config: configs.NodeConfig, hello: object, handler: object) -> Link:
         return Link(
-            identity,
+            key.identity,
             addresses=config.coordinator.addresses,
             coordinator_id=bytes.fromhex(config.coordinator.id),
             hello=hello,

@@ -64,6 +64,11 @@ def os_refusal(error: OSError) -> OperatorError:
         )
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskError(f"{place}{_reason(error)}: make room on the disk, then try again")
+    if error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return CannotCreateError(
+            f"{place}a file is where a folder should be, or the other way round: "
+            "choose another place"
+        )
     if error.errno == errno.ENOENT:
         return MissingInputError(f"{place}there is no such file or folder")
     return DiskError(f"{place}{_reason(error)}")

@@ -14,7 +14,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import msgspec
 import typer
@@ -220,7 +220,14 @@ def _exit_code(code: int) -> int:
 def _read_invite(home: Profile, file: Path | None) -> str:
     """The invite's text; empty if this node is a member already and none is given."""
     if file is not None and str(file) != "-":
-        return file.read_text(encoding="utf-8", errors="replace").strip()
+        text = file.read_text(encoding="utf-8", errors="replace").strip()
+        if not text:
+            raise Stop(
+                f"{file} is empty: there is no invite in it",
+                remedy="ask the coordinator's operator for the invite again",
+                exit_code=Exit.BAD_DATA,
+            )
+        return text
     if file is not None:
         return sys.stdin.read(4096).strip()
     if configs.load(home.config).coordinator.id:
@@ -247,6 +254,14 @@ def _with_options(
 ) -> NodeConfig:
     """node.toml with what the command line says; what it leaves out stays."""
     given = {key: value for key, value in data.items() if value is not None}
+    if "shard" in given:
+        configs.parse_shard(str(given["shard"]))
+    if role not in {None, *get_args(configs.Role)}:
+        raise Stop(
+            f"there is no role {role!r}",
+            remedy="it is participant, evaluator or observer",
+            exit_code=Exit.USAGE,
+        )
     table = msgspec.structs.replace(config.data, **given)
     limits = config.limits
     if threads is not None:

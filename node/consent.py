@@ -39,7 +39,7 @@ def load(path: Path) -> Consent | None:
         raise Stop(
             f"{path} is damaged: {error}",
             remedy=f"remove it and consent again: rm {path}, then fedtui join",
-            exit_code=Exit.USAGE,
+            exit_code=Exit.BAD_DATA,
         ) from error
 
 

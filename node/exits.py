@@ -92,6 +92,8 @@ _OF_ERRNO = {
     errno.EPERM: (Exit.NO_PERMISSION, "check the owner and the mode of that file"),
     errno.ENOENT: (Exit.MISSING_INPUT, "check the name"),
     errno.EEXIST: (Exit.CANNOT_CREATE, "choose another name"),
+    errno.ENOTDIR: (Exit.CANNOT_CREATE, "a part of that path is a file: choose another place"),
+    errno.EISDIR: (Exit.MISSING_INPUT, "that is a folder: name a file in it"),
 }
 
 

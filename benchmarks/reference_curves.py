@@ -6,7 +6,7 @@
 With --federation each curve is a whole demo: a coordinator, ten nodes and an evaluator as programs
 of their own. Otherwise it runs in this process: `train_locally`, a weighted mean by examples and
 FedAvg. Same splits, initial weights, order of examples and hyperparameters as the reference.
-Prints the largest deviation of each curve. Exit status: 0 if all are within tolerance, 1 if not, 65
+Prints the largest deviation of each. Exit status: 0 if all are within tolerance, 1 if not, 65
 without the images.
 """
 

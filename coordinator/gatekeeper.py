@@ -20,10 +20,11 @@ from coordinator.metrics import Metrics
 from coordinator.roster import Member, kind_of
 from coordinator.server import NodeLink, Rejected
 from coordinator.store import Store
-from fedtui.crypto.keys import FINGERPRINT_BYTES, Identity, PublicIdentity
-from fedtui.errors import CloseCode, FedtuiError
+from fedtui.crypto.keys import FINGERPRINT_BYTES, Identity, PublicIdentity, short_id
+from fedtui.errors import ChannelError, CloseCode
 from fedtui.rounds.enrolment import Certificate, enrol
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
+from fedtui.rounds.records import Audited
 from fedtui.wire import codec, rotation
 from fedtui.wire.events import (
     MessageReceived,
@@ -56,6 +57,7 @@ _NOT_LET_IN = (
     "the coordinator does not know this node, or its invite is unknown, expired or used up: "
     "ask its operator for a new invite"
 )
+_HANDED_OVER = (CloseCode.ROTATED, "this identity handed over to a new key: it is refused now")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class Gatekeeper:
         if known is not None and known.state == "enrolled":
             return self._admission(known)
         if known is not None and known.state != "pending":
-            raise Rejected(CloseCode.REVOKED, "this identity was revoked, or has left for good")
+            raise Rejected(*_gone(known))
         may_ask = (
             known is not None
             or hello.invite is not None
@@ -186,6 +188,10 @@ class Gatekeeper:
         """See Gate.opened."""
         visit = self.visits[link.node_id] = Visit(link)
         log.info("connected", node=link.node_id, role=link.role, state=link.admission.state)
+        member = self._house.store.roster.get(link.node_id)
+        if member is not None and member.state not in {"pending", "enrolled"}:
+            link.close(*_gone(member))  # it was let in while that was decided
+            return
         if self._state(visit) == "pending":
             loop = asyncio.get_running_loop()
             visit.timer = loop.call_later(self._house.pending_s, self._give_up_pending, visit)
@@ -341,20 +347,43 @@ class Gatekeeper:
         visit.link.close(CloseCode.BYE, "goodbye")
 
     async def _rotate(self, visit: Visit, message: RotateKey) -> None:
-        """New keys for the same node: it goes on under its new id in its next session."""
-        link = visit.link
+        """New keys for the same node: it goes on under its new id in its next session.
+
+        The old id is out at once, as if revoked: a round under way treats it as a dropout. A
+        statement that does not hold is audited and ends the session.
+        """
+        link, store = visit.link, self._house.store
         try:
             statement = codec.decode(message.statement, rotation.Rotation)
-            successor = rotation.verify(statement, link.identity, last_seq=0)
-            await self._house.store.rotate(link.node_id, successor, statement=message.statement)
-        except (FedtuiError, StoreConflict) as error:
-            log.warning("key rotation refused", node=link.node_id, error=type(error).__name__)
-            link.close(CloseCode.PROTOCOL, "this key rotation is not valid")
+            last_seq = await self._last_rotation(link.node_id)
+            successor = rotation.verify(statement, link.identity, last_seq=last_seq)
+            await store.rotate(link.node_id, successor, statement=message.statement)
+        except (ChannelError, StoreConflict) as error:
+            log.warning("key rotation refused", node=link.node_id, text=str(error))
+            link.close(CloseCode.PROTOCOL, f"this key rotation is refused: {error}")
+            refused = Audited(
+                actor=f"node {short_id(link.node_id)}",
+                action="key rotation refused",
+                object=f"node {short_id(link.node_id)}",
+                detail=str(error),
+            )
+            await store.commit([refused])
             return
+        log.info("key rotated", node=link.node_id, to=successor.id)
         visit.joined = False
         self._put(Left(link.node_id, for_good=True))
         link.send(Rotated(new_id=successor.id))
-        log.info("key rotated", node=link.node_id)
+        link.close(
+            CloseCode.BYE, "the key was rotated: come back with the new one", retryable=True
+        )
+        newest = self.visits.get(link.node_id)
+        if newest is not None and newest is not visit:
+            newest.link.close(*_HANDED_OVER)
+
+    async def _last_rotation(self, node_id: bytes) -> int:
+        """The number of the rotation that led to this identity; 0 if it is the node's first."""
+        kept = await self._house.store.rotation_to(node_id)
+        return codec.decode(kept, rotation.Rotation).handover.seq if kept is not None else 0
 
     # ---- tasks ----------------------------------------------------------------------------------
 
@@ -375,6 +404,13 @@ class Gatekeeper:
         """Wait for what is under way."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5.0)
+
+
+def _gone(member: Member) -> tuple[CloseCode, str]:
+    """Why a node with this id cannot come in any more."""
+    if member.state == "rotated":
+        return _HANDED_OVER
+    return CloseCode.REVOKED, "this identity was revoked, or has left for good"
 
 
 def _enrolment(identity: PublicIdentity, hello: ClientHello, address: str) -> Enrolment:

@@ -286,8 +286,16 @@ def rotate(tx: Transaction, old: bytes, new: PublicIdentity, statement: bytes) -
     tx.connection.execute(insert(schema.nodes), successor)
     row = {"old": old, "new": new.id, "statement": statement, "at": tx.now}
     tx.connection.execute(insert(schema.rotations), row)
+    tx.connection.execute(schema.allowlist.delete().where(schema.allowlist.c.id == old))
     tx.note("key rotated", _label(old), f"to {_label(new.id)}")
     return _changed(tx, new.id)
+
+
+def rotation_to(connection: Connection, node_id: bytes) -> bytes | None:
+    """The statement that led to this identity; None if it is a node's first."""
+    c = schema.rotations.c
+    row = connection.execute(select(c.statement).where(c.new == node_id)).first()
+    return bytes(row.statement) if row is not None else None
 
 
 def touch(tx: Transaction, node_id: bytes, now: float, address: str | None) -> None:

@@ -232,6 +232,10 @@ class Store:
         """Put new keys in the place of old ones; the caller has checked both signatures."""
         return await self._do(lambda tx: membership.rotate(tx, old, new, statement))
 
+    async def rotation_to(self, node_id: bytes) -> bytes | None:
+        """The statement by which an older identity handed over to this one, if any did."""
+        return await self._do(lambda tx: membership.rotation_to(tx.connection, node_id))
+
     async def touch(self, node_id: bytes, *, now: float, address: str | None = None) -> None:
         """The node was here."""
         await self._do(lambda tx: membership.touch(tx, node_id, now, address))

@@ -55,6 +55,7 @@ class CloseCode(IntEnum):
     PENDING_TIMEOUT = 4009, Retry.NEVER, "nobody approved this node in time"
     OVERLOADED = 4010, Retry.SILENTLY, "the coordinator has too much to do"
     SHUTTING_DOWN = 4011, Retry.SILENTLY, "the coordinator is shutting down"
+    ROTATED = 4012, Retry.ASK, "this identity handed over to a new key and is no longer accepted"
 
 
 class ExitCode(IntEnum):

@@ -205,6 +205,13 @@ class Introduced(_Event, frozen=True):
     role: str
 
 
+class KeyChanged(_Event, frozen=True):
+    """This node's key was rotated: its new id, in hex, and fingerprint."""
+
+    node_id: str
+    fingerprint: str
+
+
 class CoordinatorPinned(_Event, frozen=True):
     coordinator: Coordinator | None
 
@@ -262,6 +269,7 @@ class FederationEnded(_Event, frozen=True):
 Event = (
     StateChanged
     | Introduced
+    | KeyChanged
     | CoordinatorPinned
     | PlanSeen
     | WaitingFor
@@ -345,6 +353,10 @@ class NodeControls(Protocol):
     async def pause(self) -> None: ...
 
     async def resume(self) -> None: ...
+
+    async def rotate_key(self) -> None:
+        """Give this node a new key, vouched for by the old one; its id changes with it."""
+        ...
 
     async def leave(self) -> None: ...
 

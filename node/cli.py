@@ -18,6 +18,7 @@ from fedtui import __version__
 from fedtui.control.client import ControlClient, NotRunningError
 from node import launch, ledger, printing
 from node.cli_join import join
+from node.cli_key import key_app
 from node.cli_model import model_app, predict
 from node.cli_task import task_app
 from node.cli_trust import trust_app
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command()(join)
 app.command()(predict)
 app.add_typer(trust_app, name="trust")
+app.add_typer(key_app, name="key")
 app.add_typer(task_app, name="task")
 app.add_typer(model_app, name="model")
 

@@ -133,7 +133,7 @@ async def _run_node(home: Profile, *, restart: bool) -> bool:
         await launch.stop(home)
     if running and not restart:
         return False
-    return await launch.ensure_running(home, _ask_passphrase(home))
+    return await launch.ensure_running(home, ask_passphrase(home))
 
 
 async def _approach(client: ControlClient, invite: str, timeout_s: float) -> NodeStatus:
@@ -318,7 +318,7 @@ def _absolute_if_file(split: str | None) -> str | None:
     return _absolute(split) if split and Path(split).expanduser().exists() else split
 
 
-def _ask_passphrase(home: Profile) -> str | None:
+def ask_passphrase(home: Profile) -> str | None:
     """The passphrase of a locked identity; None if it has none, or the daemon finds it itself."""
     try:
         locked = keystore.is_locked(home.root) if home.identity.exists() else False

@@ -225,6 +225,8 @@ async def _change(command: Command, controls: NodeControls) -> None:
             await controls.pause()
         case "resume":
             await controls.resume()
+        case "rotate_key":
+            await controls.rotate_key()
         case "leave":
             await controls.leave()
         case _:

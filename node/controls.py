@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TRAFFIC_EVERY_S = 1.0
 GOODBYE_S = 3.0
+ROTATE_S = 30.0
 
 
 class Dial(Protocol):
@@ -51,6 +52,9 @@ class Node:
         self._link: Connection | None = None
         self._running: asyncio.Task[object] | None = None
         self._meter: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()  # one connection is ended and begun at a time
+        self._new_key = asyncio.Event()
+        self._restarting: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
 
     async def start(self) -> None:
@@ -72,6 +76,8 @@ class Node:
 
     async def close(self) -> None:
         """Say goodbye and let everything go."""
+        if self._restarting is not None:
+            self._restarting.cancel()
         await self._end()
         await self._home.trainer.close()
         self._home.ledger.close()
@@ -112,9 +118,10 @@ class Node:
                 remedy="ask a coordinator's operator for an invite",
                 exit_code=Exit.USAGE,
             )
-        await self._end()
-        self._board.solved()
-        self._begin(config, proof)
+        async with self._changing:
+            await self._end()
+            self._board.solved()
+            self._begin(config, proof)
 
     async def check(self) -> CheckReport:
         return await self._member().check()
@@ -127,6 +134,30 @@ class Node:
 
     async def resume(self) -> None:
         self._member().resume()
+
+    async def rotate_key(self) -> None:
+        """Returns when the node is its new identity, on its way back into the federation.
+
+        A round under way goes on without this node, as if it had dropped out.
+        """
+        if not self._member().enrolled:
+            raise Stop(
+                "the coordinator must hear of a new key, and this node is not with it now",
+                remedy="wait until 'fedtui status' says waiting, then try again",
+                exit_code=Exit.TRY_LATER,
+            )
+        self._new_key.clear()
+        await asyncio.to_thread(self._home.key.draw)
+        self._member().rotate()
+        try:
+            async with asyncio.timeout(ROTATE_S):
+                await self._new_key.wait()
+        except TimeoutError as error:
+            raise Stop(
+                f"the coordinator did not confirm the new key within {ROTATE_S:.0f} s",
+                remedy="the rotation goes on by itself when it answers: see 'fedtui key show'",
+                exit_code=Exit.TRY_LATER,
+            ) from error
 
     async def leave(self) -> None:
         """Tell the coordinator, forget the membership, stop the daemon. The ledger stays."""
@@ -154,7 +185,7 @@ class Node:
 
     def _begin(self, config: NodeConfig, proof: InviteProof | None) -> None:
         self._board.post(status.Introduced(label=config.label, role=config.role))
-        membership = Membership(self._home, config)
+        membership = Membership(self._home, config, on_new_key=self._key_changed)
         link = self._dial(self._pinned(config), membership.hello(proof), membership)
         membership.use(link)
         self._membership, self._link = membership, link
@@ -174,6 +205,19 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
         self._membership = self._link = self._running = self._meter = None
+
+    def _key_changed(self) -> None:
+        """The node is another identity: show it, and come back as it."""
+        new = self._home.identity.id
+        self._board.post(status.KeyChanged(node_id=new.hex(), fingerprint=fingerprint(new)))
+        self._board.log("info", f"this node's key was rotated: it is {fingerprint(new)} now")
+        self._restarting = asyncio.get_running_loop().create_task(self._begin_again())
+
+    async def _begin_again(self) -> None:
+        async with self._changing:
+            await self._end()
+            self._begin(configs.load(self._home.profile.config), None)
+        self._new_key.set()
 
     def _pinned(self, config: NodeConfig) -> NodeConfig:
         """The configuration with the id that the pinned coordinator has by now."""

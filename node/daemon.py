@@ -28,6 +28,7 @@ from node.home import Home
 from node.ledger import Ledger
 from node.link import Link
 from node.models import Models
+from node.own_key import OwnKey
 from node.paths import Profile, profile
 from node.plain_log import PlainLog
 from node.trainer import TrainerLimits, TrainerProcess
@@ -79,10 +80,10 @@ def run(name: str, *, into_file: bool = False, secret: str | None = None) -> int
 
 async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
     config = configs.load(home.config)
-    identity = keystore.load_or_create(home.root, secret or passphrase.from_file())
-    board = Board(_first(home, config, identity), clock=_utc)
+    key = OwnKey.open(home.root, secret or passphrase.from_file())
+    board = Board(_first(home, config, key.identity), clock=_utc)
     board.listen(log.event)
-    node = _node(home, config, identity, board)
+    node = _node(home, config, key, board)
     server = ControlServer(home.socket(), controls=node, board=board)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,7 +93,7 @@ async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
         await server.start()
         log.line(  # whoever started this node may wait for the line: commands are answered now
             f"fedtui {__version__}: node {config.label!r}, profile {home.name!r}, "
-            f"pid {os.getpid()}, fingerprint {fingerprint(identity.id)}"
+            f"pid {os.getpid()}, fingerprint {fingerprint(key.identity.id)}"
         )
         await node.stopped.wait()
         log.line("stopping")
@@ -114,11 +115,11 @@ def _first(home: Profile, config: NodeConfig, identity: Identity) -> status.Node
     )
 
 
-def _node(home: Profile, config: NodeConfig, identity: Identity, board: Board) -> Node:
+def _node(home: Profile, config: NodeConfig, key: OwnKey, board: Board) -> Node:
     limits = TrainerLimits(num_threads=config.limits.threads, memory_mb=config.limits.memory_mb)
     parts = Home(
         profile=home,
-        identity=identity,
+        key=key,
         trust=keystore.TrustStore(home.root),
         board=board,
         ledger=Ledger(home.ledger),
@@ -130,7 +131,7 @@ def _node(home: Profile, config: NodeConfig, identity: Identity, board: Board) -
 
     def dial(config: NodeConfig, hello: NodeHello, handler: Membership) -> Link:
         return Link(
-            identity,
+            key.identity,
             addresses=config.coordinator.addresses,
             coordinator_id=bytes.fromhex(config.coordinator.id),
             hello=hello,

@@ -60,6 +60,7 @@ MEANING = {
 _OF_CLOSE_CODE: dict[int, Exit] = {
     errors.CloseCode.UNAUTHORISED: Exit.UNAUTHORISED,
     errors.CloseCode.REVOKED: Exit.UNAUTHORISED,
+    errors.CloseCode.ROTATED: Exit.UNAUTHORISED,
     errors.CloseCode.PENDING_TIMEOUT: Exit.UNAUTHORISED,
     errors.CloseCode.IDENTITY_MISMATCH: Exit.IDENTITY_CHANGED,
     errors.CloseCode.VERSION: Exit.VERSION,
@@ -72,6 +73,8 @@ REMEDIES: dict[int, str] = {
     "fedtui join",
     errors.CloseCode.REVOKED: "talk to the coordinator's operator; a revoked node needs a new "
     "identity and a new invite: fedtui --profile NEW join",
+    errors.CloseCode.ROTATED: "this is an old copy of the node: run it where its key was rotated, "
+    "or put back identity.key from there, then: fedtui join",
     errors.CloseCode.PENDING_TIMEOUT: "ask the coordinator's operator to approve this node, then: "
     "fedtui join",
     errors.CloseCode.IDENTITY_MISMATCH: "compare fingerprints with the coordinator's operator; "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from node.ledger import Ledger
     from node.meter import Traffic
     from node.models import Models
+    from node.own_key import OwnKey
     from node.paths import Profile
     from node.trainer import Trainer
     from node.updates import Updates
@@ -45,7 +46,7 @@ class Home:
     """One profile's parts. `clock` gives UTC seconds."""
 
     profile: Profile
-    identity: Identity
+    key: OwnKey
     trust: TrustStore
     board: Board
     ledger: Ledger
@@ -53,3 +54,8 @@ class Home:
     updates: Updates
     trainer: Trainer
     clock: Callable[[], float]
+
+    @property
+    def identity(self) -> Identity:
+        """Who this node is now; another one after a rotation of its key."""
+        return self.key.identity

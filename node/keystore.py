@@ -24,6 +24,7 @@ from fedtui.wire.labels import safe_label
 from fedtui.wire.rotation import Rotation, verify
 
 IDENTITY_FILE = "identity.key"
+NEXT_FILE = "identity.key.next"
 TRUSTED_FILE = "trusted.json"
 MAX_TRUSTED_BYTES = 4 * 1024 * 1024
 
@@ -38,13 +39,13 @@ def load_or_create(
         return load(directory, passphrase)
 
 
-def load(directory: Path, passphrase: str | None = None) -> Identity:
+def load(directory: Path, passphrase: str | None = None, *, name: str = IDENTITY_FILE) -> Identity:
     """Return the identity in `directory`.
 
     Raises:
         KeyFileError: missing, readable by others, of another owner, damaged or locked.
     """
-    path = directory / IDENTITY_FILE
+    path = directory / name
     return Identity.from_seed(keyfile.unpack(_read_private(path), passphrase, name=str(path)))
 
 
@@ -54,14 +55,20 @@ def is_locked(directory: Path) -> bool:
     return keyfile.is_locked(_read_private(path), name=str(path))
 
 
-def create(directory: Path, passphrase: str | None = None, *, cost: Cost = MODERATE) -> Identity:
+def create(
+    directory: Path,
+    passphrase: str | None = None,
+    *,
+    name: str = IDENTITY_FILE,
+    cost: Cost = MODERATE,
+) -> Identity:
     """Make an identity and keep it in `directory`, which is made too if it is missing.
 
     Raises:
         KeyFileExistsError: there is one already; it is untouched.
         KeyFileError: the directory is open to others, or nothing can be written there.
     """
-    path = directory / IDENTITY_FILE
+    path = directory / name
     seed = os.urandom(SEED_BYTES)
     try:
         _make_directory(directory)

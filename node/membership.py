@@ -16,13 +16,13 @@ import msgspec
 
 from fedtui import __version__, status
 from fedtui.crypto.keys import fingerprint
-from fedtui.errors import CloseCode, RemoteProtocolError
+from fedtui.errors import CloseCode, KeyFileError, RemoteProtocolError
 from fedtui.rounds import enrolment, machine
 from fedtui.rounds.participant import Phase
 from fedtui.wire import events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
-from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving
+from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving, Rotated, RotateKey
 from node.consenting import Consenting
 from node.exits import REMEDIES
 from node.service import Contract, NodeService, Parts
@@ -31,6 +31,8 @@ from node.transfers import Hears, Transfers
 from node.work import Places, Work
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fedtui.wire.messages import FromNode, InviteProof, Welcome
     from node.config import NodeConfig
     from node.home import Connection, Home
@@ -41,8 +43,12 @@ if TYPE_CHECKING:
 class Membership:
     """One federation as this node lives it; a new one is made for each `join`."""
 
-    def __init__(self, home: Home, config: NodeConfig) -> None:
+    def __init__(
+        self, home: Home, config: NodeConfig, *, on_new_key: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_new_key` is called when this node's key was rotated: begin anew with the new one."""
         self._home = home
+        self._on_new_key = on_new_key
         self._board = home.board
         self._config = config
         self._link: Connection | None = None
@@ -108,6 +114,16 @@ class Membership:
         self._step(machine.LocalOperator("resume"))
         self.show()
 
+    @property
+    def enrolled(self) -> bool:
+        """Whether the coordinator has us among its nodes, in this session."""
+        return self._enrolled
+
+    def rotate(self) -> None:
+        """Tell the coordinator of the key's successor, if there is one and it listens now."""
+        if self._enrolled and self._home.key.successor is not None:
+            self._say(RotateKey(statement=self._home.key.statement()))
+
     def leave(self) -> None:
         """Tell the coordinator, if it can be told, and forget the consent."""
         if self._service is not None:
@@ -152,6 +168,8 @@ class Membership:
         match event:
             case events.MessageReceived(message=Enrolled() as message):
                 self._on_enrolled(message)
+            case events.MessageReceived(message=Rotated() as message):
+                self._on_rotated(message)
             case events.MessageReceived(message=message) if self._service is not None:
                 if isinstance(message, FromCoordinator):
                     self._service.heard(message)
@@ -169,8 +187,10 @@ class Membership:
         self._board.post(status.WaitingFor(waiting=None))
         if self._done:
             pass
+        elif drop.code == CloseCode.ROTATED and retry_in_s is None and self._has_successor:
+            self._adopt()  # we were cut off, or killed, before we heard that it was done
         elif retry_in_s is None:
-            self._stop(drop.text, remedy=REMEDIES.get(drop.code, ""), code=drop.code)
+            self._stop(drop.text, remedy=self._remedy(drop.code), code=drop.code)
         else:
             self._offline = f"no connection to {self._address}: {drop.text}; trying again"
             if drop.code != CloseCode.BYE:
@@ -230,6 +250,27 @@ class Membership:
         if self._service is None:
             self._service = self._begin_service()
         self._service.step(machine.Connected())
+        self.rotate()
+
+    def _on_rotated(self, message: Rotated) -> None:
+        successor = self._home.key.successor
+        if successor is not None and successor.id == message.new_id:
+            self._adopt()
+
+    def _adopt(self) -> None:
+        """Become the successor; what was under way in the old name is over."""
+        try:
+            self._home.key.adopt(self._home.clock())
+        except (OSError, KeyFileError) as error:
+            self._stop(
+                f"the node's new key cannot be put in place: {error}",
+                remedy="mend the disk, then: fedtui join",
+                code=0,
+            )
+            return
+        self._home.updates.drop()
+        self.done()
+        self._on_new_key()
 
     def _begin_service(self) -> NodeService:
         parts = Parts(
@@ -258,6 +299,18 @@ class Membership:
     def _address(self) -> str:
         addresses = self._config.coordinator.addresses
         return addresses[0] if addresses else "the coordinator"
+
+    @property
+    def _has_successor(self) -> bool:
+        return self._home.key.successor is not None
+
+    def _remedy(self, code: int) -> str:
+        if code == CloseCode.PROTOCOL and self._has_successor:
+            return (
+                "the coordinator may have refused this node's key rotation: to give it up, move "
+                "identity.key.next away, then: fedtui stop, fedtui join"
+            )
+        return REMEDIES.get(code, "")
 
     def _pin(self, link: Connection) -> None:
         """Keep both keys of the coordinator that just proved the pinned id."""

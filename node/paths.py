@@ -5,6 +5,7 @@
     $FEDTUI_HOME or ~/.local/share/fedtui / PROFILE /          0700
         node.toml       what the operator decided        config.py
         identity.key    who this node is                 keystore.py
+        identity.key.next, former.json: a new key        own_key.py
         trusted.json    which coordinators it trusts     keystore.py
         consent.json    which plan, when, what was shown consent.py
         ledger.jsonl    what left this machine           ledger.py

@@ -98,6 +98,9 @@ class ControlClient:
     async def resume(self) -> None:
         await self._ask("resume")
 
+    async def rotate_key(self) -> None:
+        await self._ask("rotate_key")
+
     async def leave(self) -> None:
         await self._ask("leave")
 

@@ -25,7 +25,17 @@ PROTO = 1
 MAX_LINE_BYTES = 2**20
 
 CommandName = Literal[
-    "status", "join", "check", "consent", "pause", "resume", "leave", "stop", "ledger", "log"
+    "status",
+    "join",
+    "check",
+    "consent",
+    "pause",
+    "resume",
+    "rotate_key",
+    "leave",
+    "stop",
+    "ledger",
+    "log",
 ]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 

@@ -85,6 +85,15 @@ async def test_pause_resume_leave_and_stop(bench: Bench) -> None:
     assert bench.node.stopped
 
 
+async def test_rotating_the_key_changes_who_the_node_is(bench: Bench) -> None:
+    with pytest.raises(Refused):
+        await bench.controls.rotate_key()
+    await bench.controls.join()
+    await bench.controls.rotate_key()
+    seen = await bench.controls.status()
+    assert (seen.node_id, seen.fingerprint) == ("cd" * 32, "NEW")
+
+
 async def test_ledger_and_log_give_the_newest_lines_oldest_first(bench: Bench) -> None:
     assert [line.round for line in await bench.controls.ledger(2)] == [4, 5]
     assert len(await bench.controls.ledger()) == 5

@@ -6,10 +6,13 @@ import pytest
 from a_coordinator import D, ThinNode, invite, make, serving, thin_nodes, until
 
 from coordinator import gatekeeper as gatekeeper_module
+from coordinator import keeping
 from coordinator.files import StoreUnavailable
+from coordinator.layout import Layout
 from coordinator.server import Rejected
+from coordinator.service import CoordinatorService
 from fedtui.crypto.keys import Identity, fingerprint
-from fedtui.errors import CloseCode
+from fedtui.errors import CloseCode, Retry
 from fedtui.rounds.enrolment import Certificate, verify
 from fedtui.rounds.machine import Operator, Said
 from fedtui.wire.codec import canonical
@@ -108,6 +111,90 @@ async def test_a_key_rotation_moves_the_enrolment(tmp_path: Path) -> None:
         roster = service.store.roster
         states = {key: roster.members[key].state for key in (node.identity.id, fresh.id)}
         assert states == {node.identity.id: "rotated", fresh.id: "enrolled"}
+        await until(lambda: len(node.drops) >= 2)
+        assert node.drops[0].retry is Retry.SILENTLY, "it may come back, with the new key"
+        assert node.drops[1].code == CloseCode.ROTATED, "the old key is refused for good"
+        assert node.identity.id not in service.federation.present
+        again = ThinNode(1)
+        again.identity = fresh
+        await again.start(service)
+        await until(lambda: again.enrolled)
+        assert service.federation.present[fresh.id].role == "participant"
+        await again.stop()
+    assert "key rotated" in audited(tmp_path / "f")
+
+
+def audited(root: Path) -> list[str]:
+    return [entry.action for entry in keeping.entries(Layout(root), after=0)]
+
+
+async def rotated(service: CoordinatorService, number: int, fresh: Identity, *, seq: int) -> None:
+    """Let node `number` rotate its key to `fresh`."""
+    node = ThinNode(number)
+    await node.start(service, await invite(service))
+    await until(lambda: node.enrolled)
+    assert node.link is not None
+    node.link.send(RotateKey(statement=canonical(rotate(node.identity, fresh, seq=seq))))
+    await until(lambda: any(isinstance(m, Rotated) for m in node.heard))
+    await node.stop()
+
+
+@pytest.mark.parametrize("case", ["replayed", "old number", "another node", "no statement"])
+async def test_a_rotation_that_does_not_hold_is_refused_and_audited(
+    tmp_path: Path, case: str
+) -> None:
+    first, second, third = (Identity.from_seed(bytes([n]) * 32) for n in (1, 70, 71))
+    statement = {
+        "replayed": canonical(rotate(first, second, seq=3)),
+        "old number": canonical(rotate(second, third, seq=3)),
+        "another node": canonical(rotate(Identity.from_seed(b"\x02" * 32), third, seq=9)),
+        "no statement": b"\xc1",
+    }[case]
+    async with serving(make(tmp_path / "f")) as service:
+        await rotated(service, 1, second, seq=3)
+        node = ThinNode(1)
+        node.identity = second
+        await node.start(service)
+        await until(lambda: node.enrolled)
+        assert node.link is not None
+        node.link.send(RotateKey(statement=statement))
+        await until(lambda: bool(node.drops))
+        assert node.drops[0].code == CloseCode.PROTOCOL
+        await node.stop()
+        assert service.store.roster.members[second.id].state == "enrolled"
+        assert third.id not in service.store.roster.members
+    assert audited(tmp_path / "f").count("key rotation refused") == 1
+
+
+async def test_the_second_rotation_of_a_node_has_a_higher_number(tmp_path: Path) -> None:
+    second, third = (Identity.from_seed(bytes([n]) * 32) for n in (70, 71))
+    async with serving(make(tmp_path / "f")) as service:
+        await rotated(service, 1, second, seq=3)
+        await rotated(service, 70, third, seq=4)
+        assert service.store.roster.members[third.id].state == "enrolled"
+
+
+async def test_a_full_disk_rotates_nothing_and_blames_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, fresh = ThinNode(1), Identity.from_seed(b"z" * 32)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, node):
+        await until(lambda: node.enrolled)
+        assert node.link is not None
+        statement = RotateKey(statement=canonical(rotate(node.identity, fresh, seq=1)))
+        asked = []
+
+        async def full(*_: object, **__: object) -> None:
+            asked.append(1)
+            raise StoreUnavailable("no space")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(service.store, "rotate", full)
+            node.link.send(statement)
+            await until(lambda: bool(asked))
+        assert node.drops == []
+        node.link.send(statement)
+        await until(lambda: any(isinstance(m, Rotated) for m in node.heard))
 
 
 async def test_a_forged_rotation_ends_the_session(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from fedtui.status import (
     CheckReport,
+    KeyChanged,
     Leaves,
     LedgerLine,
     LogLine,
@@ -81,6 +82,10 @@ class FakeNode:
     async def resume(self) -> None:
         self._plan()
         self._to("waiting", "waiting for the next round")
+
+    async def rotate_key(self) -> None:
+        self._plan()
+        self.board.post(KeyChanged(node_id="cd" * 32, fingerprint="NEW"))
 
     async def leave(self) -> None:
         self._plan()

@@ -22,6 +22,7 @@ def test_the_numbers_are_those_of_the_protocol():
         "PENDING_TIMEOUT": 4009,
         "OVERLOADED": 4010,
         "SHUTTING_DOWN": 4011,
+        "ROTATED": 4012,
     }
     assert CloseCode(4007) is CloseCode.SUPERSEDED
 
@@ -32,7 +33,7 @@ def test_every_code_says_what_a_node_does():
 
     assert of(Retry.SILENTLY) == {4000, 4010, 4011}
     assert of(Retry.WITH_BANNER) == {4002, 4006}
-    assert of(Retry.ASK) == {4001, 4003, 4004, 4008}
+    assert of(Retry.ASK) == {4001, 4003, 4004, 4008, 4012}
     assert of(Retry.REPORT) == {4005}
     assert of(Retry.NEVER) == {4007, 4009}
     assert all(code.sentence for code in CloseCode)

@@ -45,6 +45,7 @@ from node.link import Drop
 from node.membership import Membership
 from node.meter import Meter, Traffic
 from node.models import Models
+from node.own_key import OwnKey
 from node.paths import Profile
 from node.updates import Updates
 
@@ -146,6 +147,7 @@ class FakeCoordinator:
         self.state = "enrolled"
         self.role = "participant"
         self.certified_by = COORDINATOR
+        self.node = NODE.public
         self.serve_bulk = True
         self.upload_offset = 0
         self.receipts = True
@@ -280,7 +282,7 @@ class FakeCoordinator:
         self.handler.event(events.MessageReceived(message))
 
     def enrol(self) -> None:
-        certificate = Certificate(b"f" * 32, NODE.public, self.role, 1)
+        certificate = Certificate(b"f" * 32, self.node, self.role, 1)
         self._soon(events.MessageReceived(enrol(self.certified_by, certificate)))
 
     def offer(self, number: int = 1, attempt: int = 1, **changes: object) -> None:
@@ -359,7 +361,7 @@ def make_node(
     clock = Clock()
     parts = Home(
         profile=home,
-        identity=NODE,
+        key=OwnKey(home.root, NODE),
         trust=TrustStore(home.root),
         board=Board(NodeStatus(label="alice", node_id=NODE.id.hex()), clock=clock),
         ledger=Ledger(home.ledger),

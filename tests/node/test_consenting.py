@@ -15,6 +15,7 @@ from node.consenting import Consenting
 from node.home import Home
 from node.ledger import Ledger
 from node.models import Models
+from node.own_key import OwnKey
 from node.paths import Profile
 from node.updates import Updates
 
@@ -26,7 +27,7 @@ DATA = codec.canonical(Terms(plan=codec.canonical(PLAN), manifest=MANIFEST))
 def parts(home: Profile) -> Home:
     return Home(
         profile=home,
-        identity=keystore.load_or_create(home.root),
+        key=OwnKey.open(home.root),
         trust=keystore.TrustStore(home.root),
         board=Board(NodeStatus(), clock=Clock()),
         ledger=Ledger(home.ledger),

@@ -1,15 +1,30 @@
 """A node's controls beyond the contract: without a federation, and around restarts."""
 
+import asyncio
 import os
 
 import msgspec
 import pytest
-from fake_coordinator import COORDINATOR, FakeCoordinator, make_node, member, settle, write_config
+from fake_coordinator import (
+    COORDINATOR,
+    NODE,
+    FakeCoordinator,
+    make_node,
+    member,
+    settle,
+    write_config,
+)
 
 from fedtui.crypto.keys import Identity
+from fedtui.errors import CloseCode
 from fedtui.status import Refused
+from fedtui.wire.codec import decode
 from fedtui.wire.invite import Invite
+from fedtui.wire.messages import Rotated, RotateKey
+from fedtui.wire.rotation import Rotation, verify
 from node import config as configs
+from node import controls, keystore
+from node.own_key import OwnKey
 from node.paths import Profile
 
 
@@ -91,4 +106,126 @@ async def test_traffic_is_measured_when_somebody_asks(home: Profile) -> None:
     await settle()
     seen = await node.status()
     assert seen.traffic.up_today == coordinator.opened[0].num_bytes
+    await node.close()
+
+
+def rotations(coordinator: FakeCoordinator) -> list[Rotation]:
+    said = [message for message in coordinator.said if isinstance(message, RotateKey)]
+    return [decode(message.statement, Rotation) for message in said]
+
+
+async def answered(coordinator: FakeCoordinator) -> None:
+    """Let the coordinator take the new key, confirm, and say goodbye."""
+    while True:
+        if rotations(coordinator):
+            break
+        await asyncio.sleep(0.001)
+    new = verify(rotations(coordinator)[-1], coordinator.node, last_seq=0)
+    coordinator.node = new
+    coordinator.tell(Rotated(new_id=new.id))
+    coordinator.drop()
+
+
+async def test_rotating_the_key_brings_the_node_back_as_a_new_identity(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    rotating = asyncio.create_task(node.rotate_key())
+    await answered(coordinator)
+    await rotating
+    await settle()
+    seen = await node.status()
+    assert seen.node_id == coordinator.node.id.hex() != NODE.id.hex()
+    assert seen.state == "waiting", "enrolled again: the certificate is for the new id"
+    assert keystore.load(home.root).id == coordinator.node.id
+    assert any("rotated" in line.text for line in seen.log)
+    await node.close()
+
+
+async def test_a_rotation_in_mid_round_drops_the_round(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.receipts = False
+    coordinator.offer()
+    await settle()
+    assert (await node.status()).state == "uploading"
+    rotating = asyncio.create_task(node.rotate_key())
+    await answered(coordinator)
+    await rotating
+    await settle()
+    assert (await node.status()).state == "waiting"
+    assert list(home.work.iterdir()) == [], "the update of the old identity is gone"
+    await node.close()
+
+
+async def test_only_a_member_rotates(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.drop()
+    with pytest.raises(Refused, match="must hear"):
+        await node.rotate_key()
+    assert not (home.root / "identity.key.next").exists()
+    await node.close()
+
+
+async def test_a_coordinator_that_is_silent_is_told_again_in_the_next_session(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controls, "ROTATE_S", 0.01)
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    with pytest.raises(Refused, match="did not confirm"):
+        await node.rotate_key()
+    assert (await node.status()).node_id == NODE.id.hex()
+    coordinator.drop()
+    coordinator.connect()
+    await settle()
+    first, second = rotations(coordinator)
+    assert first == second
+    await answered(coordinator)
+    await settle()
+    assert (await node.status()).node_id == coordinator.node.id.hex()
+    await node.close()
+
+
+async def test_a_node_killed_before_it_heard_takes_up_its_new_key(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    await node.close()
+    draft = OwnKey(home.root, NODE)
+    draft.draw()
+    assert draft.successor is not None
+    welcomes = coordinator.connect
+
+    def refuse() -> None:
+        coordinator.connect = welcomes
+        coordinator.node = draft.successor.public
+        coordinator.drop(code=CloseCode.ROTATED, text="handed over", retry=False)
+
+    coordinator.connect = refuse
+    node = make_node(home, coordinator)
+    await node.start()
+    await settle()
+    seen = await node.status()
+    assert (seen.node_id, seen.state) == (draft.successor.id.hex(), "waiting")
+    await node.close()
+
+
+async def test_4012_without_a_successor_is_an_old_copy_of_the_node(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.drop(code=CloseCode.ROTATED, text="handed over", retry=False)
+    seen = await node.status()
+    assert seen.state == "stopped"
+    assert seen.problem is not None
+    assert "old copy" in seen.problem.remedy
+    await node.close()
+
+
+async def test_another_new_id_than_ours_changes_nothing(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.tell(Rotated(new_id=b"x" * 32))
+    OwnKey(home.root, NODE).draw()
+    coordinator.tell(Rotated(new_id=b"x" * 32))
+    assert (await node.status()).node_id == NODE.id.hex()
     await node.close()

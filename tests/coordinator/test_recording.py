@@ -97,7 +97,7 @@ async def test_a_weight_that_nobody_may_see_is_not_stored(tmp_path: Path) -> Non
     assert [update.weight for update in snapshot.open.updates] == [None]
 
 
-async def test_R3_a_restored_database_fences_off_the_lives_it_forgot(tmp_path: Path) -> None:
+async def test_R6_a_restored_database_fences_off_the_lives_it_forgot(tmp_path: Path) -> None:
     store = Store.open(tmp_path)
     await store.commit([finished(0, 0), started(1)])
     store.mark_restored("monday")

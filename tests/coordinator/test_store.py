@@ -57,7 +57,7 @@ def remarks(directory: Path) -> list[str]:
         return [entry.object for entry in found if entry.action == "remarked"]
 
 
-async def test_R3_every_open_is_a_new_incarnation(tmp_path: Path) -> None:
+async def test_R6_every_open_is_a_new_incarnation(tmp_path: Path) -> None:
     federation = None
     for number in (1, 2, 3):
         store = Store.open(tmp_path / "state")

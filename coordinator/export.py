@@ -71,8 +71,8 @@ def export(
         (half / "plan.toml").write_bytes(layout.plan.read_bytes())
         names = tuple(sorted(path.name for path in half.iterdir()))
         half.rename(target)
-    except OSError as error:
-        raise os_refusal(error) from error
+    except OSError as error:  # a failed copy would name the file that it was reading
+        raise os_refusal(OSError(error.errno, error.strerror, str(target))) from error
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return Exported(

@@ -22,7 +22,7 @@ from coordinator.checkpoints import CheckpointWriter
 from coordinator.config import load_plan
 from coordinator.layout import Layout
 from coordinator.opening import passphrase_from_environment
-from coordinator.refusals import BadDataError, CannotCreateError, os_refusal
+from coordinator.refusals import BadDataError, CannotCreateError, DiskError, os_refusal
 from coordinator.spokenwords import spoken
 from coordinator.store import Store
 from coordinator.templates import ServerChoices, coordinator_toml
@@ -209,4 +209,6 @@ def _run_task(plan: Plan, task_file: Path | None, *, out: Path) -> None:
     text = f"task {plan.task.name!r} made no initial model: {said[-1] if said else 'no reason'}"
     if done.returncode == ExitCode.BAD_CONFIG:
         raise ConfigError(f"plan.toml: [task]: {text}")
+    if done.returncode == ExitCode.CANNOT_CREATE:  # the folder is ours: so it is the disk
+        raise DiskError(f"{text}: make room on the disk, then try again")
     raise BadDataError(text)

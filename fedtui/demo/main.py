@@ -14,12 +14,15 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from fedtui.demo.display import Display, RoundRow, open_display, table_of
+from fedtui.demo.display import Display, open_display
 from fedtui.demo.federation import LocalFederation, NodeSpec
+from fedtui.demo.panel import table_of
 from fedtui.demo.programs import Programs
+from fedtui.demo.progress import RoundRow, duration, score_text
 from fedtui.demo.settings import Model, Settings, TaskName
 from fedtui.demo.watch import Watch, rows_of
 from fedtui.errors import ExitCode, FedtuiError
+from fedtui.learning.metrics import reached
 
 INTERRUPTED = 130
 # Newer Typers bring a Click of their own, so its exceptions are found by what Typer offers.
@@ -183,7 +186,8 @@ def outcome_of(
         "nodes": settings.nodes,
         "seed": settings.seed,
         "secure_aggregation": False,
-        "reached": target is None or (best is not None and best >= target),
+        "reached": target is None
+        or (best is not None and reached(status["metric"], best, target)),
         "target": target,
         "accuracy": best,
         "seconds": round(seconds, 2),
@@ -199,11 +203,30 @@ def _show(
         typer.echo(json.dumps(outcome))
         return
     rows = tuple(RoundRow(**row) for row in outcome["rounds"])
+    console.print()
     console.print(table_of(rows, status["metric"]))
-    verdict = "target reached" if outcome["reached"] else "target NOT reached"
-    best = outcome["accuracy"]
-    score = "nobody measured it" if best is None else f"{status['metric']} {best:.2%}"
-    console.print(Text(f"{verdict}: {score} after {len(rows)} rounds, {outcome['seconds']:.0f} s"))
-    console.print(Text(f"why it ended: {status['ended']}"))
-    console.print(Text("updates were encrypted on the network and visible to the coordinator"))
-    console.print(Text(f"the model: {outcome['model']}"), soft_wrap=True)
+    console.print()
+    for text, style in _closing(status, outcome, len(rows)):
+        console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _closing(
+    status: dict[str, Any], outcome: dict[str, Any], num_rounds: int
+) -> list[tuple[str, str]]:
+    """The last lines, each with its style: what came of it, who saw what, where the model is."""
+    best, metric = outcome["accuracy"], status["metric"]
+    score = "nobody measured it" if best is None else f"{metric} {score_text(metric, best)}"
+    rounds = "1 round" if num_rounds == 1 else f"{num_rounds} rounds"
+    met = outcome["reached"]
+    verdict = "target reached" if met else "target NOT reached"
+    lines = [
+        (
+            f"{verdict}: {score} after {rounds}, {duration(outcome['seconds'])} in all",
+            "bold green" if met else "bold red",
+        )
+    ]
+    if not met:
+        lines.append((f"why it ended: {status['ended']}", ""))
+    lines.append(("updates were encrypted on the network and visible to the coordinator", ""))
+    lines.append((f"the model: {outcome['model']}", ""))
+    return lines

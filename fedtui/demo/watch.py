@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from fedtui.demo.display import NodeRow, Progress, RoundRow
+from fedtui.demo.progress import NodeRow, Progress, RoundRow
 
 
 @dataclass(slots=True)
@@ -13,7 +13,9 @@ class Watch:
     metric: str = "accuracy"
     target: float | None = None
     max_rounds: int = 0
-    sentence: str = "starting"
+    sentence: str = "the nodes are in: the first round begins"
+    phase: str = ""
+    task: str = ""
     ended: str = ""
     rows: tuple[RoundRow, ...] = ()
     cohort: dict[str, NodeRow] = field(default_factory=dict)
@@ -26,27 +28,31 @@ class Watch:
             case {"event": "round started", "round": number, "attempt": attempt}:
                 again = f", attempt {attempt}" if attempt > 1 else ""
                 self.sentence = f"round {number}{again}: nodes train on their own data"
+                self.phase = "train"
                 self.cohort = {n: NodeRow(n, "offered", 0.0) for n in self.cohort}
             case {"event": "progress", "label": label, "stage": stage, "fraction": fraction}:
-                self.cohort[label] = NodeRow(label, f"{stage} {fraction:.0%}", fraction)
+                self.cohort[label] = NodeRow(label, f"{stage} {fraction:.0%}", min(fraction, 0.99))
             case {"event": "update", "label": label, "updates": have, "cohort": of}:
                 self.cohort[label] = NodeRow(label, "update received", 1.0)
                 self.sentence = f"round {line['round']}: {have} of {of} updates received"
             case {"event": "phase", "phase": "gathering", "present": have, "needed": need}:
                 self.sentence = f"waiting for {need} nodes, {have} are here"
+                self.phase = "gather"
             case {"event": "phase", "phase": "aggregating"}:
                 self.sentence = "the updates become the next model"
+                self.phase = "combine"
             case {"event": "phase", "phase": "evaluating"}:
                 self.sentence = "the new model is being measured"
+                self.phase = "measure"
             case {"event": "round failed", "text": text}:
                 self.sentence = f"attempt failed: {text}"
             case {"event": "ended", "text": text}:
-                self.ended = text
+                self.ended, self.phase, self.sentence = text, "", text
             case _:
                 pass
 
     def _take_status(self, status: dict[str, Any]) -> None:
-        self.metric = status["metric"]
+        self.task, self.metric = status["task"], status["metric"]
         self.target = status["target"]
         self.max_rounds = status["maximum"]
         self.ended = status["ended"] or ""
@@ -57,6 +63,8 @@ class Watch:
         """What the display should show now."""
         return Progress(
             sentence=self.sentence,
+            task=self.task,
+            phase=self.phase,
             metric=self.metric,
             target=self.target,
             max_rounds=self.max_rounds,

@@ -4,7 +4,9 @@ import io
 
 from rich.console import Console
 
-from fedtui.demo.display import NodeRow, PlainDisplay, Progress, RoundRow, draw, readable
+from fedtui.demo.display import LiveDisplay, PlainDisplay
+from fedtui.demo.panel import draw
+from fedtui.demo.progress import Progress, RoundRow, duration, readable
 
 
 def row(number: int, accuracy: float | None = 0.5) -> RoundRow:
@@ -35,12 +37,35 @@ def test_waiting_is_told_once() -> None:
     assert out.getvalue().count("waiting for 5") == 1
 
 
-def test_names_from_the_network_are_drawn_as_they_are() -> None:
+def test_a_long_line_stays_one_line_in_a_pipe() -> None:
     console, out = screen()
-    node = NodeRow("[bold]alice[/bold]", "train 50%", 0.5)
-    console.print(draw(Progress(nodes=(node,), target=0.9, rows=(row(1),))))
-    assert "[bold]alice[/bold]" in out.getvalue()
-    assert "50.00%" in out.getvalue()
+    PlainDisplay(console).say("node-1 joined: " + "ABCD-" * 40)
+    assert len(out.getvalue().splitlines()) == 1
+
+
+def test_the_live_panel_is_there_at_once_and_gone_at_the_end() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=60, height=18, force_terminal=True)
+    display = LiveDisplay(console)
+    display.say("coordinator on 127.0.0.1:1")
+    display.show(Progress(sentence="round 3: 2 of 4 updates received", rows=(row(1),)))
+    display.close()
+    seen = out.getvalue()
+    assert "starting the coordinator" in seen
+    assert "2 of 4 updates received" in seen
+    assert "\x1b[?25h" in seen  # the cursor is back
+
+
+def test_the_clock_of_the_live_panel_goes_on_by_itself() -> None:
+    now = [10.0]
+    console = Console(file=io.StringIO(), width=60, height=18, force_terminal=True)
+    display = LiveDisplay(console, clock=lambda: now[0])
+    display.show(Progress(elapsed_s=5.0))
+    now[0] += 7.0
+    with console.capture() as captured:
+        console.print(display._draw())
+    display.close()
+    assert "12 s" in captured.get()
 
 
 def test_bytes_for_people() -> None:
@@ -50,6 +75,15 @@ def test_bytes_for_people() -> None:
         "1.0 kB",
         "1.5 MB",
         "2.0 GB",
+    ]
+
+
+def test_time_for_people() -> None:
+    assert [duration(s) for s in (0.4, 59.4, 59.6, 185.0)] == [
+        "0 s",
+        "59 s",
+        "1:00 min",
+        "3:05 min",
     ]
 
 

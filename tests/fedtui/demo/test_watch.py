@@ -7,6 +7,7 @@ from fedtui.demo.watch import Watch
 
 def status(**changed: Any) -> dict[str, Any]:
     found = {
+        "task": "digits",
         "metric": "accuracy",
         "target": 0.9,
         "maximum": 10,
@@ -64,6 +65,21 @@ def test_the_end_is_seen_in_an_event_and_in_a_status() -> None:
     other = Watch()
     other.take(status(ended="all rounds done"))
     assert other.ended == "all rounds done"
+
+
+def test_a_round_goes_through_its_phases() -> None:
+    watch = Watch()
+    seen = []
+    for line in (
+        {"event": "phase", "phase": "gathering", "present": 2, "needed": 5},
+        {"event": "round started", "round": 1, "attempt": 1, "cohort": 2},
+        {"event": "phase", "phase": "aggregating"},
+        {"event": "phase", "phase": "evaluating"},
+        {"event": "ended", "text": "over", "round": 1},
+    ):
+        watch.take(line)
+        seen.append(watch.progress(0.0).phase)
+    assert seen == ["gather", "train", "combine", "measure", ""]
 
 
 def test_unknown_lines_change_nothing() -> None:

@@ -1,0 +1,85 @@
+"""Progress: what a screen shows of a federation, and its figures in words. Pure."""
+
+from dataclasses import dataclass
+
+from fedtui.learning.metrics import higher_is_better
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """One committed round; `accuracy` None until it was measured. Bytes are on the wire."""
+
+    round: int
+    seconds: float
+    accuracy: float | None
+    participants: int
+    dropped: int
+    bytes_up: int
+    bytes_down: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """A node of the cohort under way: what it does, and how far it is (0 to 1)."""
+
+    label: str
+    standing: str
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """All that the display needs; `sentence` is the coordinator's own.
+
+    `phase` is one of `PHASES`, or empty before the first round and after the last.
+    """
+
+    sentence: str = "starting the coordinator and the nodes"
+    task: str = ""
+    phase: str = ""
+    metric: str = "accuracy"
+    target: float | None = None
+    max_rounds: int = 0
+    nodes: tuple[NodeRow, ...] = ()
+    rows: tuple[RoundRow, ...] = ()
+    elapsed_s: float = 0.0
+    ended: str = ""
+
+    @property
+    def best(self) -> float | None:
+        """The best score so far."""
+        scores = [r.accuracy for r in self.rows if r.accuracy is not None]
+        choose = max if higher_is_better(self.metric) else min
+        return choose(scores, default=None)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left if every round were used and took as long as those so far."""
+        if not self.rows or not self.max_rounds:
+            return None
+        mean_s = sum(r.seconds for r in self.rows) / len(self.rows)
+        return mean_s * max(0, self.max_rounds - len(self.rows))
+
+
+PHASES = ("gather", "train", "combine", "measure")
+
+
+def score_text(metric: str, score: float) -> str:
+    """A score as people read it: accuracy in percent, everything else as a number."""
+    return f"{score:.2%}" if metric == "accuracy" else f"{score:.4f}"
+
+
+def readable(num_bytes: int) -> str:
+    """Bytes for people: 1.2 MB."""
+    size = float(num_bytes)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: 42 s, 3:05 min."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d} min" if minutes else f"{rest} s"

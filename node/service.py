@@ -88,6 +88,7 @@ class NodeService:
         self._queue: deque[ParticipantEvent] = deque()
         self._stepping = False
         self._noted: set[tuple[int, int, bytes]] = set()
+        self._covered: tuple[bytes, int] = (b"", 0)  # an update's digest, bytes noted of it
         self._said_progress = float("-inf")
         self._final = b""
         self.ended = ""
@@ -133,7 +134,7 @@ class NodeService:
         board, models = self._parts.board, self._parts.models
         match message:
             case Result():
-                models.certify(message.model, final=False)
+                self._certify(message)
                 board.post(status.RoundCounted(round=message.round, counted=message.counted))
                 board.log("info", _sentence_of(message))
                 self._keep_head(message)
@@ -151,7 +152,10 @@ class NodeService:
             case _:
                 pass
         self.step(machine.Heard(message))
-        models.tidy(self._wanted_digest())
+        try:
+            models.tidy(self._wanted_digest())
+        except OSError as error:
+            board.log("warning", f"old models cannot be removed: {error.strerror or error}")
 
     def model_here(self, digest: bytes) -> None:
         self.step(machine.ModelHere(digest))
@@ -181,17 +185,15 @@ class NodeService:
 
     def _perform(self, effects: list[ParticipantEffect]) -> None:
         for effect in effects:
-            if isinstance(effect, machine.Note) and (reason := self._note(effect)):
-                self._hold_back(effects, reason)
+            if isinstance(effect, machine.Note) and (trouble := self._note(effect)):
+                self._hold_back(effects, *trouble)
                 return
         for effect in effects:
             self._do(effect)
 
-    def _hold_back(self, effects: list[ParticipantEffect], reason: str) -> None:
+    def _hold_back(self, effects: list[ParticipantEffect], reason: str, remedy: str) -> None:
         """Send nothing of this call but that nothing comes, and why."""
-        self._parts.board.problem(
-            f"{reason}; nothing is sent", remedy="free some space, or mend the disk"
-        )
+        self._parts.board.problem(f"{reason}; nothing is sent", remedy=remedy)
         for effect in effects:
             match effect:
                 case machine.Upload():
@@ -209,14 +211,20 @@ class NodeService:
                 case _:
                     pass
 
-    def _note(self, note: machine.Note) -> str:
-        """Write the ledger; return why it cannot be, else "".
+    def _note(self, note: machine.Note) -> tuple[str, str] | None:
+        """Write the ledger; return why it cannot be, and the remedy.
 
-        An upload that goes on is one entry, however often it is opened.
+        An upload that goes on is one entry, however often it is opened. But one that the
+        coordinator lets come again and again is noted again, and passes no limit.
         """
         key = (note.round, note.attempt, note.digest or note.what.encode())
         if key in self._noted:
-            return ""
+            if self._is_covered(note):
+                return None
+            today = self._parts.ledger.num_bytes_on(self._parts.clock())
+            config = self._contract.config
+            if why := policy.refuses_upload(note.num_bytes, num_bytes_today=today, config=config):
+                return why, "raise max_upload_mb_per_day in node.toml, or wait until tomorrow"
         entry = Entry(
             at=self._parts.clock(),
             round=note.round,
@@ -230,10 +238,18 @@ class NodeService:
         try:
             self._parts.ledger.append(entry)
         except OSError as error:
-            return f"the node's ledger cannot be written: {error.strerror}"
+            why = f"the node's ledger cannot be written: {error.strerror}"
+            return why, "free some space, or mend the disk"
         self._noted = {one for one in self._noted if one[0] >= note.round} | {key}
+        before = self._covered[1] if self._covered[0] == note.digest else 0
+        self._covered = (note.digest, before + note.num_bytes)
         self._parts.board.post(status.LedgerWritten(line=entry.line()))
-        return ""
+        return None
+
+    def _is_covered(self, note: machine.Note) -> bool:
+        """Whether no more has left than was noted: so far what is sent only goes on."""
+        noted = self._covered[1] if self._covered[0] == note.digest else 0
+        return not note.num_bytes or self._parts.transfers.num_sent(note.digest) <= noted
 
     def _do(self, effect: ParticipantEffect) -> None:
         parts, contract = self._parts, self._contract
@@ -293,13 +309,29 @@ class NodeService:
     def _on_ended(self, message: Ended) -> None:
         parts = self._parts
         self.ended = message.reason or "its rounds are done"
-        parts.models.certify(message.model, final=True, score=message.score)
         parts.board.log("info", f"the federation is over: {self.ended}")
+        if not self._certify(message):
+            parts.over()
+            return
         self._final = message.model.digest
         if parts.models.has(message.model.digest):
             parts.over()
         elif self._contract.role != "observer":
             parts.transfers.fetch_model(message.model)
+
+    def _certify(self, message: Result | Ended) -> bool:
+        """Note the committed model; False if it cannot be one of this federation's."""
+        board, num_bytes = self._parts.board, self._contract.agreement.manifest.num_bytes
+        if message.model.num_bytes != num_bytes:
+            text = f"has {message.model.num_bytes} bytes; the model agreed to has {num_bytes}"
+            board.log("warning", f"what the coordinator names as the model {text}")
+            return False
+        final, score = isinstance(message, Ended), getattr(message, "score", None)
+        try:
+            self._parts.models.certify(message.model, final=final, score=score)
+        except OSError as error:
+            board.log("warning", f"the committed model is not noted: {error.strerror or error}")
+        return True
 
     def _keep_head(self, message: Result) -> None:
         head = message.audit_head

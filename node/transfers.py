@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 MAX_WANTED = 4
+_NOT_KEPT = "what the coordinator sends cannot be kept"
 
 
 class Session(Protocol):
@@ -79,6 +80,7 @@ class Transfers:
         self._incoming: dict[int, tuple[Open, _PlanSink | Download]] = {}
         self._outgoing: tuple[int, FileSource] | None = None
         self._uploading: bytes = b""
+        self._sent: tuple[bytes, int] = (b"", 0)  # of streams that are over: digest, bytes
 
     def attach(self, session: Session) -> None:
         self.detach()
@@ -139,6 +141,12 @@ class Transfers:
         self._outgoing = (stream, source)
         self._uploading = effect.digest
 
+    def num_sent(self, digest: bytes) -> int:
+        """How many bytes of this update have left so far, those sent twice counted twice."""
+        over = self._sent[1] if self._sent[0] == digest else 0
+        flowing = self._outgoing is not None and self._uploading == digest
+        return over + (self._outgoing[1].num_read if self._outgoing and flowing else 0)
+
     def stop_upload(self) -> None:
         """Abandon the stream; the file stays."""
         if self._outgoing is not None and self._session is not None:
@@ -158,7 +166,7 @@ class Transfers:
                 self._forget(stream)
             case events.StreamFailed(stream=stream, outgoing=False, reason=reason):
                 self._forget(stream)
-                self._hears.trouble(f"what the coordinator sends cannot be kept: {reason}")
+                self._hears.trouble(f"{_NOT_KEPT}: {reason}")
             case events.StreamReceipt(stream=stream, digest=digest) if self._is_ours(stream):
                 self._end_upload()
                 self._hears.uploaded(digest)
@@ -174,7 +182,14 @@ class Transfers:
     def _on_opened(self, opening: Open) -> None:
         if self._session is None:
             return
-        sink, offset = self._sink_for(opening)
+        try:
+            sink, offset = self._sink_for(opening)
+        except OSError as error:
+            self._session.refuse(
+                opening.stream, CloseCode.LIMIT, text="the node has no room for this"
+            )
+            self._hears.trouble(_cannot_keep(error))
+            return
         if sink is None:
             self._session.refuse(
                 opening.stream, CloseCode.PROTOCOL, text="the node did not ask for this"
@@ -202,7 +217,14 @@ class Transfers:
             self._plan_hash = None
             self._hears.plan(bytes(sink.data))
             return
-        if sink.finish():
+        try:
+            genuine = sink.finish()
+        except OSError as error:
+            sink.close()
+            self._session.refuse(stream, CloseCode.LIMIT, text="the node could not keep this")
+            self._hears.trouble(_cannot_keep(error))
+            return
+        if genuine:
             self._session.receipt(stream, opening.digest)
             self._wanted.pop(opening.digest, None)
             self._hears.model(opening.digest)
@@ -220,6 +242,7 @@ class Transfers:
 
     def _end_upload(self) -> None:
         if self._outgoing is not None:
+            self._sent = (self._uploading, self.num_sent(self._uploading))
             self._outgoing[1].close()
         self._outgoing = None
         self._uploading = b""
@@ -227,3 +250,7 @@ class Transfers:
     def _say(self, message: FromNode) -> None:
         if self._session is not None:
             self._session.send(message)
+
+
+def _cannot_keep(error: OSError) -> str:
+    return f"{_NOT_KEPT}: {error.strerror or error}"

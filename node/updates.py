@@ -66,12 +66,14 @@ class FileSource:
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDONLY)
         self.num_bytes = os.fstat(self._file).st_size
+        self.num_read = 0
 
     def read(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes from `offset`. Raises OSError."""
         data = os.pread(self._file, size, offset)
         if len(data) != size:
             raise OSError(5, "the update was cut short on disk")
+        self.num_read += size
         return data
 
     def close(self) -> None:

@@ -18,12 +18,14 @@ from fake_coordinator import (
     write_config,
 )
 
+from fedtui.wire import events
 from fedtui.wire.messages import (
     Accepting,
     AuditHead,
     Declining,
     Ended,
     Evaluation,
+    Fetch,
     Progress,
     Scored,
 )
@@ -299,4 +301,62 @@ async def test_progress_is_told_rarely(home: Profile) -> None:
     coordinator.offer()
     await settle()
     assert not any(isinstance(said, Progress) for said in coordinator.said)
+    await node.close()
+
+
+async def test_an_update_that_is_wanted_again_and_again_passes_no_limit(home: Profile) -> None:
+    """A coordinator that refuses every copy gets one more than the ledger says, at most."""
+    coordinator = FakeCoordinator()
+    coordinator.receipts = False
+    limit = LimitsTable(max_upload_mb_per_day=2.5 * len(UPDATE) / 1e6)
+    write_config(home, limits=limit)
+    node = await member(home, coordinator)
+    for _ in range(10):
+        coordinator.offer()
+        await settle()
+        coordinator.handler.event(events.StreamRefused(coordinator._stream, 4006, "again"))
+    sent = sum(len(data) for data in coordinator.uploads)
+    noted = sum(line.num_bytes for line in await node.ledger())
+    assert noted == 2 * len(UPDATE)
+    assert sent <= noted + len(UPDATE)
+    assert any(isinstance(s, Declining) and "limit" in s.reason for s in coordinator.said)
+    await node.close()
+
+
+async def test_A2_a_result_of_another_size_is_not_fetched(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    huge = msgspec.structs.replace(model_ref(vector_bytes(5), 3), num_bytes=2**50)
+    coordinator.tell(Ended(incarnation=1, reason="done", model=huge, score=0.95))
+    await settle()
+    fetched = [one for one in coordinator.said if isinstance(one, Fetch) and one.kind == "model"]
+    assert fetched == []
+    assert Models(home.models).certified() == ()
+    assert (await node.status()).state == "stopped"
+    await node.close()
+
+
+async def test_L5_a_full_disk_ends_no_session(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be kept is said; the link, which hears no exception, goes on."""
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        for name in ("certify", "tidy", "begin"):
+            broken.setattr(Models, name, full)
+        coordinator.result(number=1)
+        coordinator.offer(number=2)
+        await settle()
+    seen = await node.status()
+    assert seen.problem is not None
+    assert "No space left" in seen.problem.text
+    assert seen.rounds_counted == 1
+    coordinator.offer(number=3)
+    await settle()
+    assert coordinator.uploads == [UPDATE], "it resumes when there is space again"
     await node.close()

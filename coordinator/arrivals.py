@@ -49,7 +49,19 @@ class _Arrival:
     link: NodeLink
     opening: Open
     upload: Upload | None = None
+    wanted: bool = False
     accepted: bool = False
+
+    def is_of(self, effect: AcceptUpdate | Acknowledge) -> bool:
+        """Whether the effect means this stream, not one of a session before.
+
+        A hostile node chooses its numbers, so a new session may use those of the last one.
+        """
+        opening = self.opening
+        if isinstance(effect, Acknowledge):
+            return effect.digest == opening.digest
+        promised = (effect.round, effect.attempt, effect.num_bytes, effect.digest)
+        return promised == (opening.round, opening.attempt, opening.num_bytes, opening.digest)
 
 
 @dataclass(slots=True)
@@ -145,8 +157,9 @@ class Arrivals:
     def accept(self, effect: AcceptUpdate) -> None:
         """Let the stream flow, from where an earlier session stopped."""
         arrival = self._streams.get((effect.node, effect.stream))
-        if arrival is None:
+        if arrival is None or arrival.wanted or not arrival.is_of(effect):
             return
+        arrival.wanted = True
         self._attempts.add((effect.round, effect.attempt))
         promise = Promise(
             effect.round, effect.attempt, effect.node, effect.num_bytes, effect.digest
@@ -162,9 +175,10 @@ class Arrivals:
 
     def acknowledge(self, effect: Acknowledge) -> None:
         """The update is durable and counted: say so. Of a repeated one nothing needs to flow."""
-        arrival = self._streams.pop((effect.node, effect.stream), None)
-        if arrival is None:
+        arrival = self._streams.get((effect.node, effect.stream))
+        if arrival is None or not arrival.is_of(effect):
             return
+        del self._streams[effect.node, effect.stream]
         if not arrival.accepted:
             offset = arrival.opening.num_bytes
             arrival.link.accept(effect.stream, _Nothing(), offset=offset)

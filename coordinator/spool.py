@@ -254,6 +254,7 @@ class Spool:
     def _drop_other_parts(self, promise: Promise) -> None:
         """The node changed its mind: what it sent under another promise is of no use."""
         stem = promise.update.removesuffix(".update") + "-"
-        for name in [n for n in self._taken if n.startswith(stem) and n != promise.part]:
+        names = list(self._taken)  # in one step: other threads finish uploads meanwhile
+        for name in [n for n in names if n.startswith(stem) and n != promise.part]:
             self._files.remove(self._directory / name)
             del self._taken[name]

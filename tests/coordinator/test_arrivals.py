@@ -260,3 +260,24 @@ async def test_I9_what_an_attempt_leaves_goes_and_the_next_one_stays(tmp_path: P
     bench.arrivals.discard(2, 9)
     await bench.arrivals.finish()
     assert [name.split("-")[2] for name in names(tmp_path)] == [(b"m" * 32).hex()]
+
+
+async def test_S9_what_was_meant_for_a_session_before_does_not_reach_the_next(
+    tmp_path: Path,
+) -> None:
+    """A node that comes back with the same stream number and another update, while we commit."""
+    bench, first, second = Bench(tmp_path), FakeLink(), FakeLink()
+    other = np.full(D, 2, "<f4").tobytes()
+    bench.open(first, 5)
+    await until(lambda: bool(first.accepted))
+    bench.arrivals.closed(first)  # type: ignore[arg-type]  # as above
+    bench.open(second, 5, other)
+    old = AcceptUpdate(NODE, 5, 1, 1, len(GOOD), digest(GOOD))
+    for _ in range(2):
+        bench.arrivals.accept(old)
+    bench.arrivals.acknowledge(Acknowledge(NODE, 5, digest(GOOD)))
+    bench.arrivals.accept(AcceptUpdate(NODE, 5, 1, 1, len(other), digest(other)))
+    await bench.send(second, 5, other)
+    assert await bench.heard() == UpdateArrived(NODE, 5, 1, 1, digest(other))
+    assert (second.accepted, second.receipts) == ([(5, 0)], [])
+    await bench.arrivals.finish()

@@ -6,7 +6,7 @@ tried again every second, and the events wait. There is one timer, at the machin
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import Protocol
@@ -15,7 +15,14 @@ import structlog
 
 from coordinator.files import StoreUnavailable
 from fedtui.rounds.federation import Federation
-from fedtui.rounds.machine import CoordinatorEffect, CoordinatorEvent, Persist, Said, Tick
+from fedtui.rounds.machine import (
+    CoordinatorEffect,
+    CoordinatorEvent,
+    Persist,
+    Said,
+    Tick,
+    UpdateOpened,
+)
 from fedtui.rounds.records import Record
 from fedtui.wire.messages import Progress
 
@@ -25,6 +32,11 @@ RETRY_S = 1.0
 MAX_BATCH = 512
 MAX_QUEUED = 20_000
 """Events that may wait; beyond it reports of progress, which nobody needs, are dropped."""
+MAX_OF_ONE_NODE = 64
+"""What one node may have waiting: far more than an honest one ever says between two commits. What
+it says beyond that is dropped, so that it cannot fill the memory while the disk is full."""
+MAX_PROGRESS = 8
+"""Of these, reports of progress stop here, so that they never displace an answer."""
 
 
 class Commits(Protocol):
@@ -57,12 +69,15 @@ class Driver:
         self._stage = stage
         self._clock = clock
         self._queue: deque[CoordinatorEvent] = deque()
+        self._said: Counter[bytes] = Counter()
         self._wake = asyncio.Event()
 
     def put(self, event: CoordinatorEvent) -> None:
         """Queue an event."""
-        if len(self._queue) >= MAX_QUEUED and _is_idle_talk(event):
-            return
+        if isinstance(event, Said | UpdateOpened):
+            if self._is_too_much(event):
+                return
+            self._said[event.node] += 1
         self._queue.append(event)
         self._wake.set()
 
@@ -75,7 +90,7 @@ class Driver:
         await self._finish(self.federation.start(self._clock()), [])
         while True:
             await self._wait()
-            events = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+            events = self._take()
             now = self._clock()
             effects: list[CoordinatorEffect] = []
             for event in events:
@@ -114,6 +129,21 @@ class Driver:
                 self._stage.perform(effect)
         self._stage.handled(events)
 
+    def _take(self) -> list[CoordinatorEvent]:
+        events = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+        for event in events:
+            if isinstance(event, Said | UpdateOpened):
+                self._said[event.node] -= 1
+                if not self._said[event.node]:
+                    del self._said[event.node]
+        return events
+
+    def _is_too_much(self, event: Said | UpdateOpened) -> bool:
+        num = self._said[event.node]
+        if _is_idle_talk(event):
+            return len(self._queue) >= MAX_QUEUED or num >= MAX_PROGRESS
+        return num >= MAX_OF_ONE_NODE
+
     async def _wait(self) -> None:
         """Until there is an event, or the deadline."""
         if self._queue:
@@ -134,5 +164,5 @@ class Driver:
             return
 
 
-def _is_idle_talk(event: CoordinatorEvent) -> bool:
+def _is_idle_talk(event: Said | UpdateOpened) -> bool:
     return isinstance(event, Said) and isinstance(event.message, Progress)

@@ -27,7 +27,7 @@ from coordinator.clock import SteadyClock
 from coordinator.combining import Combiner
 from coordinator.commands import Commands
 from coordinator.driver import Driver
-from coordinator.files import StoreError
+from coordinator.files import StoreError, StoreUnavailable
 from coordinator.gatekeeper import Gatekeeper, House
 from coordinator.guard import GuardSettings
 from coordinator.health import Health, HealthServer
@@ -235,10 +235,13 @@ class CoordinatorService:
         self.metrics.commit.observe(took_s)
         finished = [record for record in records if isinstance(record, RoundFinished)]
         if finished:
-            self._head = await self.store.audit_head()
+            await self.driver.retrying(self._read_head)
             self._serve_models()
             self._start(self._prune(finished[-1].round))
         self.chronicle.committed(records)
+
+    async def _read_head(self) -> None:
+        self._head = await self.store.audit_head()
 
     def handled(self, events: Sequence[CoordinatorEvent]) -> None:
         """These events are done with."""
@@ -297,6 +300,8 @@ class CoordinatorService:
     async def _guarded(self, work: Coroutine[None, None, None]) -> None:
         try:
             await work
+        except StoreUnavailable as error:  # old models can be removed after the next round
+            log.warning("put off", text=str(error))
         except (StoreError, OSError) as error:
             self.fail(error)
 

@@ -21,7 +21,7 @@ from fedtui.rounds.machine import (
     Tick,
 )
 from fedtui.rounds.records import FederationPaused, Record
-from fedtui.wire.messages import Progress
+from fedtui.wire.messages import Accepting, Progress
 
 PROGRESS = Progress(incarnation=1, round=1, attempt=1, stage="train", fraction=0.5)
 
@@ -178,6 +178,25 @@ async def test_a_flood_of_progress_is_dropped_and_nothing_else(
     bench.driver.put(Left(b"a"))
     await bench.run(3)
     assert bench.federation.seen == [Said(b"a", PROGRESS)] * 2 + [Left(b"a")]
+
+
+async def test_what_one_node_says_cannot_fill_the_queue_and_displaces_nobody() -> None:
+    bench = Bench()
+    accepting = Accepting(incarnation=1, round=1, attempt=1)
+    flood = 3 * driver_module.MAX_OF_ONE_NODE
+    for _ in range(flood):
+        bench.driver.put(Said(b"a", PROGRESS))
+    for _ in range(flood):
+        bench.driver.put(Said(b"a", accepting))
+    bench.driver.put(Said(b"b", accepting))
+    bench.driver.put(Left(b"a"))
+    await bench.run(driver_module.MAX_OF_ONE_NODE + 2)
+    seen = bench.federation.seen
+    assert seen.count(Said(b"a", PROGRESS)) == driver_module.MAX_PROGRESS
+    assert len(seen) == driver_module.MAX_OF_ONE_NODE + 2
+    assert seen[-2:] == [Said(b"b", accepting), Left(b"a")]
+    bench.driver.put(Said(b"a", accepting))
+    assert bench.driver._take() == [Said(b"a", accepting)], "what was handled counts no more"
 
 
 async def test_retrying_lets_other_errors_through() -> None:

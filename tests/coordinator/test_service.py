@@ -13,6 +13,7 @@ from coordinator import driver as driver_module
 from coordinator import reading
 from coordinator.asks import AskApprove, AskNodes, AskRevoke
 from coordinator.checkpoints import open_checkpoint
+from coordinator.combining import Combiner
 from coordinator.commands import Commands
 from coordinator.files import StoreFatal, StoreUnavailable
 from coordinator.refusals import BadDataError
@@ -21,7 +22,7 @@ from fedtui.errors import CloseCode
 from fedtui.rounds.machine import Operator
 from fedtui.rounds.records import Record
 from fedtui.wire.events import StreamReceipt, StreamRefused
-from fedtui.wire.messages import Abort, Ended, Offer, Result, Scored, Waiting
+from fedtui.wire.messages import Abort, AuditHead, Ended, Offer, Result, Scored, Waiting
 
 
 async def test_a_federation_runs_to_its_end(tmp_path: Path) -> None:
@@ -160,6 +161,33 @@ async def test_L5_a_full_disk_is_waited_for(
             assert service.health().ready is True
             receipts = [m for n in nodes for m in n.heard if isinstance(m, StreamReceipt)]
             assert len(receipts) == 2
+
+
+async def test_L5_old_models_that_cannot_be_removed_stop_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver_module, "RETRY_S", 0.01)
+    asked: list[str] = []
+
+    def read_only(*_: object, **__: object) -> None:
+        asked.append("prune")
+        raise StoreUnavailable("read-only file system")
+
+    monkeypatch.setattr(Combiner, "prune", read_only)
+    nodes = [ThinNode(1), ThinNode(2)]
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, *nodes):
+        head = service.store.audit_head
+
+        async def not_now() -> AuditHead | None:
+            asked.append("head")
+            if asked.count("head") == 1:
+                raise StoreUnavailable("no space left on device")
+            return await head()
+
+        monkeypatch.setattr(service.store, "audit_head", not_now)
+        await until(lambda: service.federation.ended is not None)
+        await until(lambda: asked.count("prune") == 2)
+    assert asked.count("head") == 3
 
 
 async def test_a_failed_sync_stops_the_process_with_the_reason(tmp_path: Path) -> None:

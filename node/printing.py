@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
         PlanSummary,
     )
 
+WIDTH = 79
+
 
 def status_text(seen: NodeStatus) -> str:
     """Everything worth knowing, a fact a line, the answer to "is all well?" first."""
@@ -23,10 +26,7 @@ def status_text(seen: NodeStatus) -> str:
         ("node", f"{seen.label} ({seen.role}), fingerprint {seen.fingerprint}"),
         ("coordinator", _coordinator(seen)),
         ("plan", _plan_line(seen)),
-        (
-            "leaves here",
-            "; ".join(f"{one.item}: {one.form}" for one in _leaves(seen)) or "nothing",
-        ),
+        ("leaves here", _leaves_text(_leaves(seen))),
         ("round", _round(seen)),
         ("scores", _scores(seen)),
         ("traffic", _traffic(seen)),
@@ -36,7 +36,7 @@ def status_text(seen: NodeStatus) -> str:
     if seen.problem:
         rows.insert(1, ("problem", seen.problem.text))
         rows.insert(2, ("what to do", seen.problem.remedy or "see 'fedtui log'"))
-    return "\n".join(f"{name:<12} {value}" for name, value in rows if value)
+    return "\n".join(_wrapped(f"{name:<12} {value}", 13) for name, value in rows if value)
 
 
 def plan_text(plan: PlanSummary) -> str:
@@ -61,21 +61,30 @@ def plan_text(plan: PlanSummary) -> str:
             f"      when: {one.when}",
         ]
     lines.append(f"What never leaves it: {plan.stays}")
-    return "\n".join(lines)
+    return "\n".join(_wrapped(line, 13 if line[:1].strip() else 8) for line in lines)
 
 
 def check_text(report: CheckReport) -> str:
-    return "\n".join((*(f"ok       {one}" for one in report.facts), *report.problems))
+    return "\n".join((*(_wrapped(f"ok       {one}", 9) for one in report.facts), *report.problems))
 
 
 def ledger_text(lines: tuple[LedgerLine, ...]) -> str:
-    """The ledger, oldest first, and the sum."""
+    """The ledger, oldest first, under who got it in which form; and the sum."""
     if not lines:
         return "nothing has left this machine"
+    found: list[str] = []
+    before: tuple[str, str] | None = None
+    for line in lines:
+        if (line.receiver, line.form) != before:
+            before = (line.receiver, line.form)
+            found += [_wrapped(f"to {line.receiver}, {line.form}:", 3)]
+        found.append(
+            f"  {moment(line.at)}  round {line.round:>3}.{line.attempt}  "
+            f"{line.num_bytes:>13,} bytes  {line.what}"
+        )
     total = sum(line.num_bytes for line in lines)
-    return "\n".join(
-        (*(_ledger_line(line) for line in lines), f"{len(lines)} entries, {total:,} bytes")
-    )
+    count = "1 entry" if len(lines) == 1 else f"{len(lines)} entries"
+    return "\n".join((*found, f"{count}, {total:,} bytes"))
 
 
 def log_text(lines: tuple[LogLine, ...]) -> str:
@@ -101,7 +110,11 @@ def _coordinator(seen: NodeStatus) -> str:
     if one is None:
         return "none"
     pinned = f", pinned since {moment(one.pinned_at)}" if one.pinned_at else ""
-    return f"{one.label or 'not met yet'} at {one.address}, fingerprint {one.fingerprint}{pinned}"
+    formerly = f"; its key was rotated, formerly {one.formerly}" if one.formerly else ""
+    return (
+        f"{one.label or 'not met yet'} at {one.address}, fingerprint {one.fingerprint}{pinned}"
+        f"{formerly}"
+    )
 
 
 def _plan_line(seen: NodeStatus) -> str:
@@ -113,6 +126,27 @@ def _plan_line(seen: NodeStatus) -> str:
 
 def _leaves(seen: NodeStatus) -> tuple[Leaves, ...]:
     return seen.plan.leaves if seen.plan and seen.consented else ()
+
+
+def _leaves_text(leaves: tuple[Leaves, ...]) -> str:
+    """What leaves, under its form: most things share one."""
+    forms: dict[str, list[str]] = {}
+    for one in leaves:
+        forms.setdefault(one.form, []).append(one.item)
+    parts = (f"{form}: {'; '.join(items)}" for form, items in forms.items())
+    return ". ".join(parts) or "nothing"
+
+
+def _wrapped(text: str, indent: int) -> str:
+    """At most 79 columns if no word is longer; fingerprints, hashes and paths stay whole."""
+    return textwrap.fill(
+        text,
+        WIDTH,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
 
 
 def _round(seen: NodeStatus) -> str:

@@ -58,6 +58,25 @@ def test_the_plan_says_each_item_and_what_changed() -> None:
     assert "epochs: 1 is now 2" in printing.plan_text(changed)
 
 
+def test_nothing_is_wider_than_80_columns_and_no_fingerprint_is_cut() -> None:
+    fingerprint = "-".join(["ABCD"] * 8)
+    one = status.Coordinator(label="clinics", address="c:1", fingerprint=fingerprint)
+    text = printing.status_text(msgspec.structs.replace(FULL, coordinator=one))
+    text += "\n" + printing.plan_text(PLAN)
+    assert max(len(line) for line in text.splitlines()) < 80
+    assert fingerprint in text
+
+
+def test_the_ledger_names_receiver_and_form_once_while_they_stay_the_same() -> None:
+    other = msgspec.structs.replace(LINE, receiver="BBBB")
+    lines = printing.ledger_text((LINE, LINE, other)).splitlines()
+    assert [line for line in lines if line.startswith("to ")] == [
+        "to AAAA, visible:",
+        "to BBBB, visible:",
+    ]
+    assert sum("round   3.2" in line and "1,234 bytes  update" in line for line in lines) == 3
+
+
 def test_lists() -> None:
     assert "nothing has left" in printing.ledger_text(())
     assert printing.ledger_text((LINE, LINE)).endswith("2 entries, 2,468 bytes")

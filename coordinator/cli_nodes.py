@@ -51,11 +51,15 @@ def invite(
     if not as_json:
         until = datetime.fromtimestamp(made.expires, UTC)
         typer.echo(
-            f"for {made.uses} {made.role}(s), until {until:%Y-%m-%d %H:%M} UTC, reached at "
+            f"for {_counted(made.uses, made.role)}, until {until:%Y-%m-%d %H:%M} UTC, reached at "
             f"{', '.join(made.addresses)}",
             err=True,
         )
     show(made, made.invite, as_json=as_json)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _role(text: str) -> Role:

@@ -186,7 +186,7 @@ def plan_toml(choices: PlanChoices) -> str:
 
 def _options(options: dict[str, bool | int | float | str]) -> str:
     if not options:
-        return "# options = {{}}            # see 'fedtui task' for what a task takes\n".format()
+        return "# options = {}            # what this task takes: see the README\n"
     pairs = ", ".join(f"{key} = {json.dumps(value)}" for key, value in options.items())
     return f"options = {{ {pairs} }}\n"
 

@@ -37,5 +37,5 @@ def test_an_invite_goes_to_stdout_and_what_it_is_to_stderr(
     said = capsys.readouterr()
     assert said.out.startswith("fedtui1:")
     assert said.out.count("\n") == 1
-    assert said.err.startswith("for 1 participant(s), until ")
+    assert said.err.startswith("for 1 participant, until ")
     assert "fedtui1:" not in said.err

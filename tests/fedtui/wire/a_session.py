@@ -1,11 +1,10 @@
 """Both halves of a session in memory, joined by nothing but their frames."""
 
+from typing import TYPE_CHECKING
+
 from fedtui.crypto.keys import Identity
 from fedtui.wire.channel import prologue
 from fedtui.wire.codec import encode
-from fedtui.wire.events import (
-    SessionEvent,
-)
 from fedtui.wire.halves import Admission, CoordinatorSession, NodeHello, NodeSession
 from fedtui.wire.messages import (
     PATH,
@@ -16,6 +15,11 @@ from fedtui.wire.messages import (
     Waiting,
 )
 from fedtui.wire.session import Session, SessionStart
+
+if TYPE_CHECKING:
+    from fedtui.wire.events import (
+        SessionEvent,
+    )
 
 NODE = Identity.from_seed(b"n" * 32)
 COORDINATOR = Identity.from_seed(b"c" * 32)

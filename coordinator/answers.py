@@ -127,6 +127,14 @@ class InitReport(msgspec.Struct, frozen=True, kw_only=True):
     port: int
 
 
+class KeyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `key show --json` and `key rotate --json` print; `former` oldest first."""
+
+    fingerprint: str
+    words: tuple[str, ...]
+    former: tuple[str, ...]
+
+
 class ServeReport(msgspec.Struct, frozen=True, kw_only=True):
     """The one line of `serve --json`."""
 

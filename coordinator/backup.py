@@ -28,7 +28,7 @@ from coordinator.files import DISK, StoreConflict, outcomes
 from coordinator.layout import Layout
 from coordinator.store import Store
 
-_PLAIN = ("coordinator.toml", "plan.toml", "manifest.json")
+_PLAIN = ("coordinator.toml", "plan.toml", "manifest.json", "rotations.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from coordinator import cli_keep, cli_nodes, cli_start, cli_status
+from coordinator import cli_keep, cli_key, cli_nodes, cli_start, cli_status
 from coordinator.exits import Exit, of_error
 from fedtui import __version__
 
@@ -31,6 +31,7 @@ app.command()(cli_status.follow)
 app.command()(cli_status.pause)
 app.command()(cli_status.resume)
 app.command()(cli_status.stop)
+app.add_typer(cli_key.key_app, name="key")
 app.add_typer(cli_keep.audit_app, name="audit")
 app.command()(cli_keep.export)
 app.command("backup")(cli_keep.make_backup)

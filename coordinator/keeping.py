@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from coordinator import audit, backup
+from coordinator import audit, backup, lineage
 from coordinator.answers import AuditVerdict, Exported, SavedReport
 from coordinator.audit import Entry
 from coordinator.export import export as write_export
@@ -30,7 +30,7 @@ def verify(layout: Layout, held: Sequence[Path]) -> AuditVerdict:
         report = audit.verify(
             database.connection,
             federation=database.federation_id,
-            key=identity.public,
+            key=lineage.Signers((identity.public, *lineage.former(layout, identity.id))),
             held=heads,
         )
     return AuditVerdict(

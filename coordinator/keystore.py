@@ -16,6 +16,7 @@ from fedtui.crypto.stretch import MODERATE, Cost
 from fedtui.errors import KeyFileError, KeyFileExistsError
 
 IDENTITY_FILE = "identity.key"
+NEXT_FILE = "identity.key.next"
 
 
 def load_or_create(
@@ -44,14 +45,38 @@ def is_locked(directory: Path) -> bool:
     return keyfile.is_locked(_read_private(path), name=str(path))
 
 
-def create(directory: Path, passphrase: str | None = None, *, cost: Cost = MODERATE) -> Identity:
+def draw_next(
+    directory: Path, passphrase: str | None = None, *, cost: Cost = MODERATE
+) -> Identity:
+    """Make the successor of the identity in `directory`, locked with the passphrase if that is.
+
+    One that was left there is thrown away: before `promote` nobody heard of it.
+    """
+    (directory / NEXT_FILE).unlink(missing_ok=True)
+    locked = is_locked(directory)
+    return create(directory, passphrase if locked else None, name=NEXT_FILE, cost=cost)
+
+
+def promote(directory: Path) -> None:
+    """Put the successor in the place of the identity, which is gone then."""
+    (directory / NEXT_FILE).replace(directory / IDENTITY_FILE)
+    _sync_directory(directory)
+
+
+def create(
+    directory: Path,
+    passphrase: str | None = None,
+    *,
+    name: str = IDENTITY_FILE,
+    cost: Cost = MODERATE,
+) -> Identity:
     """Make an identity and keep it in `directory`, which is made too if it is missing.
 
     Raises:
         KeyFileExistsError: there is one already; it is untouched.
         KeyFileError: the directory is open to others, or nothing can be written there.
     """
-    path = directory / IDENTITY_FILE
+    path = directory / name
     seed = os.urandom(SEED_BYTES)
     try:
         _make_directory(directory)

@@ -38,6 +38,11 @@ class Layout:
         return self.root / "identity.key"
 
     @property
+    def rotations(self) -> Path:
+        """How the identity came from older ones; public."""
+        return self.root / "rotations.json"
+
+    @property
     def state(self) -> Path:
         """The database and its lock."""
         return self.root / "state"

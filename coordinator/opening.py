@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from coordinator import checkpoints, config, keystore
+from coordinator import checkpoints, config, keystore, lineage
 from coordinator.checkpoints import Checkpoint
 from coordinator.config import CoordinatorConfig
 from coordinator.files import StoreConflict
@@ -20,6 +20,7 @@ from fedtui.errors import FingerprintError
 from fedtui.learning.params import Manifest, ParamsError
 from fedtui.rounds.history import FederationSnapshot
 from fedtui.rounds.plan import Plan, plan_hash
+from fedtui.wire.rotation import Succession
 
 PASSPHRASE_VARIABLE = "FEDTUI_PASSPHRASE_FILE"  # noqa: S105  the name of a variable
 
@@ -43,6 +44,7 @@ class Opened(Settings):
     store: Store
     snapshot: FederationSnapshot
     allowlist: frozenset[bytes]
+    successions: tuple[Succession, ...]
     problems: tuple[str, ...]
 
 
@@ -77,7 +79,8 @@ def read_settings(layout: Layout) -> Settings:
 def open_store(layout: Layout, identity: Identity) -> Store:
     """The store, locked. Raises LockedError while another process has it; StoreError."""
     try:
-        return Store.open(layout.state, identity=identity)
+        former = frozenset(key.id for key in lineage.former(layout, identity.id))
+        return Store.open(layout.state, identity=identity, former_ids=former)
     except StoreConflict as error:
         if "in use" in str(error):
             raise LockedError(str(error)) from error
@@ -111,6 +114,7 @@ def open_coordinator(settings: Settings, identity: Identity) -> Opened:
         store=store,
         snapshot=snapshot,
         allowlist=allowlist,
+        successions=lineage.leading_to(layout, identity.id),
         problems=(*store.warnings, *problems),
     )
 

@@ -38,6 +38,7 @@ from fedtui.wire.messages import (
     ClientHello,
     Role,
 )
+from fedtui.wire.rotation import Succession
 from fedtui.wire.session import SessionStart
 
 BACKLOG = 1024
@@ -130,6 +131,7 @@ class ServerSettings:
     heartbeat_s: float = 20.0
     versions: tuple[int, int] = (PROTOCOL_MIN, PROTOCOL_MAX)
     guard: GuardSettings = field(default_factory=GuardSettings)
+    successions: tuple[Succession, ...] = ()
 
 
 class NodeServer:
@@ -228,6 +230,7 @@ class NodeServer:
             start,
             federation=self._settings.federation,
             incarnation=self._settings.incarnation,
+            successions=self._settings.successions,
         )
 
     async def _serve(self, link: NodeLink, handler: GuardedHandler) -> None:

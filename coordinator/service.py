@@ -56,7 +56,7 @@ from fedtui.rounds.machine import (
     Send,
 )
 from fedtui.rounds.records import Record, RoundFinished
-from fedtui.wire.messages import AuditHead, Result
+from fedtui.wire.messages import MAX_SUCCESSIONS, AuditHead, Result
 
 log = structlog.get_logger(__name__)
 
@@ -152,6 +152,7 @@ class CoordinatorService:
             incarnation=self.store.incarnation,
             heartbeat_s=limits.heartbeat_s,
             guard=guard,
+            successions=opened.successions[-MAX_SUCCESSIONS:],
         )
         self._vitals = Vitals(self)
         self._server = NodeServer(opened.identity, self.gatekeeper, settings=settings)

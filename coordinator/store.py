@@ -31,7 +31,7 @@ from coordinator.membership import Enrolment, EnrolResult, Invite, InviteScope
 from coordinator.recording import Transaction
 from coordinator.roster import Member, Roster
 from coordinator.writer import Work, Writer
-from fedtui.crypto.keys import Identity, PublicIdentity
+from fedtui.crypto.keys import Identity, PublicIdentity, fingerprint
 from fedtui.rounds.history import FederationSnapshot
 from fedtui.rounds.records import Record
 from fedtui.wire.messages import AuditHead
@@ -82,12 +82,14 @@ class Store:
         directory: Path | None,
         *,
         identity: Identity | None = None,
+        former_ids: frozenset[bytes] = frozenset(),
         federation_id: bytes | None = None,
         clock: Clock = wall_clock,
     ) -> "Store":
         """Open (or make) the store of a state directory; in memory if there is none. Slow.
 
-        With an `identity` audit heads are signed. `federation_id` is used at the first open only;
+        With an `identity` audit heads are signed; a database of one of its `former_ids` becomes
+        its own, which the audit chain tells. `federation_id` is used at the first open only;
         by default it is random.
 
         Raises:
@@ -106,7 +108,7 @@ class Store:
             engine = database.open_database(path, unclean=lock is not None and lock.unclean)
             store = cls(engine, lock, clock=clock)
             try:
-                store._start(identity, federation_id or os.urandom(32))
+                store._start(identity, former_ids, federation_id or os.urandom(32))
             except BaseException:
                 engine.dispose()
                 raise
@@ -116,14 +118,21 @@ class Store:
             raise
         return store
 
-    def _start(self, identity: Identity | None, federation_id: bytes) -> None:
+    def _start(
+        self, identity: Identity | None, former_ids: frozenset[bytes], federation_id: bytes
+    ) -> None:
         """Count the incarnation, find the federation, start the writer."""
         self._identity = identity
         with database.meant(), self._engine.connect() as connection, connection.begin():
             self.federation_id = _federation(connection, federation_id, self._clock())
-            self.incarnation = _next_incarnation(connection, identity)
+            self.incarnation, owner = _next_incarnation(connection, identity, former_ids)
             self.roster = Roster(membership.nodes(connection))
-            self._begin(connection).note("start", f"incarnation {self.incarnation}")
+            tx = self._begin(connection)
+            tx.note("start", f"incarnation {self.incarnation}")
+            if identity is not None and owner in former_ids:
+                old, new = fingerprint(owner), fingerprint(identity.id)
+                tx.note("coordinator key rotated", f"from {old}", f"to {new}")
+                tx.chain.sign()
         self._writer = Writer(
             self._engine, begin=self._begin, committed=lambda tx: self.roster.show(tx.members)
         )
@@ -269,13 +278,18 @@ def _federation(connection: Connection, federation_id: bytes, now: int) -> bytes
     return federation_id
 
 
-def _next_incarnation(connection: Connection, identity: Identity | None) -> int:
-    """Count this life; the database belongs to the first identity that ever opened it."""
+def _next_incarnation(
+    connection: Connection, identity: Identity | None, former_ids: frozenset[bytes]
+) -> tuple[int, bytes]:
+    """Count this life; return its number and whose the database was until now, b"" for nobody's.
+
+    It belongs to the first identity that ever opened it, and to those it handed over to.
+    """
     row = connection.execute(select(schema.meta)).first()
     if row is None:
         connection.execute(insert(schema.meta), {"one": 1, "incarnation": 0})
     owner = row.coordinator_id if row is not None else None
-    if identity is not None and owner not in {None, identity.id}:
+    if identity is not None and owner not in {None, identity.id, *former_ids}:
         raise StoreConflict(
             f"{database.DATABASE} belongs to the coordinator with another identity.key: restore "
             "that key, or start with an empty state directory"
@@ -283,4 +297,4 @@ def _next_incarnation(connection: Connection, identity: Identity | None) -> int:
     incarnation: int = (row.incarnation if row is not None else 0) + 1
     values = {"incarnation": incarnation, "coordinator_id": identity.id if identity else owner}
     connection.execute(update(schema.meta).values(values))
-    return incarnation
+    return incarnation, owner or b""

@@ -41,12 +41,16 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coordinator(_Part, frozen=True):
-    """Who this node obeys; `fingerprint` is what both screens show, `pinned_at` when we agreed."""
+    """Who this node obeys; `fingerprint` is what both screens show, `pinned_at` when we agreed.
+
+    `formerly` is the fingerprint before its key was rotated, "" if it never was.
+    """
 
     label: str
     address: str
     fingerprint: str
     pinned_at: float = 0.0
+    formerly: str = ""
 
 
 class Leaves(_Part, frozen=True):

@@ -246,6 +246,7 @@ class Node:
             address=addresses[0] if addresses else "",
             fingerprint=fingerprint(known.id if known else bytes.fromhex(config.coordinator.id)),
             pinned_at=known.first_seen_s if known else 0.0,
+            formerly=fingerprint(known.former_ids[-1]) if known and known.rotations else "",
         )
         self._board.post(status.CoordinatorPinned(coordinator=shown))
 

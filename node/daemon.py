@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import fcntl
 import os
 import signal
@@ -73,7 +74,8 @@ def run(name: str, *, into_file: bool = False, secret: str | None = None) -> int
         known = of_error(error)
         if known is None:
             raise
-        log.line(f"error: {known.text}{'; ' if known.remedy else ''}{known.remedy}")
+        with contextlib.suppress(OSError):  # a full disk takes no line either
+            log.line(f"error: {known.text}{'; ' if known.remedy else ''}{known.remedy}")
         return known.exit_code
     return Exit.OK
 
@@ -130,13 +132,17 @@ def _node(home: Profile, config: NodeConfig, key: OwnKey, board: Board) -> Node:
     )
 
     def dial(config: NodeConfig, hello: NodeHello, handler: Membership) -> Link:
-        return Link(
+        coordinator_id = bytes.fromhex(config.coordinator.id)
+        known = parts.trust.get(coordinator_id)
+        link = Link(
             key.identity,
             addresses=config.coordinator.addresses,
-            coordinator_id=bytes.fromhex(config.coordinator.id),
+            coordinator_id=coordinator_id,
             hello=hello,
             handler=handler,
         )
+        link.last_rotation = known.last_seq if known is not None else 0
+        return link
 
     return Node(parts, dial)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fedtui.crypto.keys import Identity, PublicIdentity
     from fedtui.wire.halves import NodeHello
     from fedtui.wire.messages import ServerHello
+    from fedtui.wire.rotation import Succession
     from node.board import Board
     from node.keystore import TrustStore
     from node.ledger import Ledger
@@ -29,6 +30,7 @@ class Connection(Session, Protocol):
 
     coordinator: PublicIdentity | None
     server_hello: ServerHello | None
+    successions: tuple[Succession, ...]
 
     def ready(self, plan_hash: bytes) -> bool: ...
 

@@ -104,6 +104,11 @@ class TrustedCoordinator(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     refused: tuple[Key, Key] | None = None
 
     @property
+    def last_seq(self) -> int:
+        """The number of the last rotation that was followed; 0 if none was."""
+        return max((done.handover.seq for done in self.rotations), default=0)
+
+    @property
     def identity(self) -> PublicIdentity:
         """Its keys, as `Channel` and signatures need them."""
         return PublicIdentity(self.x25519_public, self.ed25519_public)
@@ -202,8 +207,7 @@ class TrustStore:
             IdentityMismatchError: the old id is not pinned, or the statement does not hold.
         """
         entry = self._pinned(rotation.handover.old_id)
-        last_seq = max((done.handover.seq for done in entry.rotations), default=0)
-        new = verify(rotation, entry.identity, last_seq=last_seq)
+        new = verify(rotation, entry.identity, last_seq=entry.last_seq)
         return self._succeed(entry, new, (rotation,))
 
     def _succeed(

@@ -17,7 +17,7 @@ import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 
@@ -37,6 +37,9 @@ from fedtui.wire.messages import (
 )
 from node.dial import HEARTBEAT_S, dial, new_http, not_reached, session_start, shut
 from node.meter import Meter, Traffic
+
+if TYPE_CHECKING:
+    from fedtui.wire.rotation import Succession
 
 BASE_S = 0.5
 CAP_S = 30.0
@@ -125,6 +128,8 @@ class Link:
         self.meter = Meter()
         self.coordinator: PublicIdentity | None = None
         self.server_hello: ServerHello | None = None
+        self.last_rotation = 0  # of the coordinator, as far as the trust store knows
+        self.successions: tuple[Succession, ...] = ()
         self._identity = identity
         self._addresses = list(addresses)
         self._coordinator_id = coordinator_id
@@ -258,6 +263,7 @@ class Link:
             session_start(self._identity, websocket, versions=self._tuning.versions),
             hello=self._hello,
             coordinator_id=self._coordinator_id,
+            last_seq=self.last_rotation,
         )
         live = LiveSession(session, websocket, abort=partial(shut, websocket))
         self._live = live
@@ -278,8 +284,16 @@ class Link:
         elif isinstance(event, ServerIdentified):
             self.coordinator = event.identity
             self.server_hello = event.hello
+            self._follow(event)
         else:
             self._handler.event(event)
+
+    def _follow(self, event: ServerIdentified) -> None:
+        """The pinned coordinator handed over to a new key, checked: it is the pinned one now."""
+        if event.successions:
+            self.successions += event.successions
+            self._coordinator_id = event.identity.id
+            self.last_rotation = event.successions[-1].seq
 
     def _lose_if_not_welcomed(self, live: LiveSession[NodeSession]) -> None:
         if not self._welcomed:

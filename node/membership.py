@@ -16,7 +16,7 @@ import msgspec
 
 from fedtui import __version__, status
 from fedtui.crypto.keys import fingerprint
-from fedtui.errors import CloseCode, KeyFileError, RemoteProtocolError
+from fedtui.errors import CloseCode, IdentityMismatchError, KeyFileError, RemoteProtocolError
 from fedtui.rounds import enrolment, machine
 from fedtui.rounds.participant import Phase
 from fedtui.wire import events
@@ -156,6 +156,11 @@ class Membership:
         self._offline = ""
         self._board.solved()
         self._link.use_hello(self.hello())
+        try:
+            self._follow(self._link)
+        except (KeyFileError, IdentityMismatchError) as error:
+            self._refuse(str(error), CloseCode.IDENTITY_MISMATCH)
+            return
         self._pin(self._link)
         self._transfers.attach(self._link)
         if self._consenting.expect(welcome.plan_hash):
@@ -312,6 +317,32 @@ class Membership:
             )
         return REMEDIES.get(code, "")
 
+    def _follow(self, link: Connection) -> None:
+        """Trust the new key that the coordinator's old one vouched for, and say so."""
+        trust = self._home.trust
+        for step in link.successions:
+            known = trust.get(step.old.id)
+            if known is None:  # an invite named an older key, and we never met it
+                known = trust.pin(
+                    step.old,
+                    addresses=tuple(self._config.coordinator.addresses),
+                    label="",
+                    now_s=self._home.clock(),
+                )
+            if known.id != step.old.id:
+                continue  # done in an earlier session
+            trust.apply_rotation(step.rotation)
+            self._board.log(
+                "warning",
+                f"the coordinator's key was rotated, and its old key vouches for the new one: "
+                f"it is {fingerprint(step.new.id)} now, formerly {fingerprint(step.old.id)}",
+            )
+            table = msgspec.structs.replace(self._config.coordinator, id=step.new.id.hex())
+            self._config = msgspec.structs.replace(self._config, coordinator=table)
+            if self._service is not None:  # what leaves goes to another receiver now
+                self._service.close()
+                self._service = None
+
     def _pin(self, link: Connection) -> None:
         """Keep both keys of the coordinator that just proved the pinned id."""
         if link.coordinator is None or link.server_hello is None:
@@ -328,6 +359,7 @@ class Membership:
             address=self._address,
             fingerprint=fingerprint(known.id),
             pinned_at=known.first_seen_s,
+            formerly=fingerprint(known.former_ids[-1]) if known.rotations else "",
         )
         if pinned != self._board.status.coordinator:
             self._board.post(status.CoordinatorPinned(coordinator=pinned))

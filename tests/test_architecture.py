@@ -26,6 +26,7 @@ TESTED_IN = {
     "coordinator/answers.py": "tests/coordinator/test_commands.py",
     "coordinator/card.py": "tests/coordinator/test_export.py",
     "coordinator/cli_keep.py": "tests/coordinator/test_cli.py",
+    "coordinator/cli_key.py": "tests/coordinator/test_rotating.py",
     "coordinator/cli_nodes.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_options.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_start.py": "tests/coordinator/test_cli.py",

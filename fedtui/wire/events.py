@@ -19,12 +19,14 @@ from fedtui.wire.messages import (
     ServerHello,
     Welcome,
 )
+from fedtui.wire.rotation import Succession
 
 
 @dataclass(frozen=True, slots=True)
 class ServerIdentified:
     """Node's half: the coordinator proved this identity. Nothing of ours was sent yet.
 
+    `successions` are the checked rotations that led to it from the pinned id; empty if it is that.
     If `pinned` is false, nobody knew this coordinator before: show its fingerprint, then call
     `go_on()` or `stop()`.
     """
@@ -32,6 +34,7 @@ class ServerIdentified:
     identity: PublicIdentity
     hello: ServerHello
     pinned: bool
+    successions: tuple[Succession, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

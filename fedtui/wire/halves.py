@@ -11,9 +11,10 @@
                                      <--  anything of the coordinator's; Enrolled comes first
 
 An id is the hash of the key that the handshake proves and the Ed25519 key of the hello; it is
-never read from a message. If the coordinator's id is not the pinned one, the session ends (4003)
-before anything about the node has left it. Both hellos carry the whole range of versions inside
-the authenticated handshake, so that nobody in between can talk the two down to an older one.
+never read from a message. If the coordinator's id is not the pinned one, and no rotation that the
+pinned one signed leads to it, the session ends (4003) before anything about the node has left it.
+Both hellos carry the whole range of versions inside the authenticated handshake, so that nobody
+in between can talk the two down to an older one.
 """
 
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ from fedtui.wire.messages import (
     SessionReady,
     Welcome,
 )
+from fedtui.wire.rotation import Succession, follow
 from fedtui.wire.session import Session, SessionStart
 
 
@@ -111,8 +113,9 @@ class NodeSession(Session):
         hello: NodeHello,
         coordinator_id: bytes | None,
         trust_on_first_use: bool = False,
+        last_seq: int = 0,
     ) -> None:
-        """Begin: M1 is the first frame.
+        """Begin: M1 is the first frame. `last_seq`: the coordinator's last rotation we know of.
 
         With `coordinator_id` None nothing is pinned. Then the session goes no further than the
         coordinator's identity, and only with `trust_on_first_use`: see ServerIdentified.
@@ -124,6 +127,7 @@ class NodeSession(Session):
         self._hello = hello
         self._pinned = coordinator_id
         self._trust_on_first_use = trust_on_first_use
+        self._last_seq = last_seq
         self._phase = Phase.HANDSHAKE
         self._plan_hash = b""
         self._handshakes.append(channel.write_handshake())
@@ -175,20 +179,31 @@ class NodeSession(Session):
         payload = self._channel.read_handshake(frame)
         hello = codec.decode(payload, ServerHello, max_bytes=MAX_HELLO_BYTES)
         identity = PublicIdentity(self._channel.remote_x25519, hello.ed25519)
-        if self._pinned is not None and identity.id != self._pinned:
-            raise IdentityMismatchError(
-                f"the coordinator has fingerprint {fingerprint(identity.id)}, but this node "
-                f"trusts {fingerprint(self._pinned)}"
-            )
+        steps = self._check_pinned(identity, hello)
         if self._pinned is None and not self._trust_on_first_use:
             raise IdentityMismatchError(
                 f"this node trusts no coordinator yet; the one here is {fingerprint(identity.id)}"
             )
         self.version = negotiate(self._start.versions, (hello.version_min, hello.version_max))
         self._phase = Phase.DECIDING
-        self._tell(ServerIdentified(identity, hello, pinned=self._pinned is not None))
+        pinned = self._pinned is not None
+        self._tell(ServerIdentified(identity, hello, pinned=pinned, successions=steps))
         if self._pinned is not None:
             self._introduce()
+
+    def _check_pinned(
+        self, identity: PublicIdentity, hello: ServerHello
+    ) -> tuple[Succession, ...]:
+        """Return how the pinned identity became this one; empty if it is that, or none is."""
+        if self._pinned is None:
+            return ()
+        try:
+            return follow(hello.successions, self._pinned, to=identity.id, last_seq=self._last_seq)
+        except IdentityMismatchError as error:
+            raise IdentityMismatchError(
+                f"the coordinator has fingerprint {fingerprint(identity.id)}, but this node "
+                f"trusts {fingerprint(self._pinned)}" + (f": {error}" if hello.successions else "")
+            ) from error
 
     def _introduce(self) -> None:
         hello = ClientHello(
@@ -228,14 +243,22 @@ class CoordinatorSession(Session):
 
     _hears = SessionReady | FromNode | Echo | EchoReply | BulkMessage
 
-    def __init__(self, start: SessionStart, *, federation: str, incarnation: int) -> None:
-        """Wait for M1; the hello names the federation and the coordinator's incarnation."""
+    def __init__(
+        self,
+        start: SessionStart,
+        *,
+        federation: str,
+        incarnation: int,
+        successions: tuple[Succession, ...] = (),
+    ) -> None:
+        """Wait for M1; the hello names the federation, the incarnation, and older identities."""
         channel = Channel.responder(start.identity, start.prologue, start.ephemeral_secret)
         super().__init__(channel, start)
         self.version = 0
         self._start = start
         self._federation = federation
         self._incarnation = incarnation
+        self._successions = successions
         self._phase = Phase.HANDSHAKE
         self._plan_hash = b""
         self._greeted = False
@@ -297,6 +320,7 @@ class CoordinatorSession(Session):
             ed25519=self._start.identity.ed25519_public,
             federation=self._federation,
             incarnation=self._incarnation,
+            successions=self._successions,
         )
         return codec.encode(hello, max_bytes=MAX_HELLO_BYTES)
 

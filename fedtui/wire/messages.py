@@ -32,12 +32,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from fedtui.learning.params import Manifest
+from fedtui.wire.rotation import Succession
 
 PROTOCOL_MIN = 1
 PROTOCOL_MAX = 1
 PATH = "/fedtui/v1"
 SUBPROTOCOL = "fedtui.v1"
 MAX_PLAN_BYTES = 256 * 1024
+MAX_SUCCESSIONS = 2
 
 Id = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Digest = Id
@@ -64,12 +66,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ServerHello(Message, frozen=True, kw_only=True):
+    """`successions`: how this identity came from older ones; the newest steps, oldest first."""
+
     version_min: Version
     version_max: Version
     features: Annotated[tuple[Label, ...], msgspec.Meta(max_length=32)] = ()
     ed25519: Id
     federation: Label
     incarnation: Count
+    successions: Annotated[tuple[Succession, ...], msgspec.Meta(max_length=MAX_SUCCESSIONS)] = ()
 
 
 class InviteProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

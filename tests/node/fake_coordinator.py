@@ -160,6 +160,7 @@ class FakeCoordinator:
         self.on_open: Callable[[], None] = lambda: None
         self.coordinator: PublicIdentity | None = None
         self.server_hello: ServerHello | None = None
+        self.successions = ()
         self.stopped = asyncio.Event()
         self.up = False
         self._stream = 0

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fedtui.learning.data import DataSource
 from fedtui.rounds import machine
-from fedtui.status import CheckReport
+from fedtui.status import CheckReport, Refused
 from fedtui.wire.messages import UpdateHeader
 from node import jobs
 from node.config import parse_shard
@@ -63,15 +64,22 @@ class Work:
 
     def train(self, effect: Train, agreement: Agreement, config: NodeConfig) -> None:
         """Train, or find the update that an earlier life of this node made for the same round."""
-        kept = self._places.updates.kept_for(effect.round, effect.model.digest)
+        failed = partial(machine.JobFailed, effect.round, effect.attempt)
+        try:
+            kept = self._places.updates.kept_for(effect.round, effect.model.digest)
+            if kept is None:
+                self._places.updates.drop()
+        except OSError as error:
+            self._tell(failed(f"the node's disk fails: {error.strerror or error}"))
+            return
         if kept is not None:
             self._tell(_trained(effect, kept))
             return
-        self._places.updates.drop()
-        self._begin(lambda number: self._train(effect, agreement, config, number))
+        self._begin(lambda number: self._train(effect, agreement, config, number), failed)
 
     def measure(self, effect: Measure, agreement: Agreement, config: NodeConfig) -> None:
-        self._begin(lambda number: self._measure(effect, agreement, config, number))
+        failed = partial(machine.JobFailed, effect.round, 0)
+        self._begin(lambda number: self._measure(effect, agreement, config, number), failed)
 
     def cancel(self) -> None:
         """Stop what runs; nothing more is heard of it. The trainer stays for the next job."""
@@ -102,10 +110,32 @@ class Work:
         self._last_id += 1
         return self._last_id
 
-    def _begin(self, job: Callable[[int], Coroutine[None, None, None]]) -> None:
+    def _begin(
+        self,
+        job: Callable[[int], Coroutine[None, None, None]],
+        failed: Callable[[str], machine.JobFailed],
+    ) -> None:
         """Stop what runs and start a job; its number tells it later whether it is still wanted."""
         self.cancel()
-        self._running = asyncio.create_task(job(self._number))
+        self._running = asyncio.create_task(self._guarded(job, failed, self._number))
+
+    async def _guarded(
+        self,
+        job: Callable[[int], Coroutine[None, None, None]],
+        failed: Callable[[str], machine.JobFailed],
+        number: int,
+    ) -> None:
+        """A full disk or a missing task file fails the job: nobody waits for its deadline."""
+        try:
+            await job(number)
+        except OSError as error:
+            reason = f"the node's disk fails: {error.strerror or error}"
+        except Refused as error:
+            reason = error.text
+        else:
+            return
+        if number == self._number:
+            self._tell(failed(reason))
 
     async def _run(self, job: jobs.Job, number: int) -> jobs.Outcome | None:
         """Do a job after the one before has stopped; None if it is not wanted any more."""

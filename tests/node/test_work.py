@@ -112,6 +112,33 @@ async def test_failures_come_back_with_their_reason(home: Profile) -> None:
     ]
 
 
+@pytest.mark.parametrize("call", ["keep", "drop"])
+async def test_L5_a_full_disk_fails_the_job_at_once(
+    home: Profile, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Updates, call, full)
+    bench = Bench(home, FakeTrainer())
+    bench.work.train(machine.Train(1, 2, model_ref()), PLANNED, write_config(home))
+    await settle()
+    reason = "the node's disk fails: No space left on device"
+    assert bench.heard == [machine.JobFailed(1, 2, reason)]
+
+
+async def test_a_task_file_that_is_not_here_fails_the_job_at_once(home: Profile) -> None:
+    plan = msgspec.structs.replace(PLAN, task=TaskSection(name="mine", sha256="ab" * 32))
+    bench = Bench(home, FakeTrainer())
+    agreement = Agreement(plan, MANIFEST, b"h" * 32)
+    bench.work.measure(machine.Measure(3, model_ref()), agreement, NodeConfig())
+    await settle()
+    (event,) = bench.heard
+    assert isinstance(event, machine.JobFailed)
+    assert (event.round, event.attempt) == (3, 0)
+    assert "needs the task file" in event.reason
+
+
 async def test_a_check_compares_the_model_here_with_the_plans(home: Profile) -> None:
     other = Manifest((TensorSpec("weight", (2,)),))
     bench = Bench(home, FakeTrainer(manifest=other))

@@ -207,13 +207,14 @@ def _show(
     console.print(table_of(rows, status["metric"]))
     console.print()
     for text, style in _closing(status, outcome, len(rows)):
-        console.print(Text(text, style=style), soft_wrap=True)
+        console.print(Text(text, style=style))
+    console.print(Text(f"the model: {outcome['model']}"), soft_wrap=True)
 
 
 def _closing(
     status: dict[str, Any], outcome: dict[str, Any], num_rounds: int
 ) -> list[tuple[str, str]]:
-    """The last lines, each with its style: what came of it, who saw what, where the model is."""
+    """The last lines, each with its style: what came of it, and who saw what."""
     best, metric = outcome["accuracy"], status["metric"]
     score = "nobody measured it" if best is None else f"{metric} {score_text(metric, best)}"
     rounds = "1 round" if num_rounds == 1 else f"{num_rounds} rounds"
@@ -228,5 +229,4 @@ def _closing(
     if not met:
         lines.append((f"why it ended: {status['ended']}", ""))
     lines.append(("updates were encrypted on the network and visible to the coordinator", ""))
-    lines.append((f"the model: {outcome['model']}", ""))
     return lines

@@ -32,6 +32,13 @@ def argv_of(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", COMMANDS[name], *arguments]
 
 
+def last_words(said: str, name: str) -> str:
+    """Why a command failed: from its own "NAME: ..." line on, or all that it said."""
+    lines = said.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(f"{name}: ")]
+    return "\n".join(lines[starts[-1] :]) if starts else f"{name} failed: {said}"
+
+
 @dataclass(slots=True)
 class Program:
     """A long-running program and the file that holds what it prints."""
@@ -74,7 +81,7 @@ class Programs:
             raise
         if process.returncode:
             words = err.decode(errors="replace").strip() or out.decode(errors="replace").strip()
-            raise ProgramError(f"'{' '.join(command[:2])}' failed: {words}")
+            raise ProgramError(last_words(words, command[0]))
         return out.decode()
 
     async def start(self, name: str, *command: str) -> Program:

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from fedtui.errors import ExitCode, FedtuiError
+from fedtui.learning.data import DataError
+from fedtui.learning.partition import partition
 
 TaskName = Literal["digits", "fashion_mnist"]
 Model = Literal["mlp", "cnn"]
@@ -66,6 +70,24 @@ class Settings:
         for name, path in (("plan", self.plan), ("data", self.data), ("initial", self.initial)):
             if path is not None and not path.exists():
                 raise SettingsError(f"--{name}: there is no {path}")
+        if self.target is not None and not 0.0 < self.target <= 1.0:
+            raise SettingsError(
+                f"--target is {self.target:g}: give an accuracy of at most 1, such as 0.95"
+            )
+        if self.plan is not None and not (self.rounds is None and self.target is None):
+            raise SettingsError("--rounds and --target are in the plan: write them into its file")
+        self._check_split()
+
+    def _check_split(self) -> None:
+        """Find a misspelt split now, and not after everything has been started."""
+        if self.split.endswith(".npz"):
+            if not Path(self.split).exists():
+                raise SettingsError(f"--split: there is no {self.split}")
+            return
+        try:
+            partition(self.split, np.zeros(1, np.int64), num_shards=1, seed=0)
+        except DataError as error:
+            raise SettingsError(f"--split: {error}") from error
 
     @property
     def with_evaluator(self) -> bool:

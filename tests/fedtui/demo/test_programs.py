@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fedtui.demo.programs import ProgramError, Programs, argv_of
+from fedtui.demo.programs import ProgramError, Programs, argv_of, last_words
 
 
 @pytest.fixture
@@ -68,3 +68,9 @@ async def test_stop_ends_also_who_does_not_listen(
 async def test_a_command_that_fails_raises_its_own_words(programs: Programs) -> None:
     with pytest.raises(ProgramError, match="No such command"):
         await programs.run("fedtui", "no-such-command")
+
+
+def test_the_last_words_of_a_command_begin_with_its_name() -> None:
+    said = "a plan of many lines\nfedtui: no such split\nwhat to do: mend that"
+    assert last_words(said, "fedtui") == "fedtui: no such split\nwhat to do: mend that"
+    assert last_words("Usage: ...", "fedtui") == "fedtui failed: Usage: ..."

@@ -44,9 +44,19 @@ def test_a_plan_of_the_users_own_is_taken_word_by_word(tmp_path: Path) -> None:
         ({"nodes": 65}, "from 1 to 64"),
         ({"rounds": 0}, "--rounds is 0"),
         ({"plan": Path("/nowhere/plan.toml")}, "--plan: there is no /nowhere/plan.toml"),
+        ({"split": "nope"}, "--split: split 'nope' is not known: use iid, dirichlet:0.5"),
+        ({"split": "dirichlet:x"}, "--split: split 'dirichlet:x' needs a number"),
+        ({"split": "/nowhere.npz"}, "--split: there is no /nowhere.npz"),
+        ({"target": 2.0}, "--target is 2: give an accuracy"),
+        ({"plan": Path("/"), "rounds": 3}, "in the plan"),
         ({"initial": Path("/nowhere")}, "--initial: there is no /nowhere"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(options: dict[str, object], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         Settings(**options)  # type: ignore[arg-type]  # each value fits its key
+
+
+@pytest.mark.parametrize("split", ["iid", "dirichlet:0.5", "quantity:1.0"])
+def test_splits_that_are_known_are_taken(split: str) -> None:
+    assert Settings(split=split).split == split

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from coordinator import hardening, keystore
+from coordinator import hardening, keystore, modelfile
 from coordinator.answers import InitReport
 from coordinator.checkpoints import CheckpointWriter
 from coordinator.config import load_plan
@@ -120,7 +120,7 @@ def _fill(layout: Layout, wishes: Wishes) -> tuple[Identity, Plan, bytes, Manife
     plan = _plan_of(layout)
     params = _initial_model(plan, wishes, scratch=layout.root / "initial.tmp")
     identity = keystore.create(layout.root, passphrase_from_environment())
-    layout.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(params.manifest)))
+    modelfile.write(layout, params.manifest, plan.task)
     layout.state.mkdir(mode=0o700)
     asyncio.run(_store_first_model(layout, identity, plan, params))
     for path in (layout.config, layout.plan, layout.manifest):

@@ -4,9 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from coordinator import checkpoints, config, keystore, lineage
+from coordinator import checkpoints, config, keystore, lineage, modelfile
 from coordinator.checkpoints import Checkpoint
 from coordinator.config import CoordinatorConfig
 from coordinator.files import StoreConflict
@@ -17,7 +15,7 @@ from coordinator.store import Store
 from coordinator.tomlfile import ConfigError
 from fedtui.crypto.keys import Identity, parse_fingerprint
 from fedtui.errors import FingerprintError
-from fedtui.learning.params import Manifest, ParamsError
+from fedtui.learning.params import Manifest
 from fedtui.rounds.history import FederationSnapshot
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.wire.rotation import Succession
@@ -61,12 +59,7 @@ def read_settings(layout: Layout) -> Settings:
             "give its directory with --dir or FEDTUI_COORDINATOR_DIR"
         )
     settings, plan = config.load(layout), config.load_plan(layout.plan)
-    try:
-        manifest = msgspec.json.decode(layout.manifest.read_bytes(), type=Manifest)
-    except OSError as error:
-        raise os_refusal(error) from error
-    except (msgspec.DecodeError, ParamsError) as error:
-        raise BadDataError(f"{layout.manifest} is damaged: restore it from a backup") from error
+    manifest = modelfile.read(layout, plan)
     return Settings(
         layout=layout,
         config=settings,

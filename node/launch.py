@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fedtui.control.client import ControlClient, NotRunningError
-from node.exits import Exit, Stop
+from node.exits import MEANING, Exit, Stop
 
 if TYPE_CHECKING:
     from node.paths import Profile
@@ -22,6 +22,7 @@ START_S = 30.0
 STOP_S = 20.0
 _POLL_S = 0.05
 _TAIL_BYTES = 4096
+_FIRST: dict[int, str] = {Exit.IO: "free some space, then "}
 
 
 def command(name: str, *options: str) -> list[str]:
@@ -60,8 +61,8 @@ async def _until_it_answers(home: Profile, process: subprocess.Popen[bytes]) -> 
         code = process.poll()
         if code is not None and not _is_locked(home):  # locked: another one is on its way up
             raise Stop(
-                f"the node did not start: {_last_words(home)}",
-                remedy=f"look into {home.log}",
+                f"the node did not start: {_last_words(home) or _meaning(code)}",
+                remedy=f"{_FIRST.get(code, '')}look into {home.log}",
                 exit_code=code if code > 0 else Exit.FAILED,
             )
         await asyncio.sleep(_POLL_S)
@@ -128,6 +129,10 @@ def _is_locked(home: Profile) -> bool:
     return False
 
 
+def _meaning(code: int) -> str:
+    return next((text for status, text in MEANING.items() if status == code), "it said nothing")
+
+
 def _last_words(home: Profile) -> str:
     """What the daemon said last, without the time."""
     try:
@@ -135,6 +140,6 @@ def _last_words(home: Profile) -> str:
             file.seek(max(0, home.log.stat().st_size - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").strip().splitlines()
     except FileNotFoundError:
-        return "it said nothing"
+        return ""
     found = next((line for line in reversed(lines) if " error: " in line), "")
-    return found.partition(" error: ")[2] or (lines[-1] if lines else "it said nothing")
+    return found.partition(" error: ")[2] or (lines[-1] if lines else "")

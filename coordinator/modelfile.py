@@ -1,0 +1,67 @@
+"""manifest.json: the layout of the federation's model, and the task that the model was made for.
+
+plan.toml may be edited after `init`: its nodes are asked again then. But another task, or other
+options of it, would need another model than the one that lies here, so that is refused at start.
+"""
+
+import msgspec
+
+from coordinator.layout import Layout
+from coordinator.refusals import BadDataError, os_refusal
+from coordinator.tomlfile import ConfigError
+from fedtui.learning.params import Manifest, ParamsError
+from fedtui.rounds.plan import Options, Plan, TaskSection
+
+
+class _MadeFor(msgspec.Struct, frozen=True, kw_only=True):
+    """Empty in a file that does not say it: then nothing is compared."""
+
+    task: str = ""
+    options: Options = {}
+
+
+class _More(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file holds beside the manifest's own fields."""
+
+    made_for: _MadeFor = _MadeFor()
+
+
+def write(layout: Layout, manifest: Manifest, task: TaskSection) -> None:
+    """Keep both. Raises OSError."""
+    fields = msgspec.to_builtins(manifest)
+    fields["made_for"] = {"task": task.name, "options": task.options}
+    layout.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(fields)))
+
+
+def read(layout: Layout, plan: Plan) -> Manifest:
+    """The manifest, if it belongs to the plan's task.
+
+    Raises:
+        BadDataError: the file is damaged.
+        ConfigError: the plan's task is not the one that the model was made for.
+        MissingInputError, DiskError: it cannot be read.
+    """
+    try:
+        data = layout.manifest.read_bytes()
+        manifest = msgspec.json.decode(data, type=Manifest)
+        made_for = msgspec.json.decode(data, type=_More).made_for
+    except OSError as error:
+        raise os_refusal(error) from error
+    except (msgspec.DecodeError, ParamsError) as error:
+        raise BadDataError(f"{layout.manifest} is damaged: restore it from a backup") from error
+    changed = _changed(plan.task, made_for)
+    if made_for.task and changed:
+        raise ConfigError(
+            f"{layout.plan}: [task] {changed} changed, but the model here was made for what it "
+            "was: put it back, or make another coordinator with 'fedtui-coordinator init'"
+        )
+    return manifest
+
+
+def _changed(task: TaskSection, made_for: _MadeFor) -> str:
+    """Which key of [task] is another now; "" if none is."""
+    if task.name != made_for.task:
+        return "name"
+    before, now = made_for.options, task.options
+    keys = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+    return f"options.{keys[0]}" if keys else ""

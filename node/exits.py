@@ -119,6 +119,8 @@ def of_error(error: Exception) -> Refused | None:
             return error
         case errors.ChannelError(code=code):
             return Stop(str(error), exit_code=of_close_code(code))
+        case errors.KeyFileError(__cause__=OSError(errno=errno.ENOSPC | errno.EDQUOT)):
+            return Stop(str(error), remedy="free some space, then try again", exit_code=Exit.IO)
         case errors.FedtuiError():
             return Stop(str(error), exit_code=error.exit_code)
         case OSError():

@@ -61,3 +61,11 @@ def test_errors_become_one_line_and_a_code(error: Exception, exit_code: int) -> 
 
 def test_a_bug_is_not_dressed_up() -> None:
     assert of_error(KeyError("x")) is None
+
+
+def test_L5_a_key_that_finds_no_room_is_the_disks_fault() -> None:
+    error = errors.KeyFileError("identity.key cannot be written: No space left on device")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    found = of_error(error)
+    assert found is not None
+    assert (found.exit_code, found.remedy) == (74, "free some space, then try again")

@@ -285,7 +285,9 @@ def _with_invite(home: Profile, config: NodeConfig, invite: Invite | None) -> No
     """node.toml with the invite's coordinator. Raises Stop if the profile belongs to another."""
     if invite is None:
         return config
-    old_id, new_id = config.coordinator.id, invite.coordinator_id.hex()
+    trust = keystore.TrustStore(home.root)
+    old_id = trust.current_id(bytes.fromhex(config.coordinator.id)).hex()
+    new_id = trust.current_id(invite.coordinator_id).hex()
     if old_id and old_id != new_id:
         _check_successor(config, invite)
         home.consent.unlink(missing_ok=True)

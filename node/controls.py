@@ -106,7 +106,9 @@ class Node:
         if invite:
             parsed = Invite.parse(invite)
             proof = InviteProof(invite_id=parsed.invite_id, secret=parsed.secret)
-            if parsed.coordinator_id.hex() != config.coordinator.id:
+            trust = self._home.trust
+            named = bytes.fromhex(config.coordinator.id)
+            if trust.current_id(parsed.coordinator_id) != trust.current_id(named):
                 raise Stop(
                     "the invite is of another coordinator than node.toml names",
                     remedy="fedtui join takes care of both",
@@ -221,10 +223,8 @@ class Node:
 
     def _pinned(self, config: NodeConfig) -> NodeConfig:
         """The configuration with the id that the pinned coordinator has by now."""
-        known = self._home.trust.get(bytes.fromhex(config.coordinator.id))
-        if known is None:
-            return config
-        table = msgspec.structs.replace(config.coordinator, id=known.id.hex())
+        now = self._home.trust.current_id(bytes.fromhex(config.coordinator.id))
+        table = msgspec.structs.replace(config.coordinator, id=now.hex())
         return msgspec.structs.replace(config, coordinator=table)
 
     def _member(self) -> Membership:

@@ -145,6 +145,11 @@ class TrustStore:
                 return entry
         return None
 
+    def current_id(self, coordinator_id: bytes) -> bytes:
+        """Return the id that this coordinator has by now, as far as we know."""
+        entry = self.get(coordinator_id)
+        return entry.id if entry is not None else coordinator_id
+
     def pin(
         self,
         identity: PublicIdentity,

@@ -96,6 +96,9 @@ async def test_a_coordinator_whose_key_was_rotated_is_followed(home: Profile) ->
     node._home.trust.replace(COORDINATOR.id, new.public)
     pinned = node._pinned(configs.load(home.config))
     assert pinned.coordinator.id == new.id.hex()
+    coordinator.certified_by = coordinator.identity = new
+    for one in (COORDINATOR, new):
+        await node.join(invite(one))
     await node.close()
 
 

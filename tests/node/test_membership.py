@@ -15,12 +15,15 @@ from fake_coordinator import (
 )
 
 from fedtui.crypto.keys import Identity, fingerprint
-from fedtui.errors import CloseCode
+from fedtui.errors import CloseCode, KeyFileError
 from fedtui.learning.training import TrainingSpec
 from fedtui.status import Refused
 from fedtui.wire.messages import Away, Fetch, Leaving, Waiting
+from fedtui.wire.rotation import succeed
+from node import config as configs
 from node import consent
 from node.config import TaskTable
+from node.keystore import TrustStore
 from node.paths import Profile
 
 
@@ -181,6 +184,72 @@ async def test_E3_a_refused_identity_is_a_hard_stop_with_the_remedy(home: Profil
     assert seen.problem.text == text
     assert "trust replace" in seen.problem.remedy
     assert seen.consented, "nothing is forgotten for it"
+    await node.close()
+
+
+def rotate_coordinator(coordinator: FakeCoordinator) -> Identity:
+    """Its next session is with a new key, that the old one vouches for."""
+    new = Identity.from_seed(b"2" * 32)
+    coordinator.successions = (succeed(coordinator.identity, new, seq=1),)
+    coordinator.identity = coordinator.certified_by = new
+    return new
+
+
+async def test_E3_a_rotated_coordinator_is_followed_with_a_notice(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.drop()
+    new = rotate_coordinator(coordinator)
+    coordinator.connect()
+    await settle()
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert seen.coordinator is not None
+    assert seen.coordinator.fingerprint == fingerprint(new.id)
+    assert seen.coordinator.formerly == fingerprint(COORDINATOR.id)
+    notices = [line for line in seen.log if "key was rotated" in line.text]
+    assert [line.level for line in notices] == ["warning"]
+    assert fingerprint(new.id) in notices[0].text
+    assert fingerprint(COORDINATOR.id) in notices[0].text
+    coordinator.drop()
+    coordinator.connect()
+    await settle()
+    assert len([line for line in (await node.log()) if "rotated" in line.text]) == 1
+    (trusted,) = node._home.trust.all()
+    assert (trusted.id, trusted.former_ids) == (new.id, (COORDINATOR.id,))
+    assert trusted.last_seq == 1
+    coordinator.offer()
+    await settle()
+    assert (await node.ledger())[-1].receiver == fingerprint(new.id)
+    await node.close()
+    assert node._pinned(configs.load(home.config)).coordinator.id == new.id.hex()
+
+
+async def test_E3_an_invite_that_names_the_old_key_is_good(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    rotate_coordinator(coordinator)
+    node = await member(home, coordinator)
+    assert (await node.status()).state == "waiting"
+    (trusted,) = node._home.trust.all()
+    assert trusted.former_ids == (COORDINATOR.id,)
+    await node.close()
+
+
+async def test_a_rotation_that_cannot_be_kept_stops_the_node(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.drop()
+    rotate_coordinator(coordinator)
+
+    def full(*_: object) -> None:
+        raise KeyFileError("trusted.json cannot be written: no space")
+
+    monkeypatch.setattr(TrustStore, "apply_rotation", full)
+    coordinator.connect()
+    await settle()
+    assert (await node.status()).state == "stopped"
     await node.close()
 
 

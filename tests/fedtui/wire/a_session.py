@@ -14,6 +14,7 @@ from fedtui.wire.messages import (
     InviteProof,
     Waiting,
 )
+from fedtui.wire.rotation import Succession
 from fedtui.wire.session import Session, SessionStart
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class Pair:
         trust_on_first_use: bool = False,
         node: SessionStart | None = None,
         coordinator: SessionStart | None = None,
+        successions: tuple[Succession, ...] = (),
+        last_seq: int = 0,
     ) -> None:
         self.node = NodeSession(
             node or start(NODE),
@@ -67,9 +70,13 @@ class Pair:
             ),
             coordinator_id=pinned,
             trust_on_first_use=trust_on_first_use,
+            last_seq=last_seq,
         )
         self.coordinator = CoordinatorSession(
-            coordinator or start(COORDINATOR), federation="digits", incarnation=3
+            coordinator or start(COORDINATOR),
+            federation="digits",
+            incarnation=3,
+            successions=successions,
         )
         self.of_node: list[SessionEvent] = []
         self.of_coordinator: list[SessionEvent] = []

@@ -16,6 +16,8 @@ from a_session import (
 
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import CloseCode, LocalProtocolError
+from fedtui.wire.channel import MAX_HELLO_BYTES
+from fedtui.wire.codec import decode, encode
 from fedtui.wire.events import (
     ClientIdentified,
     ErrorReported,
@@ -33,9 +35,11 @@ from fedtui.wire.messages import (
     Fetch,
     Leaving,
     Open,
+    ServerHello,
     SessionReady,
     Welcome,
 )
+from fedtui.wire.rotation import Succession, succeed
 
 
 def test_handshake_welcome_consent_work() -> None:
@@ -83,6 +87,79 @@ def test_S3_another_coordinator_learns_nothing() -> None:
     assert fingerprint(STRANGER.id) in ended.text
     assert pair.node.tally.sent.num_frames == 1  # M1: a fresh key, nothing else
     assert pair.of_coordinator == []
+
+
+FIRST, SECOND = (Identity.from_seed(bytes([n]) * 32) for n in (1, 2))
+STEPS = (succeed(FIRST, SECOND, seq=1), succeed(SECOND, COORDINATOR, seq=2))
+FORGED = msgspec.structs.replace(STEPS[1], old_signature=STEPS[1].new_signature)
+BY_STRANGER = msgspec.structs.replace(
+    succeed(STRANGER, COORDINATOR, seq=3),
+    old_x25519=SECOND.x25519_public,
+    old_ed25519=SECOND.ed25519_public,
+)
+
+
+@pytest.mark.parametrize(
+    ("pinned", "steps"), [(SECOND, STEPS), (FIRST, STEPS), (SECOND, STEPS[1:])]
+)
+def test_E3_a_coordinator_whose_old_key_vouches_is_accepted_and_told_of(
+    pinned: Identity, steps: tuple[Succession, ...]
+) -> None:
+    pair = Pair(pinned=pinned.id, successions=steps).talk()
+    identified = pair.of_node[0]
+    assert isinstance(identified, ServerIdentified)
+    assert identified.identity == COORDINATOR.public
+    assert identified.pinned
+    assert identified.successions == (STEPS if pinned is FIRST else STEPS[1:])
+    assert isinstance(pair.of_coordinator[0], ClientIdentified)
+
+
+def test_E3_whoever_trusts_the_new_key_already_hears_nothing_of_it() -> None:
+    pair = Pair(successions=STEPS).talk()
+    identified = pair.of_node[0]
+    assert isinstance(identified, ServerIdentified)
+    assert identified.successions == ()
+
+
+@pytest.mark.parametrize(
+    ("pinned", "steps", "last_seq"),
+    [
+        (SECOND, (), 0),
+        (SECOND, STEPS[:1], 0),
+        (SECOND, (FORGED,), 0),
+        (SECOND, (BY_STRANGER,), 0),
+        (SECOND, (succeed(SECOND, STRANGER, seq=2),), 0),
+        (SECOND, STEPS, 2),
+        (FIRST, (STEPS[1], STEPS[0]), 0),
+        (FIRST, STEPS[1:], 0),
+        (STRANGER, STEPS, 0),
+    ],
+)
+def test_E3_without_a_statement_that_holds_the_node_stops_and_tells_nothing(
+    pinned: Identity, steps: tuple[Succession, ...], last_seq: int
+) -> None:
+    pair = Pair(pinned=pinned.id, successions=steps, last_seq=last_seq).talk()
+    ended = pair.node.ended
+    assert ended is not None
+    assert (ended.code, ended.authentic) == (CloseCode.IDENTITY_MISMATCH, True)
+    assert fingerprint(COORDINATOR.id) in ended.text
+    assert fingerprint(pinned.id) in ended.text
+    assert pair.node.tally.sent.num_frames == 1  # M1: a fresh key, nothing else
+    assert pair.of_coordinator == []
+
+
+def test_the_longest_hello_of_a_coordinator_fits() -> None:
+    last = 2**32
+    steps = (succeed(FIRST, SECOND, seq=last - 1), succeed(SECOND, COORDINATOR, seq=last))
+    hello = ServerHello(
+        version_min=65535,
+        version_max=65535,
+        ed25519=COORDINATOR.ed25519_public,
+        federation="\U0001f3e5" * 64,
+        incarnation=2**53,
+        successions=steps,
+    )
+    assert decode(encode(hello, max_bytes=MAX_HELLO_BYTES), ServerHello) == hello
 
 
 def test_nothing_pinned_is_refused_unless_asked_for() -> None:

@@ -58,14 +58,14 @@ _PLAN = """\
 # plan.toml: all that the operator of each node consents to. Every word of it is covered by a hash;
 # after any change each of them is asked again. What is commented out is the default.
 
-seed = {seed}                    # for selection, initial weights and every node's shuffling
+{seed} # for selection, initial weights and every node's shuffling
 
 [federation]
 name = {name}
 
 [task]
-name = {task}              # the model, its data and its loss; 'sha256' pins an operator's own file
-metric = {metric}            # accuracy, loss, rmse or r2
+{task} # the model, its data and its loss; 'sha256' pins an operator's own file
+{metric} # accuracy, loss, rmse or r2
 {options}
 [training]
 # What a node does in one round, on its own examples.
@@ -87,7 +87,7 @@ name = "fedavg"
 name = "uniform"
 # fraction = 1.0
 # count = 10
-minimum = {minimum}               # a round needs so many, to begin and to count
+{minimum} # a round needs so many, to begin and to count
 
 [rounds]
 # The federation ends with whichever comes first.
@@ -165,17 +165,17 @@ def plan_toml(choices: PlanChoices) -> str:
     target = choices.target if choices.target is not None else _TARGETS.get(choices.task)
     start_with = choices.start_with
     return _PLAN.format(
-        seed=choices.seed,
+        seed=_line("seed", choices.seed),
         name=_text(choices.name),
-        task=_text(choices.task),
-        metric=_text(choices.metric),
+        task=_line("name", choices.task),
+        metric=_line("metric", choices.metric),
         options=_options(choices.options),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         momentum=momentum,
-        minimum=choices.minimum,
-        start_with=f"start_with = {start_with}            # the first round waits for so many\n"
+        minimum=_line("minimum", choices.minimum),
+        start_with=f"{_line('start_with', start_with)} # the first round waits for so many\n"
         if start_with
         else "# start_with = 4          # the first round waits for so many\n",
         rounds=choices.rounds,
@@ -189,6 +189,12 @@ def _options(options: dict[str, bool | int | float | str]) -> str:
         return "# options = {}            # what this task takes: see the README\n"
     pairs = ", ".join(f"{key} = {json.dumps(value)}" for key, value in options.items())
     return f"options = {{ {pairs} }}\n"
+
+
+def _line(key: str, value: str | int) -> str:
+    """One setting, as wide as the others, so that the comments stand below each other."""
+    text = f"{key} = {_text(value) if isinstance(value, str) else value}"
+    return f"{text:<25}"
 
 
 def _text(value: str) -> str:

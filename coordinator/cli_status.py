@@ -42,6 +42,8 @@ def _text(found: Status) -> str:
     if found.rounds:
         lines.append(f"  rounds       {len(found.rounds)} of at most {found.maximum}")
         lines += [_round_text(line, found.metric) for line in found.rounds[-SHOWN_ROUNDS:]]
+    if found.ended:
+        lines.append("  next         'fedtui-coordinator export' writes the model")
     return "\n".join(lines)
 
 

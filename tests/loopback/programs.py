@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -103,15 +104,35 @@ class Federation:
         return self._run("fedtui", "--profile", name, *arguments)
 
     def serve(self) -> None:
-        with (self.folder / "coordinator.log").open("ab") as log:
+        """Start the coordinator; again on the port that it had, so that its nodes find it."""
+        log = self.folder / "coordinator.log"
+        num_lives = log.read_bytes().count(b"serving") if log.exists() else 0
+        with log.open("ab") as sink:
             self._server = subprocess.Popen(
                 [BIN / "fedtui-coordinator", "serve", "--dir", self.directory],
-                stdout=log,
-                stderr=log,
+                stdout=sink,
+                stderr=sink,
                 env=self.environment,
             )
-        log = self.folder / "coordinator.log"
-        self.until(lambda: b"serving" in log.read_bytes() or self._server.poll() is not None)
+        self.until(
+            lambda: (
+                log.read_bytes().count(b"serving") > num_lives or self._server.poll() is not None
+            )
+        )
+
+    def stop(self) -> None:
+        """Stop the coordinator, and keep its port for the next `serve`."""
+        listening = re.search(
+            r"listening on [\d.]+:(\d+)", (self.folder / "coordinator.log").read_text()
+        )
+        assert listening is not None
+        toml = self.directory / "coordinator.toml"
+        text = re.sub(
+            r"(\[server\][^\[]*?\bport = )0\b", rf"\g<1>{listening[1]}", toml.read_text()
+        )
+        toml.write_text(text)
+        self._server.send_signal(signal.SIGTERM)
+        assert self._server.wait(30) == 0
 
     def invite(self, *options: str) -> Path:
         made = self.coordinator("invite", "--json", *options)

@@ -47,11 +47,12 @@ def main() -> None:
             show()
         status = ExitCode.USAGE
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("interrupted: everything that the demo started is stopped", err=True)
         status = INTERRUPTED
     except FedtuiError as error:
         typer.echo(f"fedtui-demo: {error}", err=True)
         status = error.exit_code
+    if status == INTERRUPTED:  # newer Typers return it, older ones raise
+        typer.echo("interrupted: everything that the demo started is stopped", err=True)
     sys.exit(int(status or 0))
 
 

@@ -28,13 +28,14 @@ from fedtui.learning.metrics import higher_is_better
 BLOCKS = "▁▂▃▄▅▆▇█"
 MAX_TABLE = 40  # rounds of the summary; of more the first and the last are shown
 WIDEST = 100
+ECHO = 2  # columns left free: a terminal echoes Ctrl-C there, and must not begin a new line
 FRAME = 4  # border and padding, left and right
 GOOD, QUIET, LIVE = "green", "dim", "cyan"
 
 
 def draw(progress: Progress, *, width: int = 80, height: int = 24) -> RenderableType:
     """The panel for a terminal of this size (from 40 by 12)."""
-    wide = min(width, WIDEST)
+    wide = min(width - ECHO, WIDEST)
     inner = wide - FRAME
     room = height - 7  # border, phases, sentence, traffic; the cursor's line; a spare one
     parts: list[RenderableType] = [_phases(progress.phase), _fitted(progress.sentence, inner)]

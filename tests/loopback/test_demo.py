@@ -159,5 +159,6 @@ def test_ctrl_c_stops_everything_that_was_started(
     _, err = running.communicate()
     assert running.returncode == 130, err
     assert "Traceback" not in err
+    assert "everything that the demo started is stopped" in err
     assert not [p for p in found.values() if p.is_running() and p.status() != "zombie"]
     assert list((tmp_path / "tmp").iterdir()) == []

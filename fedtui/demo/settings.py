@@ -39,7 +39,7 @@ DEFAULTS: dict[TaskName, TaskDefaults] = {
         target=0.95, rounds=30, epochs=2, learning_rate=0.1, momentum=0.9, with_evaluator=False
     ),
     "fashion_mnist": TaskDefaults(
-        target=0.80, rounds=15, epochs=1, learning_rate=0.05, momentum=0.0, with_evaluator=True
+        target=0.85, rounds=15, epochs=1, learning_rate=0.05, momentum=0.0, with_evaluator=True
     ),
 }
 

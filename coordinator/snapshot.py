@@ -44,6 +44,7 @@ def load(connection: Connection, federation: bytes) -> FederationSnapshot | None
 def _finished(connection: Connection, federation: bytes) -> tuple[FinishedRound, ...]:
     cohorts = _members(connection, schema.roster, federation)
     survivors = _members(connection, schema.survivors, federation)
+    same = {nodes: nodes for nodes in (*survivors.values(), *cohorts.values())}
     scores = _scores(connection, federation)
     c = schema.checkpoints.c
     done = []
@@ -58,8 +59,8 @@ def _finished(connection: Connection, federation: bytes) -> tuple[FinishedRound,
                 model_digest=row.digest,
                 num_bytes=row.bytes,
                 checkpoint_name=row.path,
-                cohort=cohorts.get(key, ()),
-                survivors=survivors.get(key, ()),
+                cohort=same.get(cohorts.get(key, ()), ()),
+                survivors=same.get(survivors.get(key, ()), ()),
                 sums=_sums(row.sums),
                 seconds=row.seconds,
                 score=score["score"] if score else None,
@@ -75,10 +76,11 @@ def _members(
 ) -> dict[tuple[int, int], tuple[bytes, ...]]:
     """The nodes of every attempt, from `roster` or `survivors`."""
     found: dict[tuple[int, int], list[bytes]] = {}
+    ids: dict[bytes, bytes] = {}
     c = table.c
     rows = select(c.round, c.attempt, c.node).where(c.federation == federation)
     for row in connection.execute(rows.order_by(c.node)):
-        found.setdefault((row.round, row.attempt), []).append(row.node)
+        found.setdefault((row.round, row.attempt), []).append(ids.setdefault(row.node, row.node))
     return {key: tuple(nodes) for key, nodes in found.items()}
 
 

@@ -19,7 +19,13 @@ from fedtui.rounds import gathering
 from fedtui.rounds.coordinator import Frame, RoundCoordinator
 from fedtui.rounds.ending import best_of, why_end
 from fedtui.rounds.evaluation import Evaluating
-from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt, scored_round
+from fedtui.rounds.history import (
+    FederationSnapshot,
+    FinishedRound,
+    OpenAttempt,
+    scored_round,
+    shared,
+)
 from fedtui.rounds.machine import (
     CoordinatorEffect,
     CoordinatorEvent,
@@ -317,7 +323,8 @@ class Federation:
             return [over]
         self.failures = []
         self._round_began = None
-        committed = attempt.committed
+        committed, before = attempt.committed, self.rounds[-1]
+        cohort = shared(tuple(attempt.members), before.cohort)
         self.rounds.append(
             FinishedRound(
                 round=attempt.round,
@@ -325,8 +332,8 @@ class Federation:
                 model_digest=committed.model.digest,
                 num_bytes=committed.model.num_bytes,
                 checkpoint_name=committed.checkpoint,
-                cohort=tuple(attempt.members),
-                survivors=attempt.survivors,
+                cohort=cohort,
+                survivors=shared(attempt.survivors, cohort, before.survivors),
                 sums=attempt.sums,
                 seconds=max(0.0, now - attempt.started),
             )

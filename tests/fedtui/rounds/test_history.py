@@ -89,3 +89,10 @@ def test_a_repeated_score_replaces_the_former_even_of_an_older_round() -> None:
     snapshot = replay([*desk.records, again])
     assert snapshot.rounds[1].score == 0.125
     assert snapshot.rounds[3].score == 0.5
+
+
+def test_thousands_of_rounds_of_the_same_nodes_remember_them_once() -> None:
+    desk = whole_run()
+    lists = {id(r.cohort) for r in desk.federation.rounds if r.round}
+    lists |= {id(r.survivors) for r in desk.federation.rounds if r.round}
+    assert len(lists) == 1

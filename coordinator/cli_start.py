@@ -25,7 +25,9 @@ def init(
     directory: Dir = None,
     *,
     name: Annotated[str, typer.Option(help="The federation's name.")] = "federation",
-    task: Annotated[str, typer.Option(help="What to learn; see fedtui/tasks.")] = "digits",
+    task: Annotated[
+        str, typer.Option(help="What to learn: digits, fashion_mnist, tabular, or your own.")
+    ] = "digits",
     option: Annotated[
         list[str] | None, typer.Option("--option", help="An option of the task, key=value.")
     ] = None,

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -46,7 +47,7 @@ def main() -> None:
         if callable(show):
             show()
         status = ExitCode.USAGE
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         status = INTERRUPTED
     except FedtuiError as error:
         typer.echo(f"fedtui-demo: {error}", err=True)
@@ -110,6 +111,7 @@ async def _run(settings: Settings) -> int:
         programs, settings.plan_toml(), specs_of(settings), settings.initial, say=display.say
     )
     kept = False
+    _stop_orderly()
     try:
         began = time.monotonic()
         status = await _watch(federation, display, began)
@@ -129,6 +131,14 @@ async def _run(settings: Settings) -> int:
             typer.echo(f"logs are kept in {folder}", err=True)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop_orderly() -> None:
+    """Let a closed terminal and SIGTERM end the demo as Ctrl-C does: nothing goes on running."""
+    task = asyncio.current_task()
+    if task is not None:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 def specs_of(settings: Settings) -> tuple[NodeSpec, ...]:

@@ -151,11 +151,12 @@ def test_R2_a_killed_node_is_started_again_and_the_demo_finishes(
     assert json.loads(out)["reached"] is True
 
 
-def test_ctrl_c_stops_everything_that_was_started(
-    running: "subprocess.Popen[str]", tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_or_a_closed_terminal_stops_everything_that_was_started(
+    running: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals
 ) -> None:
     found = wait_for(running, {"coordinator", "node-1", "node-2"})
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, err = running.communicate()
     assert running.returncode == 130, err
     assert "Traceback" not in err

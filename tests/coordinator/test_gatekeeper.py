@@ -1,9 +1,11 @@
 """Admission and dispatch over the real channel: what a node may say, and what happens then."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from a_coordinator import D, ThinNode, invite, make, serving, thin_nodes, until
+from msgspec.structs import replace
 
 from coordinator import gatekeeper as gatekeeper_module
 from coordinator import keeping
@@ -11,11 +13,12 @@ from coordinator.files import StoreUnavailable
 from coordinator.layout import Layout
 from coordinator.server import Rejected
 from coordinator.service import CoordinatorService
-from fedtui.crypto.keys import Identity, fingerprint
+from fedtui.crypto.keys import Identity, PublicIdentity, fingerprint
 from fedtui.errors import CloseCode, Retry
 from fedtui.rounds.enrolment import Certificate, verify
 from fedtui.rounds.machine import Operator, Said
 from fedtui.wire.codec import canonical
+from fedtui.wire.halves import Admission
 from fedtui.wire.messages import (
     Accepting,
     Away,
@@ -174,6 +177,24 @@ async def test_the_second_rotation_of_a_node_has_a_higher_number(tmp_path: Path)
         assert service.store.roster.members[third.id].state == "enrolled"
 
 
+async def test_whoever_is_let_in_while_it_is_put_out_is_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(make(tmp_path / "f")) as service:
+        await rotated(service, 1, Identity.from_seed(b"z" * 32), seq=1)
+        node = ThinNode(1)
+        member = service.store.roster.members[node.identity.id]
+
+        async def too_early(*_: object) -> Admission:
+            return service.gatekeeper._admission(replace(member, state="enrolled"))
+
+        monkeypatch.setattr(service.gatekeeper, "_decide", too_early)
+        await node.start(service)
+        await until(lambda: bool(node.drops))
+        assert node.drops[0].code == CloseCode.ROTATED
+        await node.stop()
+
+
 async def test_a_full_disk_rotates_nothing_and_blames_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,3 +300,22 @@ async def test_bytes_of_sessions_that_are_over_still_count(tmp_path: Path) -> No
         assert up > 500
         assert down > 500
         service.driver.put(Operator("pause"))
+
+
+async def test_E2_a_node_that_is_revoked_while_it_is_let_in_is_put_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = ThinNode(1)
+    async with serving(make(tmp_path / "f")) as service:
+        decide = service.gatekeeper.admit
+
+        async def admit(identity: PublicIdentity, hello: ClientHello, address: str) -> Admission:
+            admission = await decide(identity, hello, address)
+            await service.store.revoke(identity.id, by="operator")
+            service.gatekeeper.revoked(identity.id)
+            return admission
+
+        monkeypatch.setattr(service.gatekeeper, "admit", admit)
+        await node.start(service, await invite(service))
+        assert node.run is not None
+        assert (await asyncio.wait_for(node.run, 10)).code == CloseCode.REVOKED

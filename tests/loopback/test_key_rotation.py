@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from programs import Federation
 
+from node.own_key import OwnKey
+
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
 
 
@@ -62,20 +64,54 @@ def test_a_node_rotates_its_key_and_goes_on_training(federation: Federation) -> 
     audit = federation.coordinator("audit", "show").stdout
     assert audit.count("key rotated") == 1
 
-    # the next life of the node, killed as rudely as can be, is the new identity
-    os.kill(int(str(federation.status("a")["pid"])), signal.SIGKILL)
-    federation.until(lambda: federation.fedtui("a", "status").returncode == 6)
-    again = federation.fedtui("a", "join", "--json")
-    assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["node_id"] == new["id"]
-    trains_on(federation, "a", "b")
-
     # an old copy of the key is of no use to anybody
     assert federation.fedtui("a", "stop").returncode == 0
-    (federation.folder / "nodes" / "a" / "identity.key").write_bytes(copy)
+    key = federation.folder / "nodes" / "a" / "identity.key"
+    renewed = key.read_bytes()
+    key.write_bytes(copy)
     refused = federation.fedtui("a", "join")
     assert refused.returncode == 8
     assert "old copy" in refused.stderr
+    key.write_bytes(renewed)
+    assert federation.fedtui("a", "join").returncode == 0
+    assert federation.status("a")["node_id"] == new["id"]
+
+
+def kill(federation: Federation, name: str) -> Path:
+    """End a node as rudely as can be; return its folder."""
+    os.kill(int(str(federation.status(name)["pid"])), signal.SIGKILL)
+    federation.until(lambda: not federation.status(name))
+    return federation.folder / "nodes" / name
+
+
+def test_a_node_killed_in_the_middle_of_a_rotation_finishes_it(federation: Federation) -> None:
+    for name in ("a", "b"):
+        assert federation.join(name).returncode == 0
+    first = str(federation.status("a")["node_id"])
+
+    # killed before the coordinator heard: the new key is drawn, and that is all
+    folder = kill(federation, "a")
+    old_file = (folder / "identity.key").read_bytes()
+    own = OwnKey.open(folder)
+    own.draw()
+    assert own.successor is not None
+    second = own.successor.id.hex()
+    assert federation.fedtui("a", "join").returncode == 0
+    federation.until(lambda: federation.status("a").get("node_id") == second)
+    trains_on(federation, "a", "b")
+
+    # killed before the node heard: the coordinator has the new key, the node's files are the old
+    folder = kill(federation, "a")
+    (folder / "identity.key").rename(folder / "identity.key.next")
+    (folder / "identity.key").write_bytes(old_file)
+    (folder / "identity.key").chmod(0o600)
+    (folder / "former.json").unlink()
+    assert OwnKey.open(folder).identity.id.hex() == first
+    assert federation.fedtui("a", "join").returncode == 0
+    federation.until(lambda: federation.status("a").get("node_id") == second)
+    trains_on(federation, "a", "b")
+    states = sorted(str(line["state"]) for line in nodes(federation).values())
+    assert states == ["enrolled", "enrolled", "rotated"]
 
 
 def test_E3_a_coordinator_rotates_its_key_and_a_stranger_is_a_hard_stop(

@@ -4,6 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .venv/.run: pyproject.toml constraints.txt
+	@echo "setting up .venv: some minutes, once"
 	$(PYTHON) -m venv .venv
 	$(PIP) -e .
 	@touch $@

@@ -130,10 +130,14 @@ def summary(agreement: Agreement, *, label: str, differs: tuple[str, ...] = ()) 
 
 def _training(plan: Plan) -> str:
     spec = plan.training
-    length = f"{spec.steps} batches" if spec.steps else f"{spec.epochs} epoch(s)"
+    epochs = "1 epoch" if spec.epochs == 1 else f"{spec.epochs} epochs"
+    length = f"{spec.steps} batches" if spec.steps else f"{epochs} in batches"
+    more = {"momentum": spec.momentum, "weight decay": spec.weight_decay}
+    more |= {"gradient bound": spec.clip_norm or 0, "update bound": spec.update_clip or 0}
+    extras = "".join(f", {name} {value:g}" for name, value in more.items() if value)
     return (
         f"{length} of {spec.batch_size} examples a round, {spec.optimizer}, "
-        f"learning rate {spec.learning_rate:g}"
+        f"learning rate {spec.learning_rate:g}{extras}"
     )
 
 

@@ -40,6 +40,7 @@ from fedtui.rounds.machine import (
     Upload,
 )
 from fedtui.rounds.sums import finite
+from fedtui.wire.codec import encode
 from fedtui.wire.messages import (
     Abort,
     Accepting,
@@ -325,7 +326,11 @@ class RoundParticipant:
             return [Say(_evaluation(work, {}, reason)), Tell("warning", _failed(work, reason))]
         self._evaluation = _evaluation(work, event.sums, "")
         what = "sums over own examples: " + ", ".join(sorted(event.sums))
-        note = Note(work.round, 0, what, "encrypted to the coordinator, visible to it", 0, b"")
+        form, num_bytes = (
+            "encrypted to the coordinator, visible to it",
+            len(encode(self._evaluation)),
+        )
+        note = Note(work.round, 0, what, form, num_bytes, b"")
         return [note, Say(self._evaluation)]
 
     def _on_failed(self, event: JobFailed) -> list[ParticipantEffect]:

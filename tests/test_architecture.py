@@ -33,6 +33,7 @@ TESTED_IN = {
     "coordinator/cli_status.py": "tests/coordinator/test_cli.py",
     "fedtui/aggregators/base.py": "tests/fedtui/aggregators/test_mean.py",
     "fedtui/demo/main.py": "tests/loopback/test_demo.py",
+    "fedtui/demo/progress.py": "tests/fedtui/demo/test_watch.py",
     "fedtui/link/live.py": "tests/loopback/test_link_and_server.py",
     "fedtui/link/sockets.py": "tests/loopback/test_link_and_server.py",
     "fedtui/selection/base.py": "tests/contracts/test_every_selection.py",

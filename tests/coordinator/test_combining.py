@@ -43,9 +43,7 @@ class Place:
 def test_I2_the_model_is_exactly_the_sum_over_the_contributions(tmp_path: Path) -> None:
     place = Place(tmp_path)
     base = place.model(3, np.ones(D))
-    parts = tuple(
-        place.update(node, np.full(D, n + 1.0), n + 1) for n, node in enumerate(NODES)
-    )
+    parts = tuple(place.update(node, np.full(D, n + 1.0), n + 1) for n, node in enumerate(NODES))
     done = place.combiner.run(Aggregate(4, 2, base, parts), verify=True)
     assert (done.round, done.attempt, done.model.round) == (4, 2, 4)
     with open_checkpoint(place.models / done.checkpoint, MANIFEST) as made:

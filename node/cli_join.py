@@ -115,9 +115,10 @@ def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
     if seen.state == "pending":
         _say(
             f"waiting for approval by the coordinator's operator:\n"
-            f"  fingerprint  {seen.fingerprint}\n"
-            f"  words        {' '.join(words(bytes.fromhex(seen.node_id)))}"
+            f"  fingerprint  {seen.fingerprint}"
         )
+        if not wishes.as_json:  # half a second of work for eyes, which a script has not
+            _say(f"  words        {' '.join(words(bytes.fromhex(seen.node_id)))}")
         if wishes.wait:
             seen = asyncio.run(_until(client, SETTLED - {"pending"}, None))
     if wishes.as_json:

@@ -61,14 +61,16 @@ class LocalFederation:
 
     async def start(self) -> None:
         """Bring everything up; returns when all nodes are approved. Raises ProgramError."""
-        made = await self.start_coordinator()
+        made, *_ = await asyncio.gather(
+            self.start_coordinator(), *(self._start_node(spec) for spec in self.nodes)
+        )
         hash_hex = made["plan_hash"]
         self.say(f"coordinator on 127.0.0.1:{self.port}, plan {hash_hex[:16]}")
-        await asyncio.gather(*(self._start_node(spec, hash_hex) for spec in self.nodes))
-        fingerprints = sorted(self.labels)
-        for fingerprint in fingerprints:
-            await self.programs.run(*self.coordinator("nodes", "approve", fingerprint))
-        self.say(f"approved {len(fingerprints)} nodes")
+        await asyncio.gather(*(self._join(spec, hash_hex) for spec in self.nodes))
+        await asyncio.gather(
+            *(self.programs.run(*self.coordinator("nodes", "approve", f)) for f in self.labels)
+        )
+        self.say(f"approved {len(self.labels)} nodes")
 
     async def start_coordinator(self) -> dict[str, Any]:
         """Make and serve a coordinator; what its `init` said."""
@@ -84,14 +86,16 @@ class LocalFederation:
         await self.programs.ready(program, "listening on")
         return dict(made)
 
-    async def _start_node(self, spec: NodeSpec, hash_hex: str) -> None:
+    async def _start_node(self, spec: NodeSpec) -> None:
+        program = await self.programs.start(spec.label, *self.node(spec, "node", "--foreground"))
+        await self.programs.ready(program, "fingerprint")
+
+    async def _join(self, spec: NodeSpec, hash_hex: str) -> None:
         invite = self.programs.folder / f"{spec.label}.invite"
         options = ["--label", spec.label, "--role", spec.role]
         text = await self.programs.run(*self.coordinator("invite", *options))
         invite.touch(mode=0o600)
         invite.write_text(text, encoding="utf-8")
-        program = await self.programs.start(spec.label, *self.node(spec, "node", "--foreground"))
-        await self.programs.ready(program, "fingerprint")
         joined = await self.programs.run(
             *self.node(spec, "join", "--json"),
             *("--invite-file", str(invite), "--accept", hash_hex),

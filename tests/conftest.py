@@ -5,10 +5,16 @@ many more of them, and remembers what failed.
 """
 
 import os
+import signal
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A background job of a shell ignores Ctrl-C, and so would every program that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

@@ -106,7 +106,10 @@ async def _run(settings: Settings) -> int:
     console = Console(stderr=settings.json)
     display = open_display(console, plain=settings.plain or settings.json)
     folder = Path(tempfile.mkdtemp(prefix="fedtui-"))
-    programs = Programs(folder, {"FEDTUI_HOME": str(folder / "nodes")})
+    (folder / "run").mkdir(mode=0o700)  # for the nodes' sockets, so that nothing stays behind
+    programs = Programs(
+        folder, {"FEDTUI_HOME": str(folder / "nodes"), "XDG_RUNTIME_DIR": str(folder / "run")}
+    )
     federation = LocalFederation(
         programs, settings.plan_toml(), specs_of(settings), settings.initial, say=display.say
     )

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +19,15 @@ DEMO = [sys.executable, "-c", "from fedtui.demo import main; main()"]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    (tmp_path / "tmp").mkdir()
-    return dict(os.environ) | {"TMPDIR": str(tmp_path / "tmp")}
+def scratch() -> Iterator[Path]:
+    """Where the demo puts everything; a short path, since sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="ft") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def environment(scratch: Path) -> dict[str, str]:
+    return dict(os.environ) | {"TMPDIR": str(scratch)}
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def programs_of(process: "subprocess.Popen[str]") -> dict[str, psutil.Process]:
             continue
         if "coordinator serve" in line:
             found["coordinator"] = child
-        elif "--foreground" in line:
+        elif "node.daemon --profile" in line:
             found[line.split("--profile ")[1].split()[0]] = child
     return found
 
@@ -74,7 +81,7 @@ def read_until(process: "subprocess.Popen[str]", word: str) -> None:
 
 
 def test_the_demo_reaches_its_target_and_says_so_in_json(
-    tmp_path: Path, environment: dict[str, str]
+    tmp_path: Path, environment: dict[str, str], scratch: Path
 ) -> None:
     done = subprocess.run(
         [*DEMO, "--json", "--out", str(tmp_path / "model")],
@@ -97,7 +104,7 @@ def test_the_demo_reaches_its_target_and_says_so_in_json(
         assert round_["dropped"] == 0
         assert round_["accuracy"] is not None
         assert round_["bytes_up"] > 4 * 4 * 4810
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(scratch.iterdir()) == []
 
 
 def test_equal_seeds_give_bit_equal_models(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -153,7 +160,7 @@ def test_R2_a_killed_node_is_started_again_and_the_demo_finishes(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_or_a_closed_terminal_stops_everything_that_was_started(
-    running: "subprocess.Popen[str]", tmp_path: Path, number: signal.Signals
+    running: "subprocess.Popen[str]", scratch: Path, number: signal.Signals
 ) -> None:
     found = wait_for(running, {"coordinator", "node-1", "node-2"})
     running.send_signal(number)
@@ -162,4 +169,4 @@ def test_ctrl_c_or_a_closed_terminal_stops_everything_that_was_started(
     assert "Traceback" not in err
     assert "everything that the demo started is stopped" in err
     assert not [p for p in found.values() if p.is_running() and p.status() != "zombie"]
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(scratch.iterdir()) == []

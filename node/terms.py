@@ -14,7 +14,7 @@ import msgspec
 from fedtui.errors import RemoteProtocolError
 from fedtui.learning.metrics import sums_for
 from fedtui.rounds import plan as plans
-from fedtui.rounds.plan import Plan
+from fedtui.rounds.plan import VISIBLE, Plan
 from fedtui.status import Leaves, PlanSummary
 from fedtui.wire import codec
 from fedtui.wire.labels import safe_label
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from fedtui.learning.params import Manifest
 
 MAX_TERMS_BYTES = 4 * MAX_PLAN_BYTES
-VISIBLE = "encrypted to the coordinator, visible to it"
 
 
 @dataclass(frozen=True, slots=True)

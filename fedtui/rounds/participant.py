@@ -39,6 +39,7 @@ from fedtui.rounds.machine import (
     UpdateRefused,
     Upload,
 )
+from fedtui.rounds.plan import VISIBLE
 from fedtui.rounds.sums import finite
 from fedtui.wire.codec import encode
 from fedtui.wire.messages import (
@@ -326,11 +327,7 @@ class RoundParticipant:
             return [Say(_evaluation(work, {}, reason)), Tell("warning", _failed(work, reason))]
         self._evaluation = _evaluation(work, event.sums, "")
         what = "sums over own examples: " + ", ".join(sorted(event.sums))
-        form, num_bytes = (
-            "encrypted to the coordinator, visible to it",
-            len(encode(self._evaluation)),
-        )
-        note = Note(work.round, 0, what, form, num_bytes, b"")
+        note = Note(work.round, 0, what, VISIBLE, len(encode(self._evaluation)), b"")
         return [note, Say(self._evaluation)]
 
     def _on_failed(self, event: JobFailed) -> list[ParticipantEffect]:
@@ -419,10 +416,9 @@ class RoundParticipant:
         if self.phase is not Phase.UPLOADING:
             self._enter(Phase.UPLOADING)
         trained = self._update[1]
-        form = "encrypted to the coordinator, visible to it"
         what = "update, number of examples, training sums"
         return [
-            Note(offer.round, offer.attempt, what, form, trained.num_bytes, trained.digest),
+            Note(offer.round, offer.attempt, what, VISIBLE, trained.num_bytes, trained.digest),
             Upload(
                 incarnation=offer.incarnation,
                 round=offer.round,

@@ -21,6 +21,11 @@ Options = dict[str, Option]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
 
 
+# The form in which updates and sums leave a node under `updates = "visible"`: what its operator
+# consents to and what the ledger writes is the same sentence.
+VISIBLE = "encrypted to the coordinator, visible to it"
+
+
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A table of plan.toml; an unknown key in it is an error."""
 

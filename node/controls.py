@@ -199,13 +199,14 @@ class Node:
             self._meter.cancel()
         if self._membership is not None:
             self._membership.done()
-            await self._membership.close()
         if self._link is not None and self._running is not None:
             self._link.stop()
             await asyncio.wait({self._running}, timeout=GOODBYE_S)
             self._running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._running
+        if self._membership is not None:  # last: what the session still said may be at work
+            await self._membership.close()
         self._membership = self._link = self._running = self._meter = None
 
     def _key_changed(self) -> None:

@@ -139,9 +139,13 @@ class Membership:
         self._done = True
 
     async def close(self) -> None:
-        """End quietly: no more jobs, no more streams."""
+        """End quietly: no more jobs, no more streams; what still comes is not heard.
+
+        The trainer is free for whoever comes next when this returns.
+        """
         if self._service is not None:
             self._service.close()
+        self._service = self._link = None
         self._transfers.detach()
         self._work.cancel()
         await self._home.trainer.cancel()

@@ -7,6 +7,7 @@ hand it to the machine; a job that was cancelled says nothing.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -125,13 +126,16 @@ class Work:
         failed: Callable[[str], machine.JobFailed],
         number: int,
     ) -> None:
-        """A full disk or a missing task file fails the job: nobody waits for its deadline."""
+        """Whatever goes wrong fails the job: nobody waits for its deadline."""
         try:
             await job(number)
         except OSError as error:
             reason = f"the node's disk fails: {error.strerror or error}"
         except Refused as error:
             reason = error.text
+        except Exception as error:  # noqa: BLE001 - the round must not wait for our bug
+            traceback.print_exc()  # for this machine's log only: the reason is told to others
+            reason = f"a bug in fedtui ({type(error).__name__})"
         else:
             return
         if number == self._number:

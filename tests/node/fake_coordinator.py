@@ -78,11 +78,16 @@ class FakeTrainer:
 
     failure: str = ""
     hold: asyncio.Event | None = None
+    on_cancel: Callable[[], None] = lambda: None
     done: list[jobs.Job] = field(default_factory=list)
     num_cancelled: int = 0
+    idle: asyncio.Event = field(default_factory=asyncio.Event)  # while no job runs
     state: str = "idle"
     last_exit: str | None = None
     manifest: Manifest = MANIFEST
+
+    def __post_init__(self) -> None:
+        self.idle.set()
 
     async def start(self) -> None:
         pass
@@ -90,7 +95,16 @@ class FakeTrainer:
     async def run(
         self, job: jobs.Job, *, on_progress: Callable[[jobs.Progress], None]
     ) -> jobs.Outcome:
+        if not self.idle.is_set():
+            raise RuntimeError("the trainer does one job at a time")
         self.done.append(job)
+        self.idle.clear()
+        try:
+            return await self._do(job)
+        finally:
+            self.idle.set()
+
+    async def _do(self, job: jobs.Job) -> jobs.Outcome:
         if self.hold is not None:
             await self.hold.wait()
         if self.failure:
@@ -126,6 +140,8 @@ class FakeTrainer:
         self.num_cancelled += 1
         if self.hold is not None:
             self.hold.set()
+        self.on_cancel()
+        await self.idle.wait()
 
     async def close(self) -> None:
         self.state = "stopped"

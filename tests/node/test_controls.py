@@ -8,7 +8,9 @@ import pytest
 from fake_coordinator import (
     COORDINATOR,
     NODE,
+    UPDATE,
     FakeCoordinator,
+    FakeTrainer,
     make_node,
     member,
     settle,
@@ -73,6 +75,33 @@ async def test_joining_again_takes_over_an_edited_file(home: Profile) -> None:
     assert seen.label == "birch"
     assert seen.state == "waiting"
     assert coordinator.hellos[-1].label == "birch"
+    await node.close()
+
+
+async def test_what_a_session_still_says_while_it_ends_starts_nothing(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    trainer = FakeTrainer(hold=asyncio.Event())
+    node = await member(home, coordinator, trainer=trainer)
+    coordinator.offer(1)
+    await settle()
+    assert not trainer.idle.is_set()
+    ending = coordinator.handler
+
+    def offer_once_more() -> None:
+        trainer.on_cancel, trainer.hold = lambda: None, asyncio.Event()
+        coordinator.offer(2)
+        assert coordinator.handler is ending, "the next session has not begun"
+
+    trainer.on_cancel = offer_once_more
+    await node.join()
+    await settle()
+    assert trainer.idle.is_set()
+    trainer.hold = None
+    coordinator.offer(2)
+    await settle()
+    assert [opening.round for opening in coordinator.opened] == [2]
+    assert [(line.round, line.num_bytes) for line in await node.ledger()] == [(2, len(UPDATE))]
+    assert (await node.status()).state == "waiting"
     await node.close()
 
 

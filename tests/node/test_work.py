@@ -162,3 +162,15 @@ def test_an_own_task_is_found_by_its_hash(home: Profile) -> None:
     with pytest.raises(Refused):
         task_ref(agreement, NodeConfig(), home.tasks)
     assert data_source(config).num_shards == 1
+
+
+async def test_a_bug_of_ours_fails_the_job_at_once(
+    home: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = FakeTrainer()
+    trainer.idle.clear()
+    bench = Bench(home, trainer)
+    bench.work.train(machine.Train(1, 2, model_ref()), PLANNED, write_config(home))
+    await settle()
+    assert bench.heard == [machine.JobFailed(1, 2, "a bug in fedtui (RuntimeError)")]
+    assert "the trainer does one job at a time" in capsys.readouterr().err

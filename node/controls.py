@@ -7,7 +7,7 @@ there is one way in, whether the daemon just started, moved, or was given other 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import traceback
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -192,7 +192,17 @@ class Node:
         membership.use(link)
         self._membership, self._link = membership, link
         self._running = asyncio.create_task(link.run())
+        self._running.add_done_callback(self._link_over)
         self._meter = asyncio.create_task(self._measure())
+
+    def _link_over(self, running: asyncio.Task[object]) -> None:
+        """A link that ends by a bug of ours must not look as if it were still there."""
+        error = None if running.cancelled() else running.exception()
+        if error is not None:
+            traceback.print_exception(error)
+            text = f"a bug in fedtui ended the connection ({type(error).__name__})"
+            self._board.problem(text, remedy="fedtui join tries again; 'fedtui log' has more")
+            self._board.state("stopped", text)
 
     async def _end(self) -> None:
         if self._meter is not None:
@@ -203,8 +213,7 @@ class Node:
             self._link.stop()
             await asyncio.wait({self._running}, timeout=GOODBYE_S)
             self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+            await asyncio.gather(self._running, return_exceptions=True)
         if self._membership is not None:  # last: what the session still said may be at work
             await self._membership.close()
         self._membership = self._link = self._running = self._meter = None

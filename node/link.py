@@ -214,7 +214,7 @@ class Link:
             if http is None:
                 http = await stack.enter_async_context(new_http())
             num_failures = 0
-            while True:
+            while not self._stopping:
                 ended = await self._try_addresses(http)
                 drop = judge(ended)
                 if self._stopping or drop.retry in _STOPS:
@@ -225,6 +225,9 @@ class Link:
                 wait_s = max(ended.retry_after_s, self._tuning.jitter() * ceiling)
                 self._handler.disconnected(drop, wait_s)
                 await self._wait(wait_s)
+        drop = judge(_STOPPED)
+        self._handler.disconnected(drop, None)
+        return LinkStopped(drop.code, drop.text)
 
     async def _wait(self, wait_s: float) -> None:
         if self._stopping:
@@ -259,6 +262,9 @@ class Link:
             websocket = await dial(http, address, heartbeat_s=self._tuning.heartbeat_s)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return not_reached(address, error)
+        if self._stopping:  # while we dialled
+            await websocket.close()
+            return _STOPPED
         session = NodeSession(
             session_start(self._identity, websocket, versions=self._tuning.versions),
             hello=self._hello,
@@ -300,6 +306,7 @@ class Link:
             live.lose(f"the coordinator did not answer within {WELCOME_S:.0f} s")
 
 
+_STOPPED = SessionEnded(int(CloseCode.BYE), "the node stops", authentic=False)
 _CODES = {int(code): code for code in CloseCode}
 _STOPS = {Retry.ASK, Retry.REPORT, Retry.NEVER}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -34,7 +35,11 @@ class PlainLog:
             self._path.replace(self._path.with_suffix(".log.1"))
 
     def event(self, event: status.Event) -> None:
-        """A listener of the board."""
+        """A listener of the board: a line that cannot be written stops nothing else."""
+        with contextlib.suppress(OSError):
+            self._say(event)
+
+    def _say(self, event: status.Event) -> None:
         match event:
             case status.StateChanged(state=state, sentence=sentence):
                 self.line(f"{state}: {sentence}")

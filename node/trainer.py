@@ -70,8 +70,8 @@ class TrainerProcess:
         self._life: TrainerLife | None = None
         self._starting = asyncio.Lock()
         self._job: Job | None = None
-        self._finished = asyncio.Event()  # set while no job runs
-        self._finished.set()
+        self._ended = asyncio.Event()  # of the running job: each has one of its own
+        self._ended.set()
         self._stop_asked = asyncio.Event()
         self._num_crashes = 0
         self._not_before_s = 0.0
@@ -110,7 +110,7 @@ class TrainerProcess:
         if self._job is not None:
             raise RuntimeError("the trainer does one job at a time")
         self._job = job
-        self._finished.clear()
+        ended = self._ended = asyncio.Event()
         self._stop_asked.clear()
         try:
             outcome = await self._run(job, on_progress)
@@ -119,7 +119,7 @@ class TrainerProcess:
             raise
         finally:
             self._job = None
-            self._finished.set()
+            ended.set()
         if not (isinstance(outcome, JobFailed) and outcome.kind in {"crashed", "memory"}):
             self._num_crashes = 0
         return outcome
@@ -128,14 +128,15 @@ class TrainerProcess:
         """Ask the running job to stop; kill the process if it has not within the grace."""
         if self._job is None:
             return
+        ended = self._ended  # when we come back from waiting, the next job may run already
         self._stop_asked.set()
         if self._life is not None:
             self._life.cancel(self._job.job_id)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._finished.wait(), self._limits.cancel_grace_s)
-        if not self._finished.is_set():
+            await asyncio.wait_for(ended.wait(), self._limits.cancel_grace_s)
+        if not ended.is_set():
             self._kill()
-            await self._finished.wait()
+            await ended.wait()
 
     async def close(self) -> None:
         """Stop the process."""

@@ -388,6 +388,33 @@ async def test_stop_while_waiting_to_try_again(world: World) -> None:
     await asyncio.wait_for(task, 10)
 
 
+async def test_stop_in_a_pause_is_the_end_although_the_coordinator_is_there(world: World) -> None:
+    link = world.link()
+    task = world.run(link)
+    await asyncio.wait_for(world.handler.up.wait(), 10)
+    link.reconnect()
+    await until(lambda: bool(world.sleeper.pauses))
+    link.stop()
+    assert (await asyncio.wait_for(task, 10)).code == 4000
+    assert len(world.gate.hellos) == 1
+
+
+async def test_stop_while_it_dials_is_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = link_module.dial
+
+    async def dial(*arguments: object, **options: object) -> aiohttp.ClientWebSocketResponse:
+        websocket = await real(*arguments, **options)
+        link.stop()
+        return websocket
+
+    monkeypatch.setattr(link_module, "dial", dial)
+    link = world.link()
+    await asyncio.wait_for(world.run(link), 10)
+    assert world.gate.hellos == []
+
+
 async def test_reconnect_uses_what_is_said_now(world: World) -> None:
     link = world.link()
     world.run(link)

@@ -40,3 +40,10 @@ def test_the_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "line 0" not in (tmp_path / "node.log.1").read_text()
     kept = (tmp_path / "node.log.1").read_text() + (tmp_path / "node.log").read_text()
     assert "line 12" in kept
+
+
+def test_a_line_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    log = PlainLog(tmp_path / "missing" / "node.log")
+    log.event(status.StateChanged(state="idle", sentence="x"))
+    with pytest.raises(OSError, match="No such file"):
+        log.line("the first line says whether there is a log at all")

@@ -37,6 +37,8 @@ class Fake:
         if self._does == "hang":
             open(f"{os.environ['MARK']}", "w").close()
             time.sleep(600)
+        if self._does == "rest":
+            time.sleep(0.1)
         if self._does == "exit":
             sys.stderr.write("the last words\\n")
             sys.stderr.flush()
@@ -271,3 +273,24 @@ async def test_the_child_dies_with_its_daemon_and_knows_no_passphrase(
     outcome = await running
     assert isinstance(outcome, jobs.JobFailed)
     assert "status 0" in outcome.reason
+
+
+async def test_cancelling_a_job_spares_the_one_behind_it(
+    trainer: TrainerProcess, folder: Path
+) -> None:
+    """Who waited for the first to end may come back when the second runs already."""
+    queue = asyncio.Lock()
+
+    async def do(number: int) -> jobs.Outcome:
+        async with queue:
+            return await trainer.run(job(folder, number, does="rest"), on_progress=print)
+
+    await trainer.start()
+    first = asyncio.create_task(do(1))
+    await asyncio.sleep(0)
+    assert trainer.state == "busy"
+    cancelling = asyncio.create_task(trainer.cancel())
+    second = asyncio.create_task(do(2))
+    await first
+    await cancelling
+    assert isinstance(await second, jobs.Trained)

@@ -31,15 +31,16 @@ class PlainDisplay:
 
     console: Console
     _sentence: str = ""
-    _scored: set[int] = field(default_factory=set)
+    _told: set[int] = field(default_factory=set)
 
     def say(self, text: str) -> None:
         self.console.print(Text(text), soft_wrap=True)
 
     def show(self, progress: Progress) -> None:
         for row in progress.rows:
-            if row.round not in self._scored and row.accuracy is not None:
-                self._scored.add(row.round)
+            over = row.accuracy is not None or row is not progress.rows[-1] or progress.ended
+            if over and row.round not in self._told:
+                self._told.add(row.round)
                 self.say(line_of(row, progress))
         if progress.sentence != self._sentence and progress.sentence.startswith("waiting"):
             self.say(progress.sentence)
@@ -84,9 +85,12 @@ def line_of(row: RoundRow, progress: Progress) -> str:
         score = score_text(progress.metric, row.accuracy).rjust(7)
     nodes = "1 node " if row.participants == 1 else f"{row.participants} nodes"
     dropped = f", {row.dropped} dropped" if row.dropped else ""
+    moved = ""
+    if row.bytes_up is not None and row.bytes_down is not None:
+        moved = f"  up {readable(row.bytes_up)}  down {readable(row.bytes_down)}"
     return (
         f"round {row.round:3d}  {progress.metric} {score}  {nodes}{dropped}  "
-        f"{row.seconds:5.1f} s  up {readable(row.bytes_up)}  down {readable(row.bytes_down)}"
+        f"{row.seconds:5.1f} s{moved}"
     )
 
 

@@ -6,17 +6,19 @@ Nothing here knows how fedtui works inside: what this file does, a person can ty
 """
 
 import asyncio
+import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fedtui.demo.programs import ProgramError, Programs, argv_of
+from fedtui.demo.programs import ProgramError, Programs, together
+from fedtui.errors import ExitCode
 
 AGAIN_S = 0.2
-MAX_LINE_BYTES = 2**24
+OF_DATA = {ExitCode.BAD_DATA, ExitCode.MISSING_INPUT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,10 @@ class NodeSpec:
 
 @dataclass(slots=True)
 class LocalFederation:
-    """Everything lies below `programs.folder`; `say` gets a line per step."""
+    """Everything lies below `programs.folder`; `say` gets a line per step.
+
+    `remedy` is what helps against data that a node cannot use.
+    """
 
     programs: Programs
     plan_toml: str
@@ -42,6 +47,7 @@ class LocalFederation:
     initial: Path | None = None
     init_options: tuple[str, ...] = ()
     say: Callable[[str], None] = lambda _text: None
+    remedy: str = ""
     port: int = 0
     labels: dict[str, str] = field(default_factory=dict)
 
@@ -61,13 +67,13 @@ class LocalFederation:
 
     async def start(self) -> None:
         """Bring everything up; returns when all nodes are approved. Raises ProgramError."""
-        made, *_ = await asyncio.gather(
+        made, *_ = await together(
             self.start_coordinator(), *(self._start_node(spec) for spec in self.nodes)
         )
         hash_hex = made["plan_hash"]
         self.say(f"coordinator on 127.0.0.1:{self.port}, plan {hash_hex[:16]}")
-        await asyncio.gather(*(self._join(spec, hash_hex) for spec in self.nodes))
-        await asyncio.gather(
+        await together(*(self._join(spec, hash_hex) for spec in self.nodes))
+        await together(
             *(self.programs.run(*self.coordinator("nodes", "approve", f)) for f in self.labels)
         )
         self.say(f"approved {len(self.labels)} nodes")
@@ -96,7 +102,7 @@ class LocalFederation:
         text = await self.programs.run(*self.coordinator("invite", *options))
         invite.touch(mode=0o600)
         invite.write_text(text, encoding="utf-8")
-        joined = await self.programs.run(
+        command = (
             *self.node(spec, "join", "--json"),
             *("--invite-file", str(invite), "--accept", hash_hex),
             *("--label", spec.label, "--role", spec.role),
@@ -104,6 +110,12 @@ class LocalFederation:
             *("--split", spec.split, "--shard", spec.shard),
             *("--split-seed", str(spec.split_seed), *spec.options),
         )
+        try:
+            joined = await self.programs.run(*command)
+        except ProgramError as error:
+            if self.remedy and error.status in OF_DATA:
+                raise error.advising(self.remedy) from error
+            raise
         fingerprint = json.loads(joined)["fingerprint"]
         self.labels[fingerprint] = spec.label
         self.say(f"{spec.label} joined: {fingerprint}")
@@ -117,41 +129,21 @@ class LocalFederation:
             raise ProgramError("the coordinator does not run yet")
         return dict(status)
 
-    async def follow(self) -> AsyncIterator[dict[str, Any]]:
+    async def follow(self) -> AsyncGenerator[dict[str, Any], None]:
         """What the coordinator tells as it happens; a program that died is started again."""
         while True:
             await self._revive()
-            command = argv_of(self.coordinator("follow"))
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                limit=MAX_LINE_BYTES,
-                start_new_session=True,
-            )
-            try:
-                async for line in _lines(process):
-                    yield line
+            told = self.programs.lines(*self.coordinator("follow"))
+            async with contextlib.aclosing(told) as lines:
+                async for line in lines:
+                    yield dict(json.loads(line))
                     await self._revive()
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                await process.wait()
             await asyncio.sleep(AGAIN_S)
 
     async def _revive(self) -> None:
         for program in await self.programs.restart_dead():
             code = program.process.returncode
             self.say(f"{program.name} ended unexpectedly ({code}): started again")
-
-
-async def _lines(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
-    """The JSON lines that a process prints."""
-    if process.stdout is None:
-        return
-    async for line in process.stdout:
-        yield dict(json.loads(line))
 
 
 def free_port() -> int:

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from fedtui.demo.progress import (
     PHASES,
+    UNKNOWN,
     NodeRow,
     Progress,
     RoundRow,
@@ -158,25 +159,30 @@ def _strip(nodes: tuple[NodeRow, ...], width: int) -> Text:
 
 
 def _traffic(progress: Progress) -> Text:
-    up = sum(row.bytes_up for row in progress.rows)
-    down = sum(row.bytes_down for row in progress.rows)
+    up = [row.bytes_up for row in progress.rows if row.bytes_up is not None]
+    down = [row.bytes_down for row in progress.rows if row.bytes_down is not None]
+    known = len(up) == len(down) == len(progress.rows) > 0
     parts = [duration(progress.elapsed_s)]
     if progress.left_s is not None and not progress.ended:
         parts.append(f"at most {duration(progress.left_s)} left")
-    if progress.rows:
-        parts.append(f"up {readable(up)} down {readable(down)}")
+    if known:
+        parts.append(f"up {readable(sum(up))} down {readable(sum(down))}")
     return Text(" · ".join(parts), style=QUIET, no_wrap=True, overflow="ellipsis")
 
 
 def table_of(rows: tuple[RoundRow, ...], metric: str) -> Table:
-    """Rounds as a table, for the display and for the summary; it fits into 56 columns."""
+    """Rounds as a table, for the display and for the summary; it fits into 56 columns.
+
+    Bytes have their columns once any are known.
+    """
+    moved = any(row.bytes_up is not None for row in rows)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
-    for heading in ("round", metric, "nodes", "time", "up", "down"):
+    for heading in ("round", metric, "nodes", "time", *(("up", "down") if moved else ())):
         table.add_column(heading, justify="right", no_wrap=True)
     left_out = len(rows) - MAX_TABLE
     for number, row in enumerate(rows):
         if left_out <= 0 or number < MAX_TABLE // 2 or number >= len(rows) - MAX_TABLE // 2:
-            table.add_row(*_cells(row, metric))
+            table.add_row(*_cells(row, metric)[: len(table.columns)])
         elif number == MAX_TABLE // 2:
             table.add_row("…")
     return table
@@ -186,7 +192,7 @@ def _cells(row: RoundRow, metric: str) -> tuple[str, ...]:
     asked = row.participants + row.dropped
     return (
         str(row.round),
-        "—" if row.accuracy is None else score_text(metric, row.accuracy),
+        UNKNOWN if row.accuracy is None else score_text(metric, row.accuracy),
         f"{row.participants} of {asked}",
         f"{row.seconds:.1f} s",
         readable(row.bytes_up),

@@ -7,15 +7,18 @@ from fedtui.learning.metrics import higher_is_better
 
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """One committed round; `accuracy` None until it was measured. Bytes are on the wire."""
+    """One committed round; `accuracy` None until it was measured. Bytes are on the wire.
+
+    They are None until the coordinator told them, and for rounds before it was started again.
+    """
 
     round: int
     seconds: float
     accuracy: float | None
     participants: int
     dropped: int
-    bytes_up: int
-    bytes_down: int
+    bytes_up: int | None = None
+    bytes_down: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Progress:
         return mean_s * max(0, self.max_rounds - len(self.rows))
 
 
+UNKNOWN = "—"
 PHASES = ("gather", "train", "combine", "measure")
 
 
@@ -69,8 +73,10 @@ def score_text(metric: str, score: float) -> str:
     return f"{score:.2%}" if metric == "accuracy" else f"{score:.4f}"
 
 
-def readable(num_bytes: int) -> str:
-    """Bytes for people: 1.2 MB."""
+def readable(num_bytes: int | None) -> str:
+    """Bytes for people: 1.2 MB; a dash if nobody knows."""
+    if num_bytes is None:
+        return UNKNOWN
     size = float(num_bytes)
     for unit in ("B", "kB", "MB"):
         if size < 1000:

@@ -1,25 +1,38 @@
 """What the demo was asked for, and the plan that follows from it."""
 
 import json
+import os
+import shlex
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from fedtui.errors import ExitCode, FedtuiError
 from fedtui.learning.data import DataError
 from fedtui.learning.partition import partition
+from fedtui.rounds.plan import Plan
 
 TaskName = Literal["digits", "fashion_mnist"]
 Model = Literal["mlp", "cnn"]
 MAX_NODES = 64
+MIN_MASKED = 3
+RUNS = Path("fedtui-runs")
 
 
 class SettingsError(FedtuiError):
     """The demo was asked for something that cannot be."""
 
     exit_code = ExitCode.USAGE
+
+
+class OutputError(SettingsError):
+    """The model cannot be written to the place that was asked for."""
+
+    exit_code = ExitCode.CANNOT_CREATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +71,7 @@ class Settings:
     split: str = "iid"
     initial: Path | None = None
     seed: int = 1
+    visible: bool = False
     plain: bool = False
     json: bool = False
     out: Path | None = None
@@ -65,6 +79,11 @@ class Settings:
     def __post_init__(self) -> None:
         if not 1 <= self.nodes <= MAX_NODES:
             raise SettingsError(f"--nodes is {self.nodes}: give a number from 1 to {MAX_NODES}")
+        if self.nodes < MIN_MASKED and not self.visible and self.plan is None:
+            raise SettingsError(
+                f"--nodes is {self.nodes}: masks hide an update in a sum of {MIN_MASKED} nodes or "
+                "more; give more nodes, or --visible to let the coordinator read each update"
+            )
         if self.rounds is not None and self.rounds < 1:
             raise SettingsError(f"--rounds is {self.rounds}: give 1 or more")
         for name, path in (("plan", self.plan), ("data", self.data), ("initial", self.initial)):
@@ -74,9 +93,49 @@ class Settings:
             raise SettingsError(
                 f"--target is {self.target:g}: give an accuracy of at most 1, such as 0.95"
             )
-        if self.plan is not None and not (self.rounds is None and self.target is None):
-            raise SettingsError("--rounds and --target are in the plan: write them into its file")
+        given = [
+            n for n in ("rounds", "target", "visible") if getattr(self, n) not in {None, False}
+        ]
+        if self.plan is not None and given:
+            raise SettingsError(f"--{given[0]} is in the plan: write it into {self.plan}")
+        if self.plan is None and self.model != "mlp" and self.task != "fashion_mnist":
+            raise SettingsError(
+                f"--model {self.model} is for --task fashion_mnist: {self.task} has one model here"
+            )
+        plan = self._own_plan()
+        needed = 0 if plan is None else max(plan.minimum, plan.rounds.start_with or 0)
+        if needed > self.nodes:
+            raise SettingsError(
+                f"--nodes is {self.nodes}: the first round of {self.plan} waits for {needed} "
+                f"participants; give --nodes {needed}, or change the plan"
+            )
+        self._check_out()
         self._check_split()
+
+    def _own_plan(self) -> Plan | None:
+        """The user's own plan; None without one, or if `init` will say where its mistake is."""
+        if self.plan is None:
+            return None
+        try:
+            return msgspec.convert(tomllib.loads(self.plan_toml()), Plan)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError):
+            return None
+
+    def _check_out(self) -> None:
+        """Find out now, and not after training, that the model has no place to go to."""
+        if self.out is None:
+            folder = RUNS
+        elif os.path.lexists(self.out):
+            raise OutputError(
+                f"--out: {self.out} exists and was left as it is: give another --out"
+            )
+        else:
+            folder = self.out.absolute().parent
+        there = next(
+            path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
+        )
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise OutputError(f"--out: nothing can be written into {there}: give another --out")
 
     def _check_split(self) -> None:
         """Find a misspelt split now, and not after everything has been started."""
@@ -92,12 +151,36 @@ class Settings:
     @property
     def with_evaluator(self) -> bool:
         """Whether the demo adds an evaluator with the task's own test set."""
-        return self.plan is None and DEFAULTS[self.task].with_evaluator
+        if self.plan is None:
+            return DEFAULTS[self.task].with_evaluator
+        plan = self._own_plan()
+        return plan is not None and plan.evaluation.with_evaluator
+
+    @property
+    def shows_updates(self) -> bool:
+        """Whether the nodes must agree that the coordinator reads each update."""
+        plan = self._own_plan()
+        return self.visible if plan is None else not plan.masked
+
+    @property
+    def remedy(self) -> str:
+        """What to type when a node cannot use the data."""
+        words = ["fedtui-demo", "--task", self.task]
+        if self.plan is not None:
+            words = ["fedtui-demo", "--plan", str(self.plan)]
+        if self.data is not None or self.task != "digits" or self.plan is not None:
+            words += ["--data", "FOLDER" if self.task == "fashion_mnist" else "PATH"]
+        if self.split.endswith(".npz"):
+            words += ["--split", "FILE.npz"]
+        return shlex.join(words)
 
     def plan_toml(self) -> str:
         """The plan that the demo's coordinator serves."""
         if self.plan is not None:
-            return self.plan.read_text(encoding="utf-8")
+            try:
+                return self.plan.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise SettingsError(f"--plan: {self.plan} cannot be read: {error}") from error
         chosen = DEFAULTS[self.task]
         target = chosen.target if self.target is None else self.target
         options = f"options = {{ model = {json.dumps(self.model)} }}\n"
@@ -127,4 +210,7 @@ target = {target}
 
 [evaluation]
 with_evaluator = {str(chosen.with_evaluator).lower()}
+
+[privacy]
+updates = "{"visible" if self.visible else "masked"}"
 """

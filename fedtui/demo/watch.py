@@ -1,9 +1,19 @@
 """From the lines of `fedtui-coordinator follow` to the Progress that the display draws. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fedtui.demo.progress import NodeRow, Progress, RoundRow
+
+# What the coordinator's phases mean to people, and which of the display's phases they are.
+STEPS = {
+    "sharing": ("nodes agree on masks with each other", "train"),
+    "masking": ("nodes mask their updates and send them", "train"),
+    "voting": ("nodes vote for the sum of those that are left", "combine"),
+    "revealing": ("nodes reveal what opens the sum, and nothing else", "combine"),
+    "aggregating": ("the updates become the next model", "combine"),
+    "evaluating": ("the new model is being measured", "measure"),
+}
 
 
 @dataclass(slots=True)
@@ -35,15 +45,17 @@ class Watch:
             case {"event": "update", "label": label, "updates": have, "cohort": of}:
                 self.cohort[label] = NodeRow(label, "update received", 1.0)
                 self.sentence = f"round {line['round']}: {have} of {of} updates received"
+            case {"event": "round finished", "round": int(number)}:
+                self._set(_row(line))
+                self.sentence = f"round {number} is done"
+            case {"event": "scored", "round": number, "score": score}:
+                scored = [r for r in self.rows if r.round == number]  # none: the initial model
+                self._set(*(replace(row, accuracy=score) for row in scored))
             case {"event": "phase", "phase": "gathering", "present": have, "needed": need}:
                 self.sentence = f"waiting for {need} nodes, {have} are here"
                 self.phase = "gather"
-            case {"event": "phase", "phase": "aggregating"}:
-                self.sentence = "the updates become the next model"
-                self.phase = "combine"
-            case {"event": "phase", "phase": "evaluating"}:
-                self.sentence = "the new model is being measured"
-                self.phase = "measure"
+            case {"event": "phase", "phase": str(step)} if step in STEPS:
+                self.sentence, self.phase = STEPS[step]
             case {"event": "round failed", "text": text}:
                 self.sentence = f"attempt failed: {text}"
             case {"event": "ended", "text": text}:
@@ -57,7 +69,14 @@ class Watch:
         self.max_rounds = status["maximum"]
         self.ended = status["ended"] or ""
         self.rows = tuple(rows_of(status))
+        if not self.ended:  # the rounds to come tell no bytes, and half of them would mislead
+            self.rows = tuple(replace(r, bytes_up=None, bytes_down=None) for r in self.rows)
         self.sentence = status["text"]
+
+    def _set(self, *rows: RoundRow) -> None:
+        """These rows, in their places."""
+        found = {row.round: row for row in (*self.rows, *rows)}
+        self.rows = tuple(found[number] for number in sorted(found))
 
     def progress(self, elapsed_s: float) -> Progress:
         """What the display should show now."""
@@ -76,17 +95,18 @@ class Watch:
 
 
 def rows_of(status: dict[str, Any]) -> list[RoundRow]:
-    """The committed rounds of a status. Bytes are 0 for rounds of an earlier life."""
-    return [
-        RoundRow(
-            round=r["round"],
-            seconds=r["seconds"],
-            accuracy=r["score"],
-            participants=r["participants"],
-            dropped=r["dropped"],
-            bytes_up=r["bytes_up"] or 0,
-            bytes_down=r["bytes_down"] or 0,
-        )
-        for r in status["rounds"]
-        if r["round"] > 0
-    ]
+    """The committed rounds of a status."""
+    return [_row(line) for line in status["rounds"] if line["round"] > 0]
+
+
+def _row(line: dict[str, Any]) -> RoundRow:
+    """A round, from a status or from the event that it is finished: score and bytes may lack."""
+    return RoundRow(
+        round=line["round"],
+        seconds=line["seconds"],
+        accuracy=line.get("score"),
+        participants=line["participants"],
+        dropped=line["dropped"],
+        bytes_up=line.get("bytes_up"),
+        bytes_down=line.get("bytes_down"),
+    )

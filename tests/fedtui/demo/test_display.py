@@ -7,6 +7,7 @@ from rich.console import Console
 from fedtui.demo.display import LiveDisplay, PlainDisplay
 from fedtui.demo.panel import draw
 from fedtui.demo.progress import Progress, RoundRow, duration, readable
+from fedtui.demo.watch import Watch
 
 
 def row(number: int, accuracy: float | None = 0.5) -> RoundRow:
@@ -27,6 +28,32 @@ def test_plain_lines_tell_each_measured_round_once() -> None:
     assert [line.split()[1] for line in lines] == ["1", "2"]
     assert "1 dropped" in lines[0]
     assert "83.6 kB" in lines[0]
+
+
+def test_a_line_comes_with_the_score_and_not_at_the_end() -> None:
+    console, out = screen()
+    display, watch = PlainDisplay(console), Watch()
+    for number in (1, 2):
+        fields = {"round": number, "seconds": 0.5, "participants": 4, "dropped": 0}
+        watch.take({"event": "round finished", **fields})
+        display.show(watch.progress(0.0))
+        assert len(out.getvalue().splitlines()) == number - 1
+        watch.take({"event": "scored", "round": number, "score": 0.5})
+        display.show(watch.progress(0.0))
+        assert len(out.getvalue().splitlines()) == number
+    assert "50.00%" in out.getvalue()
+    assert "up" not in out.getvalue()  # nobody told it yet
+
+
+def test_a_round_that_nobody_measured_is_told_when_the_next_one_or_the_end_comes() -> None:
+    console, out = screen()
+    display = PlainDisplay(console)
+    display.show(Progress(rows=(row(1, None),)))
+    assert out.getvalue() == ""
+    display.show(Progress(rows=(row(1, None), row(2, None))))
+    assert "round   1  accuracy not measured" in out.getvalue()
+    display.show(Progress(rows=(row(1, None), row(2, None)), ended="all 2 rounds done"))
+    assert len(out.getvalue().splitlines()) == 2
 
 
 def test_waiting_is_told_once() -> None:
@@ -76,6 +103,7 @@ def test_bytes_for_people() -> None:
         "1.5 MB",
         "2.0 GB",
     ]
+    assert readable(None) == "—"
 
 
 def test_time_for_people() -> None:

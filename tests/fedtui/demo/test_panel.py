@@ -92,6 +92,18 @@ def test_a_crowd_is_counted_and_marked_once_each() -> None:
     assert text.count("✓") == 20
 
 
+def test_unknown_bytes_are_a_dash_and_no_sum_and_no_column_where_none_are_known() -> None:
+    before, after = RoundRow(1, 1.0, 0.5, 4, 0), RoundRow(2, 1.0, 0.6, 4, 0, 1500, 2500)
+    mixed = "\n".join(lines_of(draw(Progress(rows=(before, after)))))
+    assert "1.5 kB" in mixed
+    assert "—" in mixed
+    assert " 0 B" not in mixed
+    assert "up 1.5 kB" not in mixed
+    unknown = "\n".join(lines_of(table_of((before,), "accuracy")))
+    assert "up" not in unknown
+    assert "1.0 s" in unknown
+
+
 def test_the_table_tells_drops_and_leaves_out_the_middle_of_many() -> None:
     dropped = (RoundRow(1, 1.0, None, 3, 1, 1, 1),)
     assert "3 of 4" in "\n".join(lines_of(table_of(dropped, "accuracy")))

@@ -35,8 +35,36 @@ def test_a_status_replaces_everything_and_the_initial_model_is_no_round() -> Non
     progress = watch.progress(4.0)
     assert (progress.metric, progress.target, progress.max_rounds) == ("accuracy", 0.9, 10)
     assert [row.round for row in progress.rows] == [1]
-    assert progress.rows[0].bytes_up == 0
     assert progress.left_s == 1.5 * 9
+
+
+def test_a_round_is_a_row_when_it_finished_and_has_a_score_when_it_was_measured() -> None:
+    watch = Watch()
+    watch.take(status())
+    fields = {"round": 2, "attempt": 1, "seconds": 0.5, "participants": 4, "dropped": 1}
+    watch.take({"event": "round finished", "ts": 1.0, **fields})
+    assert [(row.round, row.accuracy) for row in watch.rows] == [(1, 0.5), (2, None)]
+    assert (watch.rows[1].seconds, watch.rows[1].participants, watch.rows[1].dropped) == (
+        0.5,
+        4,
+        1,
+    )
+    watch.take({"event": "scored", "ts": 1.0, "round": 2, "score": 0.75, "num_nodes": 4})
+    assert [row.accuracy for row in watch.progress(0.0).rows] == [0.5, 0.75]
+
+
+def test_the_score_of_the_initial_model_makes_no_row() -> None:
+    watch = Watch()
+    watch.take({"event": "scored", "ts": 1.0, "round": 0, "score": 0.1, "num_nodes": 4})
+    assert watch.rows == ()
+
+
+def test_bytes_are_none_until_the_end_and_stay_none_where_nobody_knows_them() -> None:
+    watch = Watch()
+    watch.take(status())
+    assert (watch.rows[0].bytes_up, watch.rows[0].bytes_down) == (None, None)
+    watch.take(status(ended="all rounds done"))
+    assert (watch.rows[0].bytes_up, watch.rows[0].bytes_down) == (None, 7)
 
 
 def test_progress_of_nodes_is_kept_until_the_next_round() -> None:

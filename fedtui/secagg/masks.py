@@ -1,0 +1,78 @@
+"""Masking a vector: encode it chunk by chunk, and put every mask on it, in one pass.
+
+    chunk = encoded values and scalars + masks of `plus` - masks of `minus`       modulo 2**64
+
+A vector is masked once per attempt: two plaintexts under one mask would give their difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fedtui.crypto import keystream
+from fedtui.crypto.keys import digest
+from fedtui.secagg import encoding
+from fedtui.secagg.encoding import Encoder, Encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fedtui.crypto.keystream import Words
+    from fedtui.learning.params import Vector
+    from fedtui.secagg.participant import Masks
+
+
+def rounding_seed(data: memoryview) -> bytes:
+    """The seed of an update's stochastic rounding, from its bytes: equal updates, equal words."""
+    return digest("fedtui1-rounding", data)
+
+
+class Masker:
+    """One vector on its way out; `chunks` may be taken once."""
+
+    def __init__(
+        self,
+        layout: Encoding,
+        update_D: Vector,
+        scalars: Mapping[str, float],
+        *,
+        weight: float,
+        of: Masks,
+    ) -> None:
+        """Take what `Encoder` takes, and the seeds. Raises EncodingError for what is no number."""
+        self._layout = layout
+        self._masks = of
+        data = np.ascontiguousarray(update_D, "<f4").view(np.uint8).data
+        self._encoder = Encoder(
+            layout,
+            update_D,
+            scalars,
+            weight=weight,
+            rounding_seed=rounding_seed(data),
+        )
+
+    @property
+    def num_saturated(self) -> int:
+        """How many values and scalars so far were out of range."""
+        return self._encoder.num_saturated
+
+    def chunks(self) -> Iterator[Words]:
+        """The masked words, chunk by chunk, in order."""
+        for index in range(self._layout.num_chunks):
+            words_C = self._encoder.chunk(index)
+            keystream.add(words_C, index, self._masks.plus)
+            keystream.subtract(words_C, index, self._masks.minus)
+            yield words_C
+
+
+def masked(
+    layout: Encoding, update_D: Vector, scalars: Mapping[str, float], *, weight: float, of: Masks
+) -> tuple[Words, int]:
+    """The whole masked vector, for those that fit in memory, and how many values were cut."""
+    masker = Masker(layout, update_D, scalars, weight=weight, of=of)
+    words = np.empty(layout.num_words, np.uint64)
+    for (_, place), words_C in zip(encoding.chunks(layout), masker.chunks(), strict=True):
+        words[place] = words_C
+    return words, masker.num_saturated

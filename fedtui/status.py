@@ -25,11 +25,24 @@ State = Literal[
     "waiting",
     "training",
     "uploading",
+    "masking",
+    "confirming",
     "evaluating",
     "paused",
     "stopped",
 ]
-Phase = Literal["", "selected", "download", "train", "upload", "evaluate", "aggregate"]
+Phase = Literal[
+    "",
+    "selected",
+    "download",
+    "train",
+    "share",
+    "mask",
+    "upload",
+    "confirm",
+    "evaluate",
+    "aggregate",
+]
 Level = Literal["info", "warning", "error"]
 
 MAX_SCORES = 256
@@ -63,7 +76,10 @@ class Leaves(_Part, frozen=True):
 
 
 class PlanSummary(_Part, frozen=True):
-    """What the operator consents to. `plan_hash` is 64 hex digits and covers every word of it."""
+    """What the operator consents to. `plan_hash` is 64 hex digits and covers every word of it.
+
+    `privacy` says in a sentence whether the coordinator sees updates or sums.
+    """
 
     plan_hash: str
     federation: str
@@ -78,6 +94,7 @@ class PlanSummary(_Part, frozen=True):
     leaves: tuple[Leaves, ...] = ()
     stays: str = ""
     differs: tuple[str, ...] = ()
+    privacy: str = ""
 
 
 class Waiting(_Part, frozen=True):
@@ -266,6 +283,15 @@ class ProblemSeen(_Event, frozen=True):
     problem: Problem | None
 
 
+class FederationBegan(_Event, frozen=True):
+    """The node is in another federation than before, or found its way back into its own.
+
+    `rounds_counted` of its updates counted so far; what else was shown is of the one before.
+    """
+
+    rounds_counted: int = 0
+
+
 class FederationEnded(_Event, frozen=True):
     """The federation reached its end: the model held here is its result."""
 
@@ -285,6 +311,7 @@ Event = (
     | LedgerWritten
     | Logged
     | ProblemSeen
+    | FederationBegan
     | FederationEnded
 )
 
@@ -309,6 +336,15 @@ def _apply(state: NodeStatus, event: Event) -> NodeStatus:
             return msgspec.structs.replace(
                 state, rounds_counted=state.rounds_counted + int(counted)
             )
+        case FederationBegan(rounds_counted=so_far):
+            return msgspec.structs.replace(
+                state,
+                rounds_counted=so_far,
+                scores=(),
+                round=Round(),
+                training=Training(),
+                final=False,
+            )
         case FederationEnded():
             return msgspec.structs.replace(state, final=True)
         case _:
@@ -327,10 +363,14 @@ class Refused(Exception):  # noqa: N818 - reads as what happened: the node refus
 
 
 class CheckReport(_Part, frozen=True):
-    """What the trainer found in task and data: not usable if `problems` is not empty."""
+    """What the trainer found in task and data: not usable if `problems` is not empty.
+
+    `exit_code` is that of a command which ends for them; 0 where they have none of their own.
+    """
 
     facts: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    exit_code: int = 0
 
 
 class NodeControls(Protocol):

@@ -19,12 +19,14 @@ class Standing(Enum):
     OFFERED = "offered"
     TRAINING = "training"
     SENDING = "sending"
+    MASKED = "masked update delivered"
     DELIVERED = "delivered"
     DECLINED = "declined"
     LOST = "lost"
 
 
-AWAITED = frozenset({Standing.OFFERED, Standing.TRAINING, Standing.SENDING})
+AWAITED = frozenset({Standing.OFFERED, Standing.TRAINING, Standing.SENDING, Standing.MASKED})
+"""Who may still be asked for something: a visible update is a node's last word, no masked one."""
 
 
 @dataclass(slots=True)

@@ -33,7 +33,7 @@ def why_end(plan: Plan, rounds: Sequence[FinishedRound]) -> str | None:
         return f"target reached: {metric} {last.score:.4f}, wanted {budget.target}"
     if budget.patience is not None and _num_without_better(rounds, metric) >= budget.patience:
         return f"no better {metric} in {budget.patience} rounds"
-    if last.round >= budget.maximum:
+    if len(rounds) > budget.maximum:  # a round that came to nothing under masks does not count
         return f"all {budget.maximum} rounds done"
     if budget.seconds is not None and math.fsum(r.seconds for r in rounds) >= budget.seconds:
         return f"time budget of {budget.seconds:g} s spent"

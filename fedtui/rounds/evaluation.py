@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 from fedtui.learning.metrics import score
-from fedtui.rounds.coordinator import Frame
+from fedtui.rounds.attempt import Frame
 from fedtui.rounds.machine import (
     CoordinatorEffect,
     CoordinatorEvent,
@@ -25,6 +25,40 @@ from fedtui.rounds.machine import (
 from fedtui.rounds.records import Evaluated
 from fedtui.rounds.sums import measured_sums, total
 from fedtui.wire.messages import Evaluate, Evaluation, ModelRef, Scored
+
+Outcome = tuple[Evaluated, Scored]
+
+
+def outcome(
+    frame: Frame, model: ModelRef, sums: dict[str, float], num_nodes: int
+) -> Outcome | None:
+    """What the sums of so many nodes say of a model; None if it is no number."""
+    metric = frame.plan.task.metric
+    value = score(metric, sums) if num_nodes else math.nan
+    if not math.isfinite(value):
+        return None
+    record = Evaluated(
+        round=model.round,
+        model_digest=model.digest,
+        sums=sums,
+        score=value,
+        num_nodes=num_nodes,
+    )
+    scored = Scored(
+        incarnation=frame.incarnation,
+        round=model.round,
+        metric=metric,
+        score=value,
+        num_examples=min(round(sums["examples"]), 2**53),
+        num_nodes=num_nodes,
+    )
+    return record, scored
+
+
+def effects_of(found: Outcome, everyone: frozenset[NodeId]) -> list[CoordinatorEffect]:
+    """Keep the outcome, and tell everybody."""
+    record, scored = found
+    return [Persist(record), *(Send(node, scored) for node in sorted(everyone))]
 
 
 @dataclass(slots=True)
@@ -119,37 +153,9 @@ class Evaluating:
         self.away_until.pop(node, None)
         self.sums[node] = sums
 
-    def result(self) -> tuple[Evaluated, Scored] | None:
+    def result(self) -> Outcome | None:
         """The record and the message for everyone; None if nothing came out that is a number."""
-        if not self.sums:
-            return None
-        sums = total(self.sums.values())
-        metric = self.frame.plan.task.metric
-        value = score(metric, sums)
-        if not math.isfinite(value):
-            return None
-        record = Evaluated(
-            round=self.model.round,
-            model_digest=self.model.digest,
-            sums=sums,
-            score=value,
-            num_nodes=len(self.sums),
-        )
-        scored = Scored(
-            incarnation=self.frame.incarnation,
-            round=self.model.round,
-            metric=metric,
-            score=value,
-            num_examples=min(round(sums["examples"]), 2**53),
-            num_nodes=len(self.sums),
-        )
-        return record, scored
-
-    def effects_of(
-        self, result: tuple[Evaluated, Scored], everyone: frozenset[NodeId]
-    ) -> list[CoordinatorEffect]:
-        record, scored = result
-        return [Persist(record), *(Send(node, scored) for node in sorted(everyone))]
+        return outcome(self.frame, self.model, total(self.sums.values()), len(self.sums))
 
     def _ask(self, node: NodeId, now: float) -> Send:
         message = Evaluate(

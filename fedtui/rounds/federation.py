@@ -7,7 +7,6 @@ a FederationSnapshot: at the same attempt if its survivors were chosen, else at 
 """
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,10 @@ import numpy as np
 from fedtui import plugins
 from fedtui.errors import CloseCode, LocalProtocolError
 from fedtui.rounds import gathering
-from fedtui.rounds.coordinator import Frame, RoundCoordinator
+from fedtui.rounds.attempt import Frame
+from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.ending import best_of, why_end
-from fedtui.rounds.evaluation import Evaluating
+from fedtui.rounds.evaluation import Evaluating, effects_of
 from fedtui.rounds.history import (
     FederationSnapshot,
     FinishedRound,
@@ -43,9 +43,12 @@ from fedtui.rounds.machine import (
     UpdateBroken,
     UpdateOpened,
 )
+from fedtui.rounds.masked_evaluation import MaskedEvaluation
+from fedtui.rounds.masked_round import MaskedRound
+from fedtui.rounds.presence import Present
 from fedtui.rounds.records import FederationEnded, FederationPaused, FederationResumed
 from fedtui.rounds.steady import Steady
-from fedtui.wire.messages import Away, Ended, Leaving, ModelRef, Result, Role, Waiting
+from fedtui.wire.messages import Ended, Leaving, ModelRef, Result, Waiting
 from fedtui.wire.texts import short_text
 
 if TYPE_CHECKING:
@@ -80,14 +83,6 @@ TRANSITIONS: dict[tuple[Phase, str], Phase] = {
 _FORWARD = {(start, end) for (start, _), end in TRANSITIONS.items()}
 
 
-@dataclass(slots=True)
-class Presence:
-    """A connected, consenting node."""
-
-    role: Role
-    away: bool = False
-
-
 class Federation:
     """The coordinator's outermost machine; see rounds/machine.py for its events and effects."""
 
@@ -98,15 +93,16 @@ class Federation:
         self.plan = frame.plan
         self.rounds: list[FinishedRound] = list(snapshot.rounds)
         self._best = best_of(self.rounds, self.plan.task.metric)
-        self.present: dict[NodeId, Presence] = {}
+        self.present = Present()
         self.ended: str | None = snapshot.ended
         self.result_round: int | None = snapshot.result_round
-        self.attempt: RoundCoordinator | None = None
-        self.evaluating: Evaluating | None = None
+        self.attempt: RoundCoordinator | MaskedRound | None = None
+        self.evaluating: Evaluating | MaskedEvaluation | None = None
         self.failures: list[str] = []
         self.phase = Phase.GATHERING
         self._pause_asked = snapshot.paused
         self._last_attempt = snapshot.last_attempt
+        self._burnt = snapshot.burnt
         self._round_began: float | None = None
         self._steady = Steady(now)
         self._selection: Selection = plugins.build(
@@ -154,7 +150,7 @@ class Federation:
     @property
     def available(self) -> list[NodeId]:
         """Participants that can be selected, sorted."""
-        return sorted(n for n, p in self.present.items() if p.role == "participant" and not p.away)
+        return self.present.available
 
     @property
     def deadline(self) -> float | None:
@@ -190,15 +186,16 @@ class Federation:
 
     def _resume(self, attempt: OpenAttempt, now: float) -> list[CoordinatorEffect]:
         self._wake_up()
-        self.attempt = RoundCoordinator(
+        self._enter(Phase.ROUND)
+        kind = MaskedRound if attempt.frozen else RoundCoordinator
+        resumed = self.attempt = kind(
             self.frame,
             number=attempt.round,
             attempt=attempt.attempt,
             base=self.model,
             started=now,
         )
-        self._enter(Phase.ROUND)
-        return self.attempt.resume(attempt)
+        return resumed.resume(attempt, now)
 
     def _wake_up(self) -> None:
         """A pause only begins when what was under way is done; so it is after a restart."""
@@ -210,7 +207,7 @@ class Federation:
         now = self._steady.read(now)
         if isinstance(event, Said) and isinstance(event.message, Leaving):
             event = Left(event.node, for_good=True)
-        self._note_presence(event)
+        self.present.note(event, now + self.plan.deadlines.rejoin_s)
         effects: list[CoordinatorEffect] = []
         if isinstance(event, Operator):
             effects += self._on_operator(event, now)
@@ -224,17 +221,6 @@ class Federation:
         if isinstance(event, Joined):
             effects += self._greet(event.node, effects)
         return effects
-
-    def _note_presence(self, event: CoordinatorEvent) -> None:
-        match event:
-            case Joined(node=node, role=role):
-                self.present[node] = Presence(role)
-            case Left(node=node):
-                self.present.pop(node, None)
-            case Said(node=node, message=Away(away=away)) if node in self.present:
-                self.present[node].away = away
-            case _:
-                pass
 
     def _no_round(self, event: UpdateOpened | UpdateArrived | UpdateBroken) -> RefuseUpdate:
         reason = f"round {event.round} attempt {event.attempt} is over"
@@ -293,22 +279,29 @@ class Federation:
         wait = self._gathering
         if not wait.enough(len(available), now) or now < wait.not_before:
             return self._say_waiting(now)
-        number = self.rounds[-1].round + 1
+        number = max(self.rounds[-1].round, self._burnt) + 1
         attempt = self._last_attempt[1] + 1 if self._last_attempt[0] == number else 1
         if self._round_began is None:
             self._round_began = now
         self._last_attempt = (number, attempt)
-        self.attempt = RoundCoordinator(
+        cohort = self._pick(available, number, attempt)
+        kind = MaskedRound if self.plan.masked else RoundCoordinator
+        begun = self.attempt = kind(
             self.frame, number=number, attempt=attempt, base=self.model, started=self._round_began
         )
+        if isinstance(begun, MaskedRound):
+            begun.introduce(self.present.peers(cohort))
         self._enter(Phase.ROUND)
-        return self.attempt.begin(self._pick(available, number, attempt), now)
+        return begun.begin(cohort, now)
 
     def _pick(self, available: list[NodeId], number: int, attempt: int) -> frozenset[NodeId]:
         chosen = self.plan.selection
         size = chosen.count or math.ceil(chosen.fraction * len(available) - 1e-9)
         rng = np.random.default_rng([self.plan.seed, number, attempt])
-        return self._selection.pick(available, max(size, chosen.minimum), rng)
+        size = max(size, self.plan.minimum)
+        if self.plan.masked:
+            size = min(size, self.plan.privacy.largest_cohort)
+        return self._selection.pick(available, size, rng)
 
     def _after_attempt(self, now: float) -> list[CoordinatorEffect]:
         attempt = self.attempt
@@ -318,6 +311,7 @@ class Federation:
         over = Discard(attempt.round, attempt.attempt)
         if attempt.committed is None:
             self.failures = [*self.failures[1 - NUM_FAILURES_KEPT :], attempt.failure or ""]
+            self._burnt = attempt.round if attempt.burnt else self._burnt
             self._enter(Phase.GATHERING)
             self._gathering = self._gather(now)
             return [over]
@@ -341,7 +335,7 @@ class Federation:
         announced = self._announce(attempt)
         return [*announced, over, *self._begin_evaluation(attempt.survivors, now)]
 
-    def _announce(self, attempt: RoundCoordinator) -> list[CoordinatorEffect]:
+    def _announce(self, attempt: RoundCoordinator | MaskedRound) -> list[CoordinatorEffect]:
         survivors = frozenset(attempt.survivors)
         left_out, counted = (
             Result(
@@ -362,13 +356,15 @@ class Federation:
     ) -> list[CoordinatorEffect]:
         """Ask evaluators if there are any, else the survivors, for what they hold out."""
         evaluation = self.plan.evaluation
-        asked = {n for n, p in self.present.items() if p.role == "evaluator" and not p.away}
-        coming: dict[NodeId, float] = {}
+        asked = self.present.evaluators
+        coming = self.present.expected_evaluators(now)
         restarted = now < self._rejoin_until
-        if not asked and evaluation.held_out and not evaluation.with_evaluator:
+        if not (asked or coming or evaluation.with_evaluator) and evaluation.held_out:
             asked = {n for n in survivors if n in self.present and not self.present[n].away}
             if restarted:
                 coming = {n: self._rejoin_until for n in survivors if n not in self.present}
+            if self.plan.masked:
+                return self._begin_masked_evaluation(asked, coming, now)
         self.evaluating = Evaluating(
             self.frame,
             self.model,
@@ -377,12 +373,27 @@ class Federation:
             away_until=coming,
             expected_until=(
                 self._rejoin_until
-                if restarted and evaluation.with_evaluator and not asked
+                if restarted and evaluation.with_evaluator and not (asked or coming)
                 else None
             ),
         )
         self._enter(Phase.EVALUATING)
         return self.evaluating.begin(now)
+
+    def _begin_masked_evaluation(
+        self, asked: set[NodeId], coming: dict[NodeId, float], now: float
+    ) -> list[CoordinatorEffect]:
+        """The same under masks: the coordinator hears the sums of all who answer together."""
+        self._enter(Phase.EVALUATING)
+        masked = self.evaluating = MaskedEvaluation(
+            self.frame,
+            number=self.model.round,
+            attempt=self.rounds[-1].attempt + 1,
+            base=self.model,
+            started=now,
+        )
+        masked.introduce(self.present.peers(asked))
+        return masked.ask(frozenset(asked | coming.keys()), coming, now)
 
     def _after_evaluation(self, now: float) -> list[CoordinatorEffect]:
         evaluating = self.evaluating
@@ -392,7 +403,7 @@ class Federation:
         effects: list[CoordinatorEffect] = []
         outcome = evaluating.result()
         if outcome is not None:
-            effects += evaluating.effects_of(outcome, frozenset(self.present))
+            effects += effects_of(outcome, frozenset(self.present))
             self.rounds[-1] = scored_round(self.rounds[-1], outcome[0])
             self._best = best_of((self._best, self.rounds[-1]), self.plan.task.metric)
         reason = why_end(self.plan, self.rounds)
@@ -420,7 +431,7 @@ class Federation:
         match self.phase:
             case Phase.ENDED:
                 return [Send(node, self._ended())]
-            case Phase.GATHERING if self._num_available >= self.needed:
+            case Phase.GATHERING if self.present.num_available >= self.needed:
                 return []
             case Phase.PAUSED | Phase.GATHERING:
                 told = any(isinstance(e, Send) and e.node == node for e in effects)
@@ -444,7 +455,7 @@ class Federation:
     def _waiting(self) -> Waiting:
         return Waiting(
             incarnation=self.frame.incarnation,
-            present=self._num_available,
+            present=self.present.num_available,
             needed=self.needed,
             paused=self.phase is Phase.PAUSED,
         )
@@ -460,10 +471,6 @@ class Federation:
 
     # ---- gathering ------------------------------------------------------------------------------
 
-    @property
-    def _num_available(self) -> int:
-        return sum(p.role == "participant" and not p.away for p in self.present.values())
-
     def _gather(self, now: float, *, after_restart: bool = False) -> gathering.Gathering:
         """How long to wait for whom before the next attempt."""
         if self._last_attempt == (0, 0):
@@ -474,7 +481,7 @@ class Federation:
         return gathering.next_round(self.plan, now)
 
     def _gathering_due(self) -> float | None:
-        wait, num = self._gathering, self._num_available
+        wait, num = self._gathering, self.present.num_available
         due = wait.due(num)
         if wait.said == (num, wait.wanted, False):
             return due

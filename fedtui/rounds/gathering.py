@@ -42,20 +42,20 @@ class Gathering:
 
 def first(plan: Plan, now: float) -> Gathering:
     """Before the first attempt ever."""
-    minimum = plan.selection.minimum
+    minimum = plan.minimum
     wanted = max(minimum, plan.rounds.start_with or minimum)
     return Gathering(minimum, wanted, until=math.inf, not_before=now)
 
 
 def next_round(plan: Plan, now: float) -> Gathering:
     """After a round that went well."""
-    minimum = plan.selection.minimum
+    minimum = plan.minimum
     return Gathering(minimum, minimum, until=now, not_before=now)
 
 
 def again(plan: Plan, num_before: int, num_failures: int, now: float) -> Gathering:
     """After a restart, or `num_failures` failed attempts in a row; `num_before` took part."""
-    minimum = plan.selection.minimum
+    minimum = plan.minimum
     until = now + plan.deadlines.rejoin_s
     return Gathering(
         minimum, max(minimum, num_before), until=until, not_before=now + backoff(num_failures)

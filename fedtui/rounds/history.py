@@ -52,15 +52,22 @@ class OpenAttempt:
     cohort: tuple[bytes, ...]
     updates: tuple[UpdateReceived, ...] = ()
     survivors: tuple[bytes, ...] | None = None
+    incarnation: int = 0
+    frozen: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class FederationSnapshot:
-    """Rounds in order (the first is round 0, the initial model) and what was under way."""
+    """Rounds in order (the first is round 0, the initial model) and what was under way.
+
+    `burnt` is the newest round that failed after its survivors were chosen under masks: its number
+    is never used again.
+    """
 
     rounds: tuple[FinishedRound, ...] = ()
     open: OpenAttempt | None = None
     last_attempt: tuple[int, int] = (0, 0)
+    burnt: int = 0
     paused: bool = False
     ended: str | None = None
     result_round: int | None = None
@@ -86,7 +93,7 @@ def _apply(state: FederationSnapshot, record: Record) -> FederationSnapshot:
         case RoundFinished():
             return _finish(state, record)
         case RoundFailed():
-            return replace(state, open=None) if _open_of(state, record) else state
+            return _fail(state, record)
         case Evaluated():
             return replace(state, rounds=_scored(state.rounds, record))
         case FederationEnded():
@@ -103,7 +110,12 @@ def _apply_to_attempt(
 ) -> FederationSnapshot:
     if isinstance(record, RoundStarted):
         attempt = OpenAttempt(
-            record.round, record.attempt, record.phase, record.model_digest, record.cohort
+            record.round,
+            record.attempt,
+            record.phase,
+            record.model_digest,
+            record.cohort,
+            incarnation=record.incarnation,
         )
         return replace(state, open=attempt, last_attempt=(record.round, record.attempt))
     current = _open_of(state, record)
@@ -115,7 +127,7 @@ def _apply_to_attempt(
         case UpdateReceived():
             current = replace(current, updates=(*current.updates, record))
         case SurvivorsChosen():
-            current = replace(current, survivors=record.nodes)
+            current = replace(current, survivors=record.nodes, frozen=record.frozen)
     return replace(state, open=current)
 
 
@@ -128,6 +140,13 @@ def _open_of(
     if current is None or (current.round, current.attempt) != (record.round, record.attempt):
         return None
     return current
+
+
+def _fail(state: FederationSnapshot, record: RoundFailed) -> FederationSnapshot:
+    current = _open_of(state, record)
+    if current is None:
+        return state
+    return replace(state, open=None, burnt=record.round if current.frozen else state.burnt)
 
 
 def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnapshot:

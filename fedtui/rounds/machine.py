@@ -10,7 +10,12 @@ one timer for `deadline` and sends a `Tick` when it is due.
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from fedtui.crypto.keys import PublicIdentity
 from fedtui.rounds.records import Record
+from fedtui.secagg.context import Attempt
+from fedtui.secagg.coordinator import Coordinator
+from fedtui.secagg.encoding import Encoding
+from fedtui.secagg.participant import Masks
 from fedtui.wire.messages import (
     FromCoordinator,
     FromNode,
@@ -46,10 +51,16 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """An enrolled node is connected and has consented to the plan."""
+    """An enrolled node is connected and has consented to the plan.
+
+    `keys` are those that it proved; `not_before` is what its certificate says. Masked rounds need
+    both.
+    """
 
     node: NodeId
     role: Role
+    keys: PublicIdentity | None = None
+    not_before: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +91,12 @@ class UpdateOpened:
     num_bytes: int
     digest: bytes
     manifest_digest: bytes
-    header: UpdateHeader
+    header: UpdateHeader | None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateArrived:
-    """An accepted update is complete, verified, finite and synced to disk."""
+    """An accepted update is complete, verified, finite (if visible) and synced to disk."""
 
     node: NodeId
     stream: int
@@ -107,12 +118,17 @@ class UpdateBroken:
 
 @dataclass(frozen=True, slots=True)
 class Aggregated:
-    """The new global model is on disk as `checkpoint`, not yet committed."""
+    """The new global model is on disk as `checkpoint`, not yet committed.
+
+    Of masked updates the `sums` come out here too, and nodes whose shares were wrong are named.
+    """
 
     round: int
     attempt: int
     model: ModelRef
     checkpoint: str
+    sums: dict[str, float] | None = None
+    liars: tuple[NodeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +189,13 @@ class AcceptUpdate:
 
 @dataclass(frozen=True, slots=True)
 class RefuseUpdate:
+    """Refuse a stream; only the one that offered this `digest`, if one is given."""
+
     node: NodeId
     stream: int
     code: int
     reason: str
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +218,16 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Combine exactly these spooled updates on top of `base` into the model after `round`."""
+    """Combine exactly these spooled updates on top of `base` into the model after `round`.
+
+    Under masks their weights say nothing, and `opener` recovers what unmasks their sum.
+    """
 
     round: int
     attempt: int
     base: ModelRef
     contributions: tuple[Contribution, ...]
+    opener: Coordinator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +289,20 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """The update is encoded and masked: a file of `num_bytes` with this digest.
+
+    `num_saturated` values were out of the plan's range and are cut to it.
+    """
+
+    round: int
+    attempt: int
+    digest: bytes
+    num_bytes: int
+    num_saturated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TrainerProgressed:
     round: int
     attempt: int
@@ -298,7 +335,17 @@ class UpdateAcknowledged:
 
 @dataclass(frozen=True, slots=True)
 class UpdateRefused:
+    """The coordinator does not take it."""
+
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadFailed:
+    """The update cannot leave this machine, by its own fault; `lost`: it is no longer there."""
+
+    reason: str
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,15 +355,14 @@ class LocalOperator:
     command: Literal["pause", "resume", "leave"]
 
 
+JobReport = (
+    ModelHere | Trained | Prepared | TrainerProgressed | Measured | JobFailed | UploadFailed
+)
 ParticipantEvent = (
     Heard
     | Connected
     | Disconnected
-    | ModelHere
-    | Trained
-    | TrainerProgressed
-    | Measured
-    | JobFailed
+    | JobReport
     | UpdateAcknowledged
     | UpdateRefused
     | LocalOperator
@@ -346,6 +392,35 @@ class Train:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepare:
+    """Encode the update at hand, mask it, and write the vector to disk; answer with Prepared.
+
+    `scalars` are what travels in the vector beside the values, by name; `weight` is the share of a
+    full weight, in (0, 1].
+    """
+
+    round: int
+    attempt: int
+    encoding: Encoding
+    masks: Masks
+    scalars: dict[str, float]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Write down, synced, before anything else of this call: what the node went along with.
+
+    `sets` are ctx3 and H(U2) as in secagg/context.py; `attempt` names the rest.
+    """
+
+    step: Literal["vote", "reveal"]
+    attempt: Attempt
+    sets: tuple[bytes, bytes]
+    num_survivors: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measure:
     """Evaluate this model on the node's held-out or test examples; answer with Measured."""
 
@@ -372,7 +447,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Open (or go on with) the bulk stream of the update."""
+    """Open (or go on with) the bulk stream of the update; of a masked one if it has no header."""
 
     incarnation: int
     round: int
@@ -380,7 +455,7 @@ class Upload:
     num_bytes: int
     digest: bytes
     manifest_digest: bytes
-    header: UpdateHeader
+    header: UpdateHeader | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,5 +477,16 @@ class Tell:
 
 
 ParticipantEffect = (
-    Say | FetchModel | Train | Measure | CancelJob | Note | Upload | StopUpload | DropUpdate | Tell
+    Say
+    | FetchModel
+    | Train
+    | Prepare
+    | Measure
+    | CancelJob
+    | Note
+    | Journal
+    | Upload
+    | StopUpload
+    | DropUpdate
+    | Tell
 )

@@ -1,4 +1,4 @@
-"""RoundParticipant: every round as one node sees it.
+"""RoundParticipant: every round as one node sees it, with visible updates.
 
 At any time it works on at most one thing: an Offer (fetch the model, train, note in the ledger,
 upload) or an Evaluate (fetch, measure, answer). A repeated Offer is answered as before, so a
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
+from fedtui.rounds import answers
 from fedtui.rounds.machine import (
     CancelJob,
     Connected,
@@ -21,6 +22,7 @@ from fedtui.rounds.machine import (
     FetchModel,
     Heard,
     JobFailed,
+    JobReport,
     LocalOperator,
     Measure,
     Measured,
@@ -28,6 +30,7 @@ from fedtui.rounds.machine import (
     Note,
     ParticipantEffect,
     ParticipantEvent,
+    Prepared,
     Say,
     StopUpload,
     Tell,
@@ -38,15 +41,14 @@ from fedtui.rounds.machine import (
     UpdateAcknowledged,
     UpdateRefused,
     Upload,
+    UploadFailed,
 )
 from fedtui.rounds.plan import VISIBLE
 from fedtui.rounds.sums import finite
 from fedtui.wire.codec import encode
 from fedtui.wire.messages import (
     Abort,
-    Accepting,
     Away,
-    Declining,
     Ended,
     Evaluate,
     Evaluation,
@@ -60,7 +62,6 @@ from fedtui.wire.messages import (
     Rotated,
     UpdateHeader,
 )
-from fedtui.wire.texts import short_text
 
 
 class Phase(Enum):
@@ -69,7 +70,10 @@ class Phase(Enum):
     IDLE = "waiting for the coordinator"
     FETCHING = "receiving the global model"
     TRAINING = "training on this machine's examples"
+    SHARING = "agreeing on masks with the other nodes"
+    MASKING = "masking what leaves"
     UPLOADING = "sending the update"
+    CONFIRMING = "opening the sum together with the other nodes"
     MEASURING = "measuring the global model on this machine's examples"
     LEFT = "left the federation"
 
@@ -80,6 +84,16 @@ TRANSITIONS: dict[tuple[Phase, str], Phase] = {
     (Phase.FETCHING, "model here, for an Offer"): Phase.TRAINING,
     (Phase.FETCHING, "model here, for an Evaluate"): Phase.MEASURING,
     (Phase.TRAINING, "trained"): Phase.UPLOADING,
+    (Phase.IDLE, "Offer of the round it trained for, under masks"): Phase.SHARING,
+    (Phase.TRAINING, "trained, under masks"): Phase.SHARING,
+    (Phase.MEASURING, "measured, under masks"): Phase.SHARING,
+    (Phase.SHARING, "Mailbox"): Phase.MASKING,
+    (Phase.MASKING, "masked, for an Offer"): Phase.UPLOADING,
+    (Phase.MASKING, "masked, for an Evaluate"): Phase.CONFIRMING,
+    (Phase.UPLOADING, "receipt, under masks"): Phase.CONFIRMING,
+    (Phase.CONFIRMING, "result, abort, deadline or pause"): Phase.IDLE,
+    (Phase.SHARING, "abort, refusal, deadline or pause"): Phase.IDLE,
+    (Phase.MASKING, "abort, failure, deadline or pause"): Phase.IDLE,
     (Phase.UPLOADING, "receipt or refusal"): Phase.IDLE,
     (Phase.MEASURING, "measured"): Phase.IDLE,
     (Phase.FETCHING, "abort, failure, deadline or pause"): Phase.IDLE,
@@ -97,7 +111,7 @@ OVER = 2**31
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
+class Answered:
     """How the newest offer was answered, so that its repetition gets the same answer."""
 
     incarnation: int
@@ -115,7 +129,7 @@ class RoundParticipant:
         self.phase = Phase.IDLE
         self.work: Offer | Evaluate | None = None
         self._refuses = refuses
-        self._answered: _Answered | None = None
+        self._answered: Answered | None = None
         self._evaluation: Evaluation | None = None
         self._incarnation = 0
         self._until: float | None = None
@@ -176,37 +190,37 @@ class RoundParticipant:
             if order < newest:
                 return []
             if order == newest:
-                return self._answer_again(offer, known)
+                return self._answer_again(offer, known, now)
         effects = self._drop_work()
         reason = self._why_not(offer)
-        self._answered = _Answered(offer.incarnation, offer.round, offer.attempt, reason)
+        self._answered = Answered(offer.incarnation, offer.round, offer.attempt, reason)
         if reason is not None:
             return [
                 *effects,
-                Say(_declining(offer, reason)),
-                Tell("warning", _declined(offer, reason)),
+                Say(answers.declining(offer, reason)),
+                Tell("warning", answers.declined(offer, reason)),
             ]
         self.work = offer
         self._until = now + offer.deadline_s
-        accepting = Say(_accepting(offer))
+        accepting = Say(answers.accepting(offer))
         if self._has_update_for(offer):
-            return [*effects, accepting, *self._upload(offer)]
+            return [*effects, accepting, *self._hand_in(offer)]
         self._enter(Phase.FETCHING)
         return [*effects, *self._drop_update(), accepting, FetchModel(offer.model)]
 
-    def _answer_again(self, offer: Offer, known: _Answered) -> list[ParticipantEffect]:
+    def _answer_again(self, offer: Offer, known: Answered, now: float) -> list[ParticipantEffect]:
         if known.declined is not None:
-            return [Say(_declining(offer, known.declined))]
+            return [Say(answers.declining(offer, known.declined))]
         work = self.work
         if isinstance(work, Evaluate) or (work is None and not self._has_update_for(offer)):
-            return [Say(_declining(offer, "this attempt was given up on the node"))]
-        again: list[ParticipantEffect] = [Say(_accepting(offer))]
+            return [Say(answers.declining(offer, "this attempt was given up on the node"))]
+        again: list[ParticipantEffect] = [Say(answers.accepting(offer))]
         match self.phase:
             case Phase.FETCHING:
                 again.append(FetchModel(offer.model))
             case Phase.UPLOADING | Phase.IDLE:
-                self.work = offer
-                again += self._upload(offer)
+                self.work, self._until = offer, now + offer.deadline_s
+                again += self._hand_in(offer)
             case _:
                 pass
         return again
@@ -223,7 +237,7 @@ class RoundParticipant:
             return [*effects, Say(known)]
         reason = self._refuses(message) or ("paused by its operator" if self.paused else None)
         if reason is not None:
-            return [*effects, Say(_evaluation(message, {}, reason))]
+            return [*effects, Say(answers.evaluation(message, {}, reason))]
         self.work = message
         self._until = now + message.deadline_s
         self._enter(Phase.FETCHING)
@@ -254,7 +268,7 @@ class RoundParticipant:
         effects: list[ParticipantEffect] = []
         if (message.incarnation, message.round) >= self._newest():
             over = "this round is over"
-            self._answered = _Answered(message.incarnation, message.round, OVER, over)
+            self._answered = Answered(message.incarnation, message.round, OVER, over)
         if isinstance(self.work, Offer) and self.work.round <= message.round:
             effects += self._drop_work()
             effects.append(Tell("info", f"round {message.round} went on without this node"))
@@ -264,20 +278,22 @@ class RoundParticipant:
 
     # ---- what this machine reports --------------------------------------------------------------
 
-    def _on_job(
-        self, event: ModelHere | Trained | TrainerProgressed | Measured | JobFailed
-    ) -> list[ParticipantEffect]:
+    def _on_job(self, event: JobReport) -> list[ParticipantEffect]:
         match event:
             case ModelHere(digest=digest):
                 return self._on_model(digest)
             case Trained():
                 return self._on_trained(event)
+            case Prepared():
+                return self._on_prepared(event)
             case TrainerProgressed():
                 return self._on_progress(event)
             case Measured():
                 return self._on_measured(event)
             case JobFailed():
                 return self._on_failed(event)
+            case UploadFailed():
+                return self._on_upload_failed(event)
 
     def _on_model(self, digest: bytes) -> list[ParticipantEffect]:
         work = self.work
@@ -300,7 +316,15 @@ class RoundParticipant:
             num_examples=event.header.num_examples, sums=sums if finite(sums) else {}
         )
         self._update = (work, replace(event, header=header))
-        return self._upload(work)
+        return self._hand_in(work)
+
+    def _hand_in(self, offer: Offer) -> list[ParticipantEffect]:
+        """The update of this round is here: what comes next."""
+        return self._upload(offer)
+
+    def _on_prepared(self, event: Prepared) -> list[ParticipantEffect]:
+        del event  # nothing is masked here
+        return []
 
     def _on_progress(self, event: TrainerProgressed) -> list[ParticipantEffect]:
         work = self.work
@@ -321,12 +345,20 @@ class RoundParticipant:
             return []
         if event.round != work.round:
             return []
-        self._rest()
         if not finite(event.sums):
+            self._rest()
             reason = "its loss is not a finite number"
-            return [Say(_evaluation(work, {}, reason)), Tell("warning", _failed(work, reason))]
-        self._evaluation = _evaluation(work, event.sums, "")
-        what = "sums over own examples: " + ", ".join(sorted(event.sums))
+            return [
+                Say(answers.evaluation(work, {}, reason)),
+                Tell("warning", answers.failed(work, reason)),
+            ]
+        return self._hand_in_sums(work, event.sums)
+
+    def _hand_in_sums(self, work: Evaluate, sums: dict[str, float]) -> list[ParticipantEffect]:
+        """The sums are here: what comes next."""
+        self._rest()
+        self._evaluation = answers.evaluation(work, sums, "")
+        what = "sums over own examples: " + ", ".join(sorted(sums))
         note = Note(work.round, 0, what, VISIBLE, len(encode(self._evaluation)), b"")
         return [note, Say(self._evaluation)]
 
@@ -334,17 +366,15 @@ class RoundParticipant:
         work = self.work
         if work is None or work.round != event.round or self.phase is Phase.UPLOADING:
             return []
-        attempt = work.attempt if isinstance(work, Offer) else 0
-        if attempt != event.attempt:
+        if event.attempt != (work.attempt if isinstance(work, Offer) else 0):
             return []
         if isinstance(work, Offer):
-            known = _Answered(work.incarnation, work.round, work.attempt, event.reason)
-            self._answered = known
-            said: FromNode = _declining(work, event.reason)
+            self._answered = Answered(work.incarnation, work.round, work.attempt, event.reason)
+            said: FromNode = answers.declining(work, event.reason)
         else:
-            said = _evaluation(work, {}, event.reason)
+            said = answers.evaluation(work, {}, event.reason)
         self._rest()
-        return [Say(said), Tell("warning", _failed(work, event.reason))]
+        return [Say(said), Tell("warning", answers.failed(work, event.reason))]
 
     def _on_upload_over(
         self, event: UpdateAcknowledged | UpdateRefused
@@ -357,6 +387,14 @@ class RoundParticipant:
         if isinstance(event, UpdateRefused):
             return [Tell("warning", f"the coordinator refused the update: {event.reason}")]
         return []
+
+    def _on_upload_failed(self, event: UploadFailed) -> list[ParticipantEffect]:
+        """Nobody should wait for what does not come; what is lost is trained again."""
+        if self.phase is not Phase.UPLOADING or self.work is None:
+            return []
+        why = answers.failed(self.work, f"the update was not sent: {event.reason}")
+        lost = self._drop_update() if event.lost else []
+        return [*self._give_up(event.reason), *lost, Tell("warning", why)]
 
     # ---- connection, operator, time -------------------------------------------------------------
 
@@ -379,7 +417,7 @@ class RoundParticipant:
     def _on_tick(self, now: float) -> list[ParticipantEffect]:
         if self.work is None or self._until is None or now < self._until:
             return []
-        told = Tell("warning", _failed(self.work, "not done before the deadline"))
+        told = Tell("warning", answers.failed(self.work, "not done before the deadline"))
         return [*self._give_up("not done before the deadline"), told]
 
     def _give_up(self, reason: str) -> list[ParticipantEffect]:
@@ -389,10 +427,10 @@ class RoundParticipant:
             return []
         said: FromNode
         if isinstance(work, Offer):
-            self._answered = _Answered(work.incarnation, work.round, work.attempt, reason)
-            said = _declining(work, reason)
+            self._answered = Answered(work.incarnation, work.round, work.attempt, reason)
+            said = answers.declining(work, reason)
         else:
-            said = _evaluation(work, {}, reason)
+            said = answers.evaluation(work, {}, reason)
         return [*self._drop_work(), Say(said)]
 
     # ---- small parts ----------------------------------------------------------------------------
@@ -437,7 +475,7 @@ class RoundParticipant:
         phase = self.phase
         self._rest()
         match phase:
-            case Phase.TRAINING | Phase.MEASURING:
+            case Phase.TRAINING | Phase.MEASURING | Phase.MASKING:
                 return [CancelJob()]
             case Phase.UPLOADING:
                 return [StopUpload()]
@@ -459,30 +497,3 @@ class RoundParticipant:
             return []
         self._update = None
         return [DropUpdate()]
-
-
-def _accepting(offer: Offer) -> Accepting:
-    return Accepting(incarnation=offer.incarnation, round=offer.round, attempt=offer.attempt)
-
-
-def _declining(offer: Offer, reason: str) -> Declining:
-    return Declining(
-        incarnation=offer.incarnation,
-        round=offer.round,
-        attempt=offer.attempt,
-        reason=short_text(reason),
-    )
-
-
-def _declined(offer: Offer, reason: str) -> str:
-    return f"declined round {offer.round} attempt {offer.attempt}: {reason}"
-
-
-def _failed(work: Offer | Evaluate, reason: str) -> str:
-    return f"round {work.round}: {reason}"
-
-
-def _evaluation(message: Evaluate, sums: dict[str, float], reason: str) -> Evaluation:
-    return Evaluation(
-        incarnation=message.incarnation, round=message.round, sums=sums, reason=short_text(reason)
-    )

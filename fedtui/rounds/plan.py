@@ -13,6 +13,7 @@ from fedtui.crypto.keys import digest
 from fedtui.learning.metrics import METRICS
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
+from fedtui.rounds import masking
 from fedtui.wire.codec import canonical
 
 Scalar = bool | int | float | str
@@ -21,9 +22,12 @@ Options = dict[str, Option]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
 
 
-# The form in which updates and sums leave a node under `updates = "visible"`: what its operator
-# consents to and what the ledger writes is the same sentence.
+# The form in which updates and sums leave a node: what its operator consents to and what the
+# ledger writes is the same sentence.
 VISIBLE = "encrypted to the coordinator, visible to it"
+MASKED = "masked: the coordinator can read sums of nodes only"
+DEFAULT_WEIGHT_CAP = 65_536
+"""The most examples that count under masks, where the plan says nothing."""
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,6 +83,9 @@ class DeadlinesSection(_Section, frozen=True, kw_only=True):
     update_s: Positive = 600.0
     rejoin_s: Positive = 15.0
     evaluate_s: Positive = 120.0
+    share_s: Positive = 30.0
+    mask_s: Positive = 300.0
+    reveal_s: Positive = 60.0
 
 
 class EvaluationSection(_Section, frozen=True, kw_only=True):
@@ -107,9 +114,21 @@ class WeightsSection(_Section, frozen=True, kw_only=True):
 
 
 class PrivacySection(_Section, frozen=True, kw_only=True):
-    """`updates` says who can read a single update. Only `visible` exists in this version."""
+    """Who can read a single update: the coordinator (`visible`), or nobody (`masked`).
 
-    updates: Literal["visible"] = "visible"
+    Under masks: `colluders` nodes may be in league with the coordinator (default: a fifth of those
+    invited), a sum has at least `minimum` nodes (default: half of them), and `dropouts` of a
+    cohort may be lost. `largest_cohort`, `lanes` and `value_range` say how numbers are written
+    (secagg/encoding.py).
+    """
+
+    updates: Literal["masked", "visible"] = "masked"
+    colluders: Annotated[int, msgspec.Meta(ge=1, le=2**15)] | None = None
+    minimum: Annotated[int, msgspec.Meta(ge=3, le=2**15)] | None = None
+    dropouts: Annotated[int, msgspec.Meta(ge=0, le=2**15)] = 0
+    largest_cohort: Annotated[int, msgspec.Meta(ge=3, le=2**14)] = 100
+    lanes: Literal[2, 3, 4] = 2
+    value_range: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 4.0
 
 
 class Plan(_Section, frozen=True, kw_only=True):
@@ -124,6 +143,30 @@ class Plan(_Section, frozen=True, kw_only=True):
     evaluation: EvaluationSection = EvaluationSection()
     weights: WeightsSection = WeightsSection()
     privacy: PrivacySection = PrivacySection()
+
+    @property
+    def masked(self) -> bool:
+        """Whether the coordinator sees sums only."""
+        return self.privacy.updates == "masked"
+
+    @property
+    def minimum(self) -> int:
+        """The least participants of any round."""
+        if not self.masked:
+            return self.selection.minimum
+        return max(self.selection.minimum, self.privacy.minimum or 3, self.least_colluders + 2)
+
+    @property
+    def least_colluders(self) -> int:
+        """How many colluders are reckoned with in the smallest cohort."""
+        return self.privacy.colluders or 1
+
+    @property
+    def weight_cap(self) -> int:
+        """How many examples count as a full weight under masks."""
+        if self.weights.by == "equal":
+            return 1
+        return self.weights.cap or DEFAULT_WEIGHT_CAP
 
 
 def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
@@ -171,4 +214,4 @@ def check(plan: Plan) -> list[str]:
             "[deadlines] accept_s is longer than update_s, the time for the whole update: "
             "lower accept_s or raise update_s"
         )
-    return found
+    return found + (masking.conflicts(plan) if plan.masked else [])

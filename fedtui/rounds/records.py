@@ -55,9 +55,13 @@ class UpdateReceived(_OfAttempt, frozen=True, kw_only=True, tag=True):
 
 
 class SurvivorsChosen(_OfAttempt, frozen=True, kw_only=True, tag=True):
-    """Exactly these nodes are in the sum; from here on only this attempt may finish the round."""
+    """Exactly these nodes are in the sum; from here on only this attempt may finish the round.
+
+    `frozen` is what a masked attempt needs to be finished in another life (secagg.Frozen).
+    """
 
     nodes: tuple[bytes, ...]
+    frozen: bytes = b""
 
 
 class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):

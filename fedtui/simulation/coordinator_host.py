@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from fedtui.aggregators.mean import Mean
-from fedtui.rounds.coordinator import Frame
+from fedtui.crypto.keystream import Words
+from fedtui.rounds import masking
+from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.history import replay
 from fedtui.rounds.machine import (
@@ -30,6 +33,10 @@ from fedtui.rounds.machine import (
     Tick,
 )
 from fedtui.rounds.records import Record, RoundFinished
+from fedtui.rounds.sums import TRAINING
+from fedtui.secagg import opening
+from fedtui.secagg.coordinator import Coordinator, LostError
+from fedtui.secagg.encoding import EncodingError
 from fedtui.simulation.node_host import TIMER_S, Vector, vector_digest
 from fedtui.wire.messages import ModelRef
 
@@ -53,7 +60,7 @@ class CoordinatorHost:
     incarnation: int = 1
     records: list[Record] = field(default_factory=list)
     models: dict[bytes, Vector] = field(default_factory=dict)
-    spool: dict[tuple[int, int, bytes, bytes], Vector] = field(default_factory=dict)
+    spool: dict[tuple[int, int, bytes, bytes], Vector | Words] = field(default_factory=dict)
     crash_plan: CrashPlan | None = None
     ended: str | None = None
     machine: Federation = field(init=False)
@@ -81,6 +88,9 @@ class CoordinatorHost:
             plan_hash=self.world.plan_hash,
             manifest_digest=self.world.manifest.digest(),
             incarnation=self.incarnation,
+            identity=self.world.keys,
+            federation_id=self.world.federation_id,
+            num_values=self.world.num_values,
         )
         self.machine = Federation(frame, replay(self.records), now=self._now)
         self.ended = self.machine.ended
@@ -173,13 +183,34 @@ class CoordinatorHost:
         if len(parts) < len(wanted):
             self.feed(AggregationFailed(effect.round, effect.attempt, "updates are gone"))
             return
-        mean_D = Mean().combine(parts, [c.weight for c in effect.contributions])
+        sums, mean_D = None, np.empty(0)
+        try:
+            if effect.opener is not None:
+                sums, mean_D = self._open(effect.opener, parts)
+            else:
+                plain = [part.astype(np.float32, copy=False) for part in parts]
+                mean_D = Mean().combine(plain, [c.weight for c in effect.contributions])
+        except (LostError, EncodingError) as error:
+            self.feed(AggregationFailed(effect.round, effect.attempt, str(error)))
+            return
         model_D = (self.models[effect.base.digest] + mean_D).astype(np.float32)
         digest = vector_digest(model_D)
         self.models[digest] = model_D
         model = ModelRef(round=effect.round, digest=digest, num_bytes=model_D.nbytes)
         name = f"round-{effect.round}"
-        self.feed(Aggregated(effect.round, effect.attempt, model, name))
+        self.feed(Aggregated(effect.round, effect.attempt, model, name, sums))
+
+    def _open(
+        self, opener: Coordinator, parts: list[Vector | Words]
+    ) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
+        """Training sums and mean update, from masked vectors."""
+        plan = self.world.plan
+        layout = masking.encoding(plan, self.world.num_values, "update")
+        total = sum((part.astype(np.uint64) for part in parts), np.zeros(1, np.uint64))
+        opened = opening.whole(layout, total, opener.unmasking())
+        weight = masking.share_of_full(plan, opened.scalars, len(parts))
+        sums = {name: opened.scalars[name] for name in TRAINING}
+        return sums, opened.values_D / weight
 
     # ---- time ---------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 I2  a committed model is its base plus exactly the weighted mean of the recorded survivors
 I3  each (round, attempt, node) counts at most once
+I4  no node reveals for two survivor sets of one round
+I5  no mask key is used twice
 I6  what was acknowledged is in the store
 I7  a round's phase only moves forward within one incarnation
 I10 nobody is in the sum who did not accept the offer and deliver
@@ -14,8 +16,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fedtui.rounds import masking
 from fedtui.rounds.history import replay
-from fedtui.rounds.machine import CoordinatorEvent, Said, UpdateOpened, Upload
+from fedtui.rounds.machine import (
+    CoordinatorEvent,
+    Journal,
+    Prepare,
+    Said,
+    UpdateOpened,
+    Upload,
+)
 from fedtui.rounds.records import (
     PhaseEntered,
     Record,
@@ -25,12 +35,17 @@ from fedtui.rounds.records import (
     UpdateReceived,
 )
 from fedtui.simulation.node_host import NodeHost, Vector, vector_digest
-from fedtui.wire.messages import Accepting
+from fedtui.wire.messages import Accepting, Ready
 
 if TYPE_CHECKING:
     from fedtui.simulation.world import World
 
-_ORDER = {"INVITING": 0, "COLLECTING": 1, "AGGREGATING": 2, "FINISHED": 3}
+_ORDER = {
+    name: number
+    for number, name in enumerate(
+        ("INVITING", "COLLECTING", "SHARING", "MASKING", "VOTING", "REVEALING", "AGGREGATING")
+    )
+}
 
 
 class InvariantError(AssertionError):
@@ -45,6 +60,7 @@ class Invariants:
         self._num_read = 0
         self._attempt = (0, 0)
         self._phase = -1
+        self._life = 0
         self._cohort: frozenset[bytes] = frozenset()
         self._base = b""
         self._incarnation = 0
@@ -53,6 +69,26 @@ class Invariants:
         self._updates: dict[bytes, UpdateReceived] = {}
         self._survivors: tuple[bytes, ...] | None = None
         self._model = b""
+        self._revealed: dict[tuple[bytes, str, int], tuple[bytes, bytes]] = {}
+        self._mask_keys: dict[bytes, tuple[int, int, int]] = {}
+        self._plain: dict[tuple[int, int, bytes], tuple[Vector, Fraction]] = {}
+
+    def journalled(self, node: NodeHost, entry: Journal) -> None:
+        """I4: a node wrote down what it goes along with."""
+        key = (node.name, entry.attempt.purpose, entry.attempt.round)
+        known = self._revealed.setdefault(key, entry.sets)
+        self._hold(known == entry.sets, "I4: a node went along with two survivor sets")
+
+    def ready(self, message: Ready) -> None:
+        """I5: a node is ready with keys of this attempt; it may say so again."""
+        attempt = (message.incarnation, message.round, message.attempt)
+        known = self._mask_keys.setdefault(message.mask_key, attempt)
+        self._hold(known == attempt, "I5: a mask key was used for two attempts")
+
+    def masked(self, node: NodeHost, prepare: Prepare, update_D: Vector) -> None:
+        """What a node masks, so that the sum can be held against it."""
+        weight = Fraction(prepare.weight)
+        self._plain[prepare.round, prepare.attempt, node.name] = (update_D, weight)
 
     def acknowledged(self, node: bytes, digest: bytes) -> None:
         """I6: an acknowledgement is about to be sent."""
@@ -104,10 +140,10 @@ class Invariants:
             case RoundStarted():
                 self._on_started(record)
             case PhaseEntered():
-                self._hold(
-                    _ORDER[record.phase] > self._phase, f"I7: {record.phase} after a later phase"
-                )
-                self._phase = _ORDER[record.phase]
+                life = self.world.coordinator.incarnation
+                forward = life > self._life or _ORDER[record.phase] > self._phase
+                self._hold(forward, f"I7: {record.phase} after a later phase")
+                self._phase, self._life = _ORDER[record.phase], life
             case UpdateReceived():
                 self._hold(record.node not in self._updates, "I3: an update counted twice")
                 self._hold(record.node in self._cohort, "I10: an update from outside the cohort")
@@ -119,7 +155,7 @@ class Invariants:
             case SurvivorsChosen():
                 self._hold(self._survivors is None, "I2: the survivors were chosen twice")
                 self._hold(set(record.nodes) <= set(self._updates), "I10: a survivor sent nothing")
-                enough = len(record.nodes) >= self.world.plan.selection.minimum
+                enough = len(record.nodes) >= self.world.plan.minimum
                 self._hold(enough, "I11: too few survivors")
                 self._survivors = record.nodes
             case RoundFinished():
@@ -131,7 +167,7 @@ class Invariants:
         attempt = (record.round, record.attempt)
         self._hold(attempt > self._attempt, "I7: an attempt was started again")
         self._attempt = attempt
-        self._phase = _ORDER[record.phase]
+        self._phase, self._life = _ORDER[record.phase], record.incarnation
         self._cohort = frozenset(record.cohort)
         self._base = record.model_digest
         self._incarnation = record.incarnation
@@ -154,20 +190,27 @@ class Invariants:
         """I2, recomputed in exact rational arithmetic from the spool."""
         host = self.world.coordinator
         survivors = self._survivors or ()
-        weights = {n: Fraction(int(self._updates[n].weight or 0)) for n in survivors}
-        total = sum(weights.values(), Fraction(0))
+        if self.world.plan.masked:
+            parts = {n: self._plain[record.round, record.attempt, n] for n in survivors}
+        else:
+            parts = {
+                n: (self._spooled(n, record), Fraction(int(self._updates[n].weight or 0)))
+                for n in survivors
+            }
+        total = sum((weight for _, weight in parts.values()), Fraction(0))
+        steps = Fraction(self._step) * len(survivors) / total  # each may be rounded by one step
         model_D = host.models[record.model_digest]
         base_D = host.models[self._base]
         for index in range(len(model_D)):
             exact = Fraction(float(base_D[index])) + sum(
                 (
-                    weights[n] / total * Fraction(float(self._spooled(n, record)[index]))
-                    for n in survivors
+                    weight / total * Fraction(float(update_D[index]))
+                    for update_D, weight in parts.values()
                 ),
                 Fraction(0),
             )
             error = abs(float(model_D[index]) - float(exact))
-            limit = float(np.spacing(np.float32(abs(float(exact)) + 1e-6)))
+            limit = float(np.spacing(np.float32(abs(float(exact)) + 1e-6))) + float(steps)
             self._hold(error <= limit, "I2: the sum is not that of the survivors")
 
     def _delivered(self, record: UpdateReceived) -> bool:
@@ -175,9 +218,18 @@ class Invariants:
         update_D = self.world.coordinator.spool.get(key)
         return update_D is not None and vector_digest(update_D) == record.digest
 
+    @property
+    def _step(self) -> float:
+        """By how much a masked value may be rounded."""
+        plan = self.world.plan
+        if not plan.masked:
+            return 0.0
+        return 1 / masking.encoding(plan, self.world.num_values, "update").scale
+
     def _spooled(self, node: bytes, record: RoundFinished) -> Vector:
         digest = self._updates[node].digest
-        return self.world.coordinator.spool[(record.round, record.attempt, node, digest)]
+        spooled = self.world.coordinator.spool[record.round, record.attempt, node, digest]
+        return spooled.astype(np.float32, copy=False)
 
     def _hold(self, truth: bool, what: str) -> None:
         if not truth:

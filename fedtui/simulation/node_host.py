@@ -1,5 +1,6 @@
 """A simulated workstation: a RoundParticipant, its disk, and how fast and reliable it is."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -14,12 +15,15 @@ from fedtui.rounds.machine import (
     DropUpdate,
     FetchModel,
     Heard,
+    Journal,
     Measure,
     Measured,
     ModelHere,
     Note,
     ParticipantEffect,
     ParticipantEvent,
+    Prepare,
+    Prepared,
     Say,
     StopUpload,
     Tell,
@@ -30,7 +34,10 @@ from fedtui.rounds.machine import (
     UpdateRefused,
     Upload,
 )
+from fedtui.rounds.masked_participant import MaskedParticipant
+from fedtui.rounds.masked_work import Floors, MaskingSide
 from fedtui.rounds.participant import RoundParticipant
+from fedtui.secagg import masks
 from fedtui.simulation.clock import Action
 from fedtui.wire.messages import FromCoordinator, Role, UpdateHeader
 
@@ -43,14 +50,15 @@ TIMER_S = 1e-6
 Vector = npt.NDArray[np.float32]
 
 
-def vector_digest(vector_D: Vector) -> bytes:
+def vector_digest(vector_D: Vector | npt.NDArray[np.uint64]) -> bytes:
     """BLAKE2b-256 of the little-endian bytes, as for real models and updates."""
-    return blake2b(vector_D.astype("<f4").tobytes(), digest_size=32).digest()
+    little = vector_D.dtype.newbyteorder("<")
+    return blake2b(vector_D.astype(little).tobytes(), digest_size=32).digest()
 
 
 @dataclass(slots=True)
 class NodeHost:
-    """Survives crashes: `name`, `notes` (the ledger), `models`. Everything else starts anew."""
+    """Survives crashes: `name`, `notes` (the ledger), `journal`, `models`; nothing else does."""
 
     world: "World"
     name: bytes
@@ -64,8 +72,11 @@ class NodeHost:
     machine: RoundParticipant = field(init=False)
     models: set[bytes] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
+    journal: list[Journal] = field(default_factory=list)
+    floors: Floors = field(default_factory=Floors)
     told: list[Tell] = field(default_factory=list)
     update_D: Vector | None = None
+    vector: npt.NDArray[np.uint64] | None = None
     uploading: Upload | None = None
     job: int = 0
     _life: int = 0
@@ -76,7 +87,30 @@ class NodeHost:
         self.machine = self._fresh_machine()
 
     def _fresh_machine(self) -> RoundParticipant:
-        return RoundParticipant(role=self.role, refuses=lambda _work: None)
+        if not self.world.plan.masked:
+            return RoundParticipant(role=self.role, refuses=lambda _work: None)
+        world = self.world
+        side = MaskingSide(
+            plan=world.plan,
+            plan_hash=world.plan_hash,
+            num_values=world.num_values,
+            federation_id=world.federation_id,
+            signer=world.identity(self.name),
+            coordinator=world.keys.public,
+            entropy=world.rng.bytes,
+            floors=self.floors,
+            voted=frozenset((j.attempt.purpose, j.attempt.round) for j in self.journal),
+            stuck=self._stuck(),
+        )
+        return MaskedParticipant(side, role=self.role, refuses=lambda _work: None)
+
+    def _stuck(self) -> Counter[bytes]:
+        """Votes for sums on a model after which no other model was ever named."""
+        votes = [j.attempt for j in self.journal if j.step == "vote"]
+        newest = votes[-1].model_digest if votes else b""
+        return Counter(
+            a.model_digest for a in votes if a.purpose == "update" and a.model_digest == newest
+        )
 
     # ---- life and death -----------------------------------------------------------------------
 
@@ -84,7 +118,7 @@ class NodeHost:
         """Lose all memory; the disk stays."""
         self.up = False
         self._life += 1
-        self.update_D = self.uploading = self._armed = None
+        self.update_D = self.vector = self.uploading = self._armed = None
         self.stalled = False
         self._held.clear()
         self.machine = self._fresh_machine()
@@ -133,7 +167,7 @@ class NodeHost:
             self._held.append(event)
             return
         effects = self.machine.handle(event, self.world.clock.now + self.clock_offset_s)
-        for effect in sorted(effects, key=lambda e: not isinstance(e, Note)):
+        for effect in sorted(effects, key=lambda e: not isinstance(e, Note | Journal)):
             self._perform(effect)
         self._arm()
 
@@ -143,21 +177,22 @@ class NodeHost:
                 self.world.to_coordinator(self, message)
             case FetchModel(model=model):
                 self._fetch(model.digest)
-            case Train():
-                self._start_job(self.train_s, lambda: self._trained(effect))
-            case Measure():
-                self._start_job(self.train_s / 10, lambda: self._measured(effect))
+            case Train() | Measure() | Prepare():
+                self._work(effect)
             case CancelJob():
                 self.job += 1
             case Note():
                 self.notes.append(effect)
+            case Journal():
+                self.journal.append(effect)
+                self.world.invariants.journalled(self, effect)
             case Upload():
                 self.uploading = effect
                 self.world.upload(self, effect)
             case StopUpload():
                 self.uploading = None
             case DropUpdate():
-                self.update_D = None
+                self.update_D = self.vector = None
             case Tell():
                 self.told.append(effect)
 
@@ -172,6 +207,15 @@ class NodeHost:
         self.feed(ModelHere(digest))
 
     # ---- the trainer --------------------------------------------------------------------------
+
+    def _work(self, effect: Train | Measure | Prepare) -> None:
+        match effect:
+            case Train():
+                self._start_job(self.train_s, lambda: self._trained(effect))
+            case Measure():
+                self._start_job(self.train_s / 10, lambda: self._measured(effect))
+            case Prepare():
+                self._start_job(self.train_s / 10, lambda: self._masked(effect))
 
     def _start_job(self, seconds: float, done: Action) -> None:
         self.job += 1
@@ -199,6 +243,29 @@ class NodeHost:
                 header=UpdateHeader(num_examples=self.num_examples, sums=sums),
             )
         )
+
+    def _masked(self, prepare: Prepare) -> None:
+        if self.update_D is None:
+            return
+        self.world.invariants.masked(self, prepare, self.update_D)
+        vector, num_saturated = masks.masked(
+            prepare.encoding,
+            self.update_D,
+            prepare.scalars,
+            weight=prepare.weight,
+            of=prepare.masks,
+        )
+        self.vector = vector
+        digest = vector_digest(vector)
+        event = Prepared(
+            prepare.round, prepare.attempt, digest, vector.nbytes, num_saturated=num_saturated
+        )
+        self.feed(event)
+
+    @property
+    def outgoing(self) -> npt.NDArray[np.float32] | npt.NDArray[np.uint64] | None:
+        """What is being uploaded."""
+        return self.vector if self.world.plan.masked else self.update_D
 
     def _measured(self, measure: Measure) -> None:
         self.feed(Measured(measure.round, self.world.measure(self, measure.round)))

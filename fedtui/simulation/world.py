@@ -11,11 +11,13 @@ which lets a test say anything in a node's name.
     world.drop("n3", after=Accepting); world.run()
 """
 
+from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from fedtui.crypto.keys import Identity
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.rounds.machine import (
     AcceptUpdate,
@@ -28,14 +30,15 @@ from fedtui.rounds.machine import (
     UpdateOpened,
     Upload,
 )
-from fedtui.rounds.plan import FederationSection, Plan, TaskSection, plan_hash
+from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSection, plan_hash
 from fedtui.simulation.clock import Action, Clock
 from fedtui.simulation.coordinator_host import CoordinatorHost
 from fedtui.simulation.invariants import Invariants
 from fedtui.simulation.network import PostOffice, Session, Weather
 from fedtui.simulation.node_host import NodeHost, vector_digest
 from fedtui.wire.codec import decode, encode
-from fedtui.wire.messages import Control, FromCoordinator, FromNode, Role
+from fedtui.wire.messages import Control, FromCoordinator, FromNode, Ready, Role
+from fedtui.wire.parts import MAX_FROM_COORDINATOR_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,10 +51,11 @@ Way = Literal["both", "up", "down"]
 
 
 def small_plan() -> Plan:
-    """A plan for a world: no target, short deadlines."""
+    """A plan for a world: no target, short deadlines, visible updates."""
     return Plan(
         federation=FederationSection(name="world"),
         task=TaskSection(name="digits"),
+        privacy=PrivacySection(updates="visible"),
     )
 
 
@@ -59,6 +63,12 @@ def improving(node: NodeHost, number: int) -> dict[str, float]:
     """What a node measures unless a test says otherwise: 10 % more is right in every round."""
     correct = float(min(node.num_examples, node.num_examples * number // 10))
     return {"loss_sum": 1.0, "correct": correct, "examples": float(node.num_examples)}
+
+
+@cache
+def _identity(text: str) -> Identity:
+    """Keys that follow from a name."""
+    return Identity.from_seed(blake2b(text.encode(), digest_size=32).digest())
 
 
 class World:
@@ -78,6 +88,9 @@ class World:
         self.plan = plan or small_plan()
         self.manifest = Manifest(tensors=(TensorSpec("w", (num_values,)),))
         self.plan_hash = plan_hash(self.plan, self.manifest)
+        self.federation_id = blake2b(b"world", digest_size=32).digest()
+        self.keys = _identity("coordinator")
+        self._names: dict[bytes, str] = {}
         self.clock = Clock()
         self.rng = np.random.default_rng(seed)
         self.post = PostOffice(self.clock, self.rng, weather or Weather())
@@ -99,8 +112,10 @@ class World:
     # ---- who is here --------------------------------------------------------------------------
 
     def join(self, num: int, *, role: Role = "participant") -> list[bytes]:
-        """Let `num` new nodes arrive, named n1, n2, ... (padded to 32 bytes)."""
-        names = [self.name(f"n{len(self.nodes) + i + 1}") for i in range(num)]
+        """Let `num` new nodes arrive, called n1, n2, ...; return their ids."""
+        texts = [f"n{len(self.nodes) + i + 1}" for i in range(num)]
+        names = [self.name(text) for text in texts]
+        self._names |= dict(zip(names, texts, strict=True))
         for name in names:
             self.nodes[name] = NodeHost(
                 self,
@@ -115,7 +130,15 @@ class World:
     @staticmethod
     def name(text: str) -> bytes:
         """The 32-byte id of the node called `text`."""
-        return text.encode().ljust(32, b".")
+        return _identity(text).id
+
+    def called(self, name: bytes) -> str:
+        """What the node with this id is called."""
+        return self._names[name]
+
+    def identity(self, name: bytes) -> Identity:
+        """The keys of a node of this world."""
+        return _identity(self._names[name])
 
     def revoke(self, text: str) -> None:
         """The operator expels a node: out at once, and it cannot come back."""
@@ -142,7 +165,8 @@ class World:
         self._num_sessions += 1
         self.sessions[name] = Session(self._num_sessions, name)
         node.connected()
-        self._tell_coordinator(Joined(name, node.role))
+        keys = self.identity(name).public
+        self._tell_coordinator(Joined(name, node.role, keys, not_before=1))
 
     def disconnect(self, name: bytes) -> None:
         """Break the session; the node tries again soon."""
@@ -244,15 +268,17 @@ class World:
         self.invariants.check()
 
     def to_coordinator(self, node: NodeHost, message: FromNode) -> None:
+        if isinstance(message, Ready):
+            self.invariants.ready(message)
         for watch in self._watchers:
             watch(node.name, message)
         session = self.sessions.get(node.name)
         if session is None:
             return
-        data = encode(message)
+        data = encode(message, max_bytes=MAX_FROM_COORDINATOR_BYTES)
 
         def deliver() -> None:
-            said = decode(data, Control)
+            said = decode(data, Control, max_bytes=MAX_FROM_COORDINATOR_BYTES)
             if isinstance(said, FromNode):
                 self._tell_coordinator(Said(node.name, said))
 
@@ -262,10 +288,10 @@ class World:
         session = self.sessions.get(name)
         if session is None:
             return
-        data = encode(message)
+        data = encode(message, max_bytes=MAX_FROM_COORDINATOR_BYTES)
 
         def deliver() -> None:
-            heard = decode(data, Control)
+            heard = decode(data, Control, max_bytes=MAX_FROM_COORDINATOR_BYTES)
             if isinstance(heard, FromCoordinator):
                 self.nodes[name].hear(heard)
 
@@ -305,9 +331,9 @@ class World:
     def receive_update(self, accepted: AcceptUpdate) -> None:
         node, _ = self.streams.get(accepted.stream, (None, None))
         session = self.sessions.get(accepted.node)
-        if node is None or session is None or node.update_D is None:
+        if node is None or session is None or node.outgoing is None:
             return
-        update_D = node.update_D
+        update_D = node.outgoing
         if vector_digest(update_D) != accepted.digest:
             return
         arrived = UpdateArrived(

@@ -58,6 +58,7 @@ class RecordType(IntEnum):
     DATA = 2
     CREDIT = 3
     ERROR = 4
+    PART = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ from fedtui.wire.messages import (
     SessionReady,
     Welcome,
 )
+from fedtui.wire.parts import MAX_FROM_COORDINATOR_BYTES, MAX_FROM_NODE_BYTES
 from fedtui.wire.rotation import Succession, follow
 from fedtui.wire.session import Session, SessionStart
 
@@ -105,6 +106,7 @@ class NodeSession(Session):
     """The node's half: the initiator."""
 
     _hears = Welcome | Enrolled | FromCoordinator | Echo | EchoReply | BulkMessage
+    _longest = MAX_FROM_COORDINATOR_BYTES
 
     def __init__(
         self,
@@ -242,6 +244,7 @@ class CoordinatorSession(Session):
     """The coordinator's half: the responder."""
 
     _hears = SessionReady | FromNode | Echo | EchoReply | BulkMessage
+    _longest = MAX_FROM_NODE_BYTES
 
     def __init__(
         self,

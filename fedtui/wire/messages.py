@@ -13,18 +13,19 @@ One session over one websocket, I the node (initiator), R the coordinator (respo
 
     round    = Offer R>I
                ( Declining I>R | Accepting I>R, [ Fetch(model) I>R, bulk R>I ], Progress* I>R,
-                 bulk update I>R , Receipt R>I | Declining I>R )
+                 ( bulk update I>R, Receipt R>I | masked ) | Declining I>R )
                ( Result R>I | Abort R>I )
-    evaluation = Evaluate R>I, [ Fetch(model), bulk ], Evaluation I>R ; Scored R>I
+    masked   = Ready I>R, Roster R>I, Shares I>R, Mailbox R>I,
+               ( bulk masked I>R, Receipt R>I | MaskedSums I>R ),
+               Survivors R>I, Vote I>R, Votes R>I, Reveal I>R         secagg/
+    evaluation = Evaluate R>I, [ Fetch(model), bulk ], ( Evaluation I>R | masked ) ; Scored R>I
     notice   = Waiting R>I | Ended R>I | Away I>R | Leaving I>R | RotateKey I>R, Rotated R>I
     bulk     = Open, ( Refuse | Accept, DATA*, CREDIT*, ( Receipt | [ Refuse ], Cancel ) )
-                                                                     either direction
     echo     = Echo, EchoReply                 round-trip time, either direction
 
 Every message of a round names (incarnation, round, attempt): what belongs to another is dropped.
-A repeated Offer, Open or Fetch is answered as the first one was: that is how a session that broke
-goes on in the next. Numbers are bounded here, so that codec.decode refuses what does not fit.
-All ids and digests are 32 bytes. Design: docs/protocol.md.
+A repeated Offer, Open or Fetch is answered as the first one was, so what broke goes on in the next
+session. Numbers are bounded here. All ids and digests are 32 bytes. Design: docs/protocol.md.
 """
 
 from typing import Annotated, Literal
@@ -47,6 +48,8 @@ Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
 SessionId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 RoundNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
+Position = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Positions = Annotated[tuple[Position, ...], msgspec.Meta(max_length=2**16)]
 Version = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 StreamId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e7)]
@@ -58,7 +61,7 @@ Sums = Annotated[
     dict[Annotated[str, msgspec.Meta(max_length=32)], Finite], msgspec.Meta(max_length=16)
 ]
 Role = Literal["participant", "evaluator", "observer"]
-BulkKind = Literal["plan", "model", "update"]
+BulkKind = Literal["plan", "model", "update", "masked"]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
@@ -118,7 +121,7 @@ class SessionReady(Message, frozen=True, kw_only=True):
 
 
 class Enrolled(Message, frozen=True, kw_only=True):
-    """The coordinator vouches for the node: see `certificate` in rounds/enrolment.py."""
+    """The coordinator vouches for the node: see `certificate` in wire/enrolment.py."""
 
     role: Role
     not_before: Count
@@ -193,6 +196,138 @@ class Abort(Message, frozen=True, kw_only=True):
     reason: Text
 
 
+# ---- a masked round, fedtui/secagg: nodes are named by their position in the roster -----------
+
+
+class Ready(Message, frozen=True, kw_only=True):
+    """The node's work is done, and these are its keys for this attempt (secagg/participant.py)."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    mask_key: Id
+    share_key: Id
+    commitment: Digest
+    signature: Signature
+
+
+class RosterEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One node of the roster: who it is, why it belongs here, and the keys it said Ready with."""
+
+    x25519: Id
+    ed25519: Id
+    not_before: Count
+    certificate: Signature
+    mask_key: Id
+    share_key: Id
+    commitment: Digest
+    signature: Signature
+
+
+class Roster(Message, frozen=True, kw_only=True):
+    """Whose updates may be in the sum, by rising id, and the numbers of secagg/graph.py."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    entries: Annotated[tuple[RosterEntry, ...], msgspec.Meta(max_length=2**16)]
+    colluders: Position
+    minimum: Position
+    degree: Position
+    signature: Signature
+
+
+class SealedShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Both shares for, or from, the node at `position`; only the two of them can open it."""
+
+    position: Position
+    sealed: Annotated[bytes, msgspec.Meta(min_length=104, max_length=104)]
+
+
+SealedForAll = Annotated[tuple[SealedShares, ...], msgspec.Meta(max_length=2**16)]
+
+
+class Shares(Message, frozen=True, kw_only=True):
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    sealed: SealedForAll
+
+
+class Mailbox(Message, frozen=True, kw_only=True):
+    """Whose shares arrived (U1, the same list for all), and the shares for this node."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    included: Positions
+    sealed: SealedForAll
+    signature: Signature
+
+
+class Survivors(Message, frozen=True, kw_only=True):
+    """Whose vectors are in the sum (U2), for ever."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    nodes: Positions
+    signature: Signature
+
+
+class Vote(Message, frozen=True, kw_only=True):
+    """The node goes along with exactly this survivor set, and never with another one."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    survivors: Digest
+    signature: Signature
+
+
+class CountedVote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    position: Position
+    signature: Signature
+
+
+class Votes(Message, frozen=True, kw_only=True):
+    """The certificate: enough survivors voted for the set that the node voted for."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    votes: Annotated[tuple[CountedVote, ...], msgspec.Meta(max_length=2**16)]
+
+
+class MaskedSums(Message, frozen=True, kw_only=True):
+    """The masked vector of an evaluation: words, little-endian."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    words: Annotated[bytes, msgspec.Meta(max_length=4096)]
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A share of a secret of the node at `position`."""
+
+    position: Position
+    share: Id
+
+    def __repr__(self) -> str:
+        return f"Share(of {self.position})"
+
+
+class Reveal(Message, frozen=True, kw_only=True):
+    """Shares of the self masks of survivors, and of the mask keys of who was lost; never both."""
+
+    incarnation: Count
+    round: RoundNumber
+    attempt: RoundNumber
+    selves: Annotated[tuple[Share, ...], msgspec.Meta(max_length=2**16)]
+    masks: Annotated[tuple[Share, ...], msgspec.Meta(max_length=2**16)]
+
+
 class AuditHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Signed head of the coordinator's audit chain; nodes keep it (docs/operating.md)."""
 
@@ -215,8 +350,12 @@ class Result(Message, frozen=True, kw_only=True):
 
 
 class Evaluate(Message, frozen=True, kw_only=True):
+    """Measure this model; under masks (`attempt` above 0) the sums travel as in a masked round."""
+
     incarnation: Count
     round: RoundNumber
+    attempt: RoundNumber = 0
+    cohort_size: Count = 0
     plan_hash: Digest
     manifest_digest: Digest
     model: ModelRef
@@ -350,9 +489,12 @@ class ErrorReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retry_after_s: Seconds = 0.0
 
 
-Hello = ServerHello | ClientHello
 BulkMessage = Open | Accept | Refuse | Receipt | Cancel
 SessionMessage = Welcome | SessionReady | Enrolled | Echo | EchoReply
-FromNode = Fetch | Accepting | Declining | Progress | Evaluation | Away | Leaving | RotateKey
-FromCoordinator = Offer | Abort | Result | Evaluate | Scored | Waiting | Ended | Rotated
+FromMasker = Ready | Shares | MaskedSums | Vote | Reveal
+ToMasker = Roster | Mailbox | Survivors | Votes
+FromNode = (
+    Fetch | Accepting | Declining | Progress | Evaluation | Away | Leaving | RotateKey | FromMasker
+)
+FromCoordinator = Offer | Abort | Result | Evaluate | Scored | Waiting | Ended | Rotated | ToMasker
 Control = BulkMessage | SessionMessage | FromNode | FromCoordinator

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import ClassVar, cast
+from typing import ClassVar, NamedTuple, cast
 
 import msgspec
 
@@ -54,6 +54,7 @@ from fedtui.wire.messages import (
     Receipt,
     Refuse,
 )
+from fedtui.wire.parts import LAST, MAX_FROM_COORDINATOR_BYTES, Joining, split
 from fedtui.wire.receiving import IncomingStreams
 from fedtui.wire.sending import OutgoingStreams
 from fedtui.wire.tally import Tally
@@ -83,10 +84,19 @@ class SessionStart:
     window: int = WINDOW_BYTES
 
 
+class Queued(NamedTuple):
+    """A record that waits to be sealed."""
+
+    kind: RecordType
+    body: bytes
+    flags: int = 0
+
+
 class Session(ABC):
     """What the two halves share; use NodeSession or CoordinatorSession."""
 
     _hears: ClassVar[UnionType]
+    _longest: ClassVar[int]  # bytes of a message that may come
 
     def __init__(self, channel: Channel, start: SessionStart) -> None:
         """Take a channel before its first message."""
@@ -95,7 +105,8 @@ class Session(ABC):
         self.deadline = start.now + MAX_AGE_S
         self._channel = channel
         self._handshakes: deque[bytes] = deque()
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[Queued] = deque()
+        self._joining = Joining(self._longest)
         self._error: ErrorReport | None = None
         self._events: list[SessionEvent] = []
         self._incoming = IncomingStreams(window=start.window, say=self._say, tell=self._tell)
@@ -273,14 +284,19 @@ class Session(ABC):
         record = self._channel.open(frame)
         received = self.tally.received
         received.num_frames += 1
-        if record.flags != 0:
+        if record.flags != 0 and (record.kind, record.flags) != (RecordType.PART, LAST):
             raise RemoteProtocolError("a record has flags that mean nothing")
         if record.kind is RecordType.DATA:
             received.num_data += len(frame)
             received.num_payload += self._incoming.data(record.body)
         elif record.kind is RecordType.CTRL:
             received.num_ctrl += len(frame)
-            self._take_message(record)
+            self._take_message(record.body)
+        elif record.kind is RecordType.PART:
+            received.num_ctrl += len(frame)
+            data = self._joining.take(record.body, record.flags)
+            if data is not None:
+                self._take_message(data)
         elif record.kind is RecordType.CREDIT:
             received.num_credit += len(frame)
             self._streams().credited(record.body)
@@ -288,8 +304,8 @@ class Session(ABC):
             received.num_error += len(frame)
             self._take_error(record)
 
-    def _take_message(self, record: Record) -> None:
-        message = cast("Control", codec.decode(record.body, self._hears))
+    def _take_message(self, data: bytes) -> None:
+        message = cast("Control", codec.decode(data, self._hears, max_bytes=self._longest))
         self._check_turn(message)
         match message:
             case Echo():
@@ -318,7 +334,8 @@ class Session(ABC):
     def _next_record(self) -> bytes | None:
         sent = self.tally.sent
         if self._queue:
-            frame = self._channel.seal(RecordType.CTRL, self._queue.popleft())
+            queued = self._queue.popleft()
+            frame = self._channel.seal(queued.kind, queued.body, queued.flags)
             sent.num_ctrl += len(frame)
         elif self._error is not None:
             frame = self._channel.seal(RecordType.ERROR, codec.encode(self._error))
@@ -353,7 +370,13 @@ class Session(ABC):
             self.close(CloseCode.LIMIT, "the other side does not read what it is told")
             self._queue.clear()
             return
-        self._queue.append(codec.encode(message))
+        data = codec.encode(message, max_bytes=MAX_FROM_COORDINATOR_BYTES)
+        if len(data) <= codec.MAX_CONTROL_BYTES:
+            self._queue.append(Queued(RecordType.CTRL, data))
+            return
+        pieces = split(data)
+        self._queue.extend(Queued(RecordType.PART, piece) for piece in pieces[:-1])
+        self._queue.append(Queued(RecordType.PART, pieces[-1], LAST))
 
     def _tell(self, event: SessionEvent) -> None:
         self._events.append(event)

@@ -18,6 +18,7 @@ SEEN = st.one_of(
         ),
     ),
     st.builds(status.RoundCounted, round=st.integers(0, 9), counted=st.booleans()),
+    st.builds(status.FederationBegan, rounds_counted=st.integers(0, 9)),
     st.builds(
         status.ScoreSeen,
         score=st.builds(
@@ -103,6 +104,15 @@ def test_every_event_can_be_applied(kind: type[status.Event]) -> None:
     known = {field.name for field in msgspec.structs.fields(NodeStatus)}
     special = {"LedgerWritten", "Logged", "ScoreSeen", "RoundCounted", "FederationEnded"}
     assert fields <= known or kind.__name__ in special
+
+
+def test_another_federation_begins_without_the_figures_of_the_one_before() -> None:
+    score = status.Score(round=3, metric="accuracy", score=0.5, num_examples=1, num_nodes=1)
+    seen = NodeStatus(
+        rounds_counted=7, scores=(score,), round=status.Round(number=3), final=True, label="a"
+    )
+    begun = reduce(seen, status.FederationBegan(seq=1, rounds_counted=2))
+    assert begun == NodeStatus(seq=1, rounds_counted=2, label="a")
 
 
 def test_the_status_cannot_be_changed() -> None:

@@ -19,6 +19,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fedtui.rounds import masking
 from fedtui.rounds.machine import (
     AggregationFailed,
     Joined,
@@ -30,7 +31,7 @@ from fedtui.rounds.machine import (
     UpdateBroken,
     UpdateOpened,
 )
-from fedtui.rounds.plan import DeadlinesSection, RoundsSection, SelectionSection
+from fedtui.rounds.plan import DeadlinesSection, PrivacySection, RoundsSection, SelectionSection
 from fedtui.rounds.records import Evaluated, RoundFailed, RoundFinished
 from fedtui.simulation.network import Weather
 from fedtui.simulation.node_host import vector_digest
@@ -41,10 +42,18 @@ from fedtui.wire.messages import (
     Declining,
     Evaluation,
     Fetch,
+    FromNode,
     Leaving,
+    MaskedSums,
     Progress,
+    Ready,
+    Reveal,
     RotateKey,
+    SealedShares,
+    Share,
+    Shares,
     UpdateHeader,
+    Vote,
 )
 
 PLAN = msgspec.structs.replace(
@@ -52,6 +61,11 @@ PLAN = msgspec.structs.replace(
     deadlines=DeadlinesSection(accept_s=5.0, update_s=20.0, rejoin_s=3.0, evaluate_s=10.0),
     rounds=RoundsSection(maximum=10**6),
     selection=SelectionSection(minimum=2),
+)
+MASKED = msgspec.structs.replace(
+    PLAN,
+    privacy=PrivacySection(updates="masked"),
+    deadlines=msgspec.structs.replace(PLAN.deadlines, share_s=5.0, mask_s=5.0, reveal_s=5.0),
 )
 DEADLINES_S = 3 * (PLAN.deadlines.update_s + PLAN.deadlines.evaluate_s + 30.0)
 NAMES = [f"n{i}" for i in range(1, 7)]
@@ -67,6 +81,8 @@ headers = st.builds(UpdateHeader, num_examples=st.integers(1, 2**40), sums=sums)
 
 
 class AnyRound(RuleBasedStateMachine):
+    plan = PLAN
+
     @initialize(
         seed=st.integers(0, 2**16),
         num_nodes=st.integers(2, 5),
@@ -77,10 +93,13 @@ class AnyRound(RuleBasedStateMachine):
     )
     def begin(self, seed, num_nodes, evaluator, duplicates, disorder_s, already_s) -> None:
         weather = Weather(duplicates=duplicates, disorder_s=disorder_s)
-        self.world = World(seed=seed, num_nodes=num_nodes, plan=PLAN, weather=weather)
+        num_nodes = max(num_nodes, self.plan.minimum)
+        self.world = World(seed=seed, num_nodes=num_nodes, plan=self.plan, weather=weather)
         if evaluator:
             self.world.join(1, role="evaluator")
         self.world.run(seconds=already_s)
+        self.heard: list[tuple[bytes, FromNode]] = []
+        self.world._watchers.append(lambda *said: self.heard.append(said))
         self.num_revoked = 0
         self.paused = False
 
@@ -224,18 +243,24 @@ class AnyRound(RuleBasedStateMachine):
             node,
             10**6,
             **self.attempt(back, 0),
-            num_bytes=16 if fits else 17,
+            num_bytes=self.vector(1).nbytes + (not fits),
             digest=digest.encode() * 32,
             manifest_digest=world.manifest.digest(),
             header=header,
         )
         world.lie(opened)
 
+    def vector(self, value: int) -> np.ndarray:
+        """What could be somebody's update, as far as its size tells."""
+        if not self.plan.masked:
+            return np.full(4, value, dtype=np.float32)
+        return np.full(masking.encoding(self.plan, 4, "update").num_words, value, dtype=np.uint64)
+
     @rule(node=ids, back=near, accepts=st.booleans(), header=headers, value=st.integers(1, 3))
     def hostile_upload(self, node: bytes, back: int, accepts: bool, header, value) -> None:
         """Somebody sends a whole update: in turn, out of turn, for this attempt or another."""
         world = self.world
-        update_D = np.full(4, value, dtype=np.float32)
+        update_D = self.vector(value)
         digest = vector_digest(update_D)
         now = self.attempt(0, 0)
         if accepts:
@@ -244,10 +269,10 @@ class AnyRound(RuleBasedStateMachine):
             node,
             10**6,
             **self.attempt(back, 0),
-            num_bytes=16,
+            num_bytes=update_D.nbytes,
             digest=digest,
             manifest_digest=world.manifest.digest(),
-            header=header,
+            header=None if self.plan.masked else header,
         )
         world.lie(opened)
         if not world.coordinator.up:
@@ -289,15 +314,15 @@ class AnyRound(RuleBasedStateMachine):
         world.coordinator.crash_plan = None
         world.heal()
         for name, node in world.nodes.items():
-            if node.machine.paused:
-                world.operator(name.decode().rstrip("."), "resume")
+            if node.machine.paused or self.plan.masked:  # also: more sums on the same model
+                world.operator(self.world.called(name), "resume")
             if name not in world.revoked:  # what was said in its name is corrected
                 world.disconnect(name)
         world.lie(Operator("resume"))
         able = sum(
             n.role == "participant" and n.name not in world.revoked for n in world.nodes.values()
         )
-        if able < PLAN.selection.minimum:
+        if able < self.plan.minimum:
             return
         num_before = len(world.coordinator.records)
         world.run(rounds=world.rounds_done + 1, seconds=DEADLINES_S)
@@ -314,6 +339,35 @@ class AnyRound(RuleBasedStateMachine):
         world.invariants.remembered()
 
 
+class AnyMaskedRound(AnyRound):
+    """The same games under masks, and lies about them."""
+
+    plan = MASKED
+
+    @rule(node=ids, back=near, position=st.integers(0, 5), key=st.binary(min_size=32, max_size=32))
+    def lie_about_masks(self, node: bytes, back: int, position: int, key: bytes) -> None:
+        which = self.attempt(back, 0)
+        share = Share(position=position, share=key)
+        for said in (
+            Ready(**which, mask_key=key, share_key=key, commitment=key, signature=bytes(64)),
+            Shares(**which, sealed=(SealedShares(position=position, sealed=bytes(104)),)),
+            MaskedSums(**which, words=key),
+            Vote(**which, survivors=key, signature=bytes(64)),
+            Reveal(**which, selves=(share,), masks=()),
+        ):
+            self.world.lie(Said(node, said))
+
+    @rule(node=ids, other=ids)
+    def replay_to_the_coordinator(self, node: bytes, other: bytes) -> None:
+        """What one node said is said again in the name of another, and once more in its own."""
+        said = [message for sender, message in self.heard if sender == node][-3:]
+        for message in said:
+            self.world.lie(Said(other, message))
+            self.world.lie(Said(node, message))
+
+
 TestAnyRound = pytest.mark.timeout(600)(AnyRound.TestCase)  # shrinking takes its time
+TestAnyMaskedRound = pytest.mark.timeout(600)(AnyMaskedRound.TestCase)
 if os.environ.get("HYPOTHESIS_PROFILE", "ci") == "ci":
     TestAnyRound.settings = settings(max_examples=80, stateful_step_count=40)
+    TestAnyMaskedRound.settings = settings(max_examples=50, stateful_step_count=40)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from fedtui.rounds.coordinator import Frame
+from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.history import replay
 from fedtui.rounds.machine import (
@@ -23,6 +23,7 @@ from fedtui.rounds.plan import (
     DeadlinesSection,
     FederationSection,
     Plan,
+    PrivacySection,
     RoundsSection,
     SelectionSection,
     TaskSection,
@@ -41,6 +42,7 @@ def make_plan(**sections: object) -> Plan:
         deadlines=DeadlinesSection(accept_s=5, update_s=20, rejoin_s=3, evaluate_s=10),
         selection=SelectionSection(minimum=2),
         rounds=RoundsSection(maximum=100),
+        privacy=PrivacySection(updates="visible"),
     )
     return msgspec.structs.replace(plan, **sections)
 

@@ -4,7 +4,8 @@ import pytest
 from desk import NUM_BYTES, Desk, make_plan, name
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds.coordinator import Phase, RoundCoordinator, Standing
+from fedtui.rounds.cohort import Standing
+from fedtui.rounds.coordinator import Phase, RoundCoordinator
 from fedtui.rounds.machine import (
     AcceptUpdate,
     Acknowledge,

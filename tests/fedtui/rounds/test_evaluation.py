@@ -3,7 +3,7 @@
 import pytest
 from desk import make_plan, measured, name
 
-from fedtui.rounds.coordinator import Frame
+from fedtui.rounds.attempt import Frame
 from fedtui.rounds.evaluation import Evaluating
 from fedtui.rounds.machine import Joined, Left, Said, Send, Tick
 from fedtui.wire.messages import Evaluate, Evaluation, ModelRef

@@ -484,3 +484,19 @@ def test_what_arrives_for_nobody_is_refused() -> None:
     desk = at("collecting")
     desk.put(UpdateArrived(name(7), 3, 1, 1, bytes(32)))
     assert desk.of(RefuseUpdate)
+
+
+def test_an_evaluator_away_for_a_moment_when_the_last_round_ends_still_measures_it() -> None:
+    plan = make_plan(
+        evaluation=EvaluationSection(with_evaluator=True), rounds=RoundsSection(maximum=1)
+    )
+    desk = Desk(plan)
+    desk.join(1, 2)
+    desk.put(Joined(name(9), "evaluator"))
+    desk.accept(1, 2)
+    desk.put(Left(name(9)))
+    desk.deliver(1, 2)
+    desk.aggregated()
+    assert desk.federation.ended is None
+    desk.put(Joined(name(9), "evaluator"), after_s=1.0)
+    assert [n for n, _ in desk.sent(Evaluate)] == [name(9)]

@@ -27,6 +27,7 @@ from fedtui.rounds.machine import (
     UpdateAcknowledged,
     UpdateRefused,
     Upload,
+    UploadFailed,
 )
 from fedtui.rounds.participant import Phase, RoundParticipant
 from fedtui.wire.codec import decode, encode
@@ -328,6 +329,19 @@ def test_a_failed_job_is_declined_with_a_reason_that_fits() -> None:
     assert (said.sums, said.reason) == ({}, "broken row 3")
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_update_that_cannot_leave_is_declined_by_the_nodes_own_fault(lost: bool) -> None:
+    node = at(Phase.UPLOADING)
+    stop, declined, *dropped, told = node.put(UploadFailed("the disk fails", lost))
+    assert (type(stop), declined.reason) == (StopUpload, "the disk fails")
+    assert told == Tell("warning", "round 1: the update was not sent: the disk fails")
+    assert [type(one) for one in dropped] == [DropUpdate] * lost
+    assert node.hear(offer())[0].reason == "the disk fails"
+    again = [type(one) for one in node.hear(offer(1, attempt=2))]
+    assert again == ([Accepting, FetchModel] if lost else [Accepting, Note, Upload])
+    assert at(Phase.TRAINING).put(UploadFailed("old")) == []
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_figures_that_are_no_numbers_do_not_travel(value: float) -> None:
     node = at(Phase.TRAINING)
@@ -358,3 +372,12 @@ def test_news_change_nothing() -> None:
     for message in (Waiting(incarnation=1, present=1, needed=2), scored):
         assert node.hear(message) == []
     assert node.machine.phase is Phase.TRAINING
+
+
+def test_an_offer_that_is_repeated_to_an_idle_node_has_its_deadline_too() -> None:
+    node = at(Phase.UPLOADING)
+    node.put(UpdateAcknowledged(trained().digest))
+    assert node.machine.deadline is None
+    node.put(Heard(offer()), after_s=5.0)
+    assert node.machine.phase is Phase.UPLOADING
+    assert node.machine.deadline == node.now + offer().deadline_s

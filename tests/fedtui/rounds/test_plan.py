@@ -78,7 +78,7 @@ def test_the_hash_covers_plan_and_manifest() -> None:
         {"evaluation": {"holdout": 0.95}},
         {"weights": {"by": "size"}},
         {"weights": {"cap": 0}},
-        {"privacy": {"updates": "masked"}},
+        {"privacy": {"updates": "hidden"}},
         {"task": {"name": "../../etc"}},
         {"federation": {"name": ""}},
         {"unknown": {}},

@@ -42,7 +42,7 @@ def sent(world: World) -> set[bytes]:
 def test_R3_with_exactly_the_least_left_every_round_is_committed(point: str) -> None:
     world = world_at(point)
     for name in sorted(set(world.nodes) - sent(world))[: NODES - LEAST]:
-        world.crash_node(name.decode().rstrip("."))
+        world.crash_node(world.called(name))
     world.run(seconds=300)
     assert world.coordinator.ended is not None
     assert world.rounds_done == 3
@@ -58,7 +58,7 @@ def test_R3_with_one_fewer_it_aborts_with_the_counts_and_moves_no_model(point: s
     before = world.coordinator.machine.model.digest
     done = world.rounds_done
     for name in sorted(set(world.nodes) - sent(world))[: NODES - LEAST + 1]:
-        world.crash_node(name.decode().rstrip("."))
+        world.crash_node(world.called(name))
     world.run(seconds=300)
     assert world.coordinator.ended is None
     assert world.rounds_done == done

@@ -189,7 +189,9 @@ def test_I10_an_update_of_who_did_not_accept(monkeypatch) -> None:
 
 
 def test_I11_going_on_with_too_few(monkeypatch) -> None:
-    def settle(self: RoundCoordinator):
+    def settle(self: RoundCoordinator, now: float):
+        if self.phase not in {Phase.INVITING, Phase.COLLECTING}:
+            return []
         self.phase = Phase.COLLECTING
         return self._close() if self.contributions else []
 

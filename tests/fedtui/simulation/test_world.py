@@ -305,7 +305,7 @@ def test_E2_revoked_at_each_phase(moment: str) -> None:
     while not until():
         world.clock.step()
     name = min(machine.present)
-    world.revoke(name.decode().rstrip("."))
+    world.revoke(world.called(name))
     at = world.clock.now
     finish(world, seconds=60)
     assert world.rounds_done == 3

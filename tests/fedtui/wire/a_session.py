@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import Identity
-from fedtui.wire.channel import prologue
+from fedtui.wire.channel import RecordType, prologue
 from fedtui.wire.codec import encode
 from fedtui.wire.halves import Admission, CoordinatorSession, NodeHello, NodeSession
 from fedtui.wire.messages import (
@@ -15,7 +15,7 @@ from fedtui.wire.messages import (
     Waiting,
 )
 from fedtui.wire.rotation import Succession
-from fedtui.wire.session import Session, SessionStart
+from fedtui.wire.session import Queued, Session, SessionStart
 
 if TYPE_CHECKING:
     from fedtui.wire.events import (
@@ -110,5 +110,5 @@ class Pair:
 
     def say(self, session: Session, message: Control) -> "Pair":
         """Send what the API would refuse to send: the other side may be anybody's program."""
-        session._queue.append(encode(message))
+        session._queue.append(Queued(RecordType.CTRL, encode(message)))
         return self.talk()

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from fedtui.crypto.keys import Identity
-from fedtui.rounds.enrolment import Certificate, enrol, verify
+from fedtui.wire.enrolment import Certificate, enrol, verify
 
 COORDINATOR = Identity.from_seed(b"c" * 32)
 NODE = Identity.from_seed(b"n" * 32)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from fedtui.errors import RemoteProtocolError
 from fedtui.wire import messages
 from fedtui.wire.codec import decode, encode
-from fedtui.wire.messages import Control, Hello
+from fedtui.wire.messages import ClientHello, Control, ServerHello
 
 KINDS = sorted(
-    {*typing.get_args(Control), *typing.get_args(Hello), messages.ErrorReport},
+    {*typing.get_args(Control), ServerHello, ClientHello, messages.ErrorReport},
     key=lambda kind: kind.__name__,
 )
 
@@ -87,7 +87,7 @@ def raw(kind: type) -> dict[str, object]:
 
 
 def union(kind: type) -> object:
-    return kind if kind is messages.ErrorReport else Control | Hello
+    return kind if kind is messages.ErrorReport else Control | ServerHello | ClientHello
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -35,8 +35,12 @@ from fedtui.wire.messages import (
     Fetch,
     Leaving,
     Open,
+    SealedShares,
     ServerHello,
     SessionReady,
+    Shares,
+    Survivors,
+    Waiting,
     Welcome,
 )
 from fedtui.wire.rotation import Succession, succeed
@@ -380,3 +384,25 @@ def test_a_welcome_that_does_not_fit(change: dict[str, object]) -> None:
     pair.say(pair.coordinator, msgspec.structs.replace(welcome, **change))
     assert pair.node.ended is not None
     assert pair.node.ended.code == CloseCode.PROTOCOL
+
+
+def test_a_long_message_travels_in_pieces_and_in_order() -> None:
+    pair = Pair().ready()
+    nodes = tuple(range(30_000))
+    long = Survivors(incarnation=1, round=1, attempt=1, nodes=nodes, signature=b"s" * 64)
+    pair.of_node.clear()
+    pair.coordinator.send(long)
+    pair.coordinator.send(WAITING)
+    pair.talk()
+    heard = [event.message for event in pair.of_node if isinstance(event, MessageReceived)]
+    assert [type(message) for message in heard] == [Survivors, Waiting]
+    assert heard[0] == long
+
+
+def test_a_node_may_say_less_at_once_than_the_coordinator() -> None:
+    pair = Pair().ready()
+    sealed = tuple(SealedShares(position=p, sealed=b"x" * 104) for p in range(3000))
+    pair.node.send(Shares(incarnation=1, round=1, attempt=1, sealed=sealed))
+    pair.talk()
+    assert pair.coordinator.ended is not None
+    assert pair.coordinator.ended.code == CloseCode.LIMIT

@@ -1,0 +1,196 @@
+"""MaskedWork: one node's part in one masked attempt, from Ready to Reveal.
+
+RoundParticipant trains (or measures) and then hands the conversation over to this object, which
+lives as long as the attempt does. Whatever the coordinator says that an honest one would not say
+raises RefusedError: the participant then tells its operator why, tells the coordinator that it is
+out, and the attempt is over for this node.
+
+What it goes along with is written down before it is said: a Journal effect precedes the vote and
+the shares that it reveals, and the driver performs it first.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fedtui.crypto.keys import PublicIdentity
+from fedtui.errors import LocalProtocolError
+from fedtui.rounds import masking
+from fedtui.rounds.machine import Journal, Note, ParticipantEffect, Prepare, Say, Trained
+from fedtui.rounds.plan import MASKED, Plan
+from fedtui.secagg import masks
+from fedtui.secagg.context import Attempt, Purpose
+from fedtui.secagg.participant import Masks, Participant, Signer, Terms
+from fedtui.wire.messages import (
+    Evaluate,
+    Mailbox,
+    MaskedSums,
+    Offer,
+    Ready,
+    Roster,
+    Survivors,
+    ToMasker,
+    Votes,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floors:
+    """What a node's operator demands of every masked round, whatever the plan says."""
+
+    minimum: int = 3
+    colluders: int = 1
+    same_model: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskingSide:
+    """What a node needs for masked rounds; `entropy(n)` gives n bytes of the system's generator.
+
+    `voted` are the (purpose, round) pairs that it voted in before, `stuck` counts the votes for
+    sums on each model, by digest, of which no result was ever certified.
+    """
+
+    plan: Plan
+    plan_hash: bytes
+    num_values: int
+    federation_id: bytes
+    signer: Signer
+    coordinator: PublicIdentity
+    entropy: Callable[[int], bytes]
+    floors: Floors = Floors()
+    voted: frozenset[tuple[str, int]] = frozenset()
+    stuck: Mapping[bytes, int] = field(default_factory=dict)
+
+    def refuses(self, cohort_size: int) -> str | None:
+        """Why this node takes no part in sums of such a cohort; None if it does."""
+        numbers, floors = masking.numbers(self.plan, cohort_size), self.floors
+        if numbers.minimum < floors.minimum:
+            return (
+                f"sums of {numbers.minimum} nodes; this node takes part in sums of at least "
+                f"{floors.minimum}"
+            )
+        if numbers.colluders < floors.colluders:
+            return (
+                f"the plan counts on {numbers.colluders} colluders, this node on "
+                f"{floors.colluders} or more"
+            )
+        if not numbers.minimum <= cohort_size <= self.plan.privacy.largest_cohort:
+            return f"a cohort of {cohort_size} nodes does not fit the plan"
+        return None
+
+
+class MaskedWork:
+    """One attempt. `hear` takes what the coordinator says, and returns what follows."""
+
+    def __init__(self, side: MaskingSide, work: Offer | Evaluate) -> None:
+        """Draw fresh secrets for this attempt."""
+        purpose: Purpose = "update" if isinstance(work, Offer) else "evaluation"
+        self.attempt = Attempt(
+            federation_id=side.federation_id,
+            coordinator_id=side.coordinator.id,
+            purpose=purpose,
+            round=work.round,
+            attempt=work.attempt,
+            incarnation=work.incarnation,
+            model_digest=work.model.digest,
+            plan_hash=side.plan_hash,
+        )
+        numbers = masking.numbers(side.plan, work.cohort_size)
+        self.layout = masking.encoding(side.plan, side.num_values, purpose)
+        self.voted = False
+        self.masks: Masks | None = None
+        self._plan = side.plan
+        self._sums: dict[str, float] = {}
+        self._half = Participant(
+            self.attempt,
+            Terms(
+                colluders=numbers.colluders,
+                minimum=numbers.minimum,
+                largest=min(work.cohort_size, side.plan.privacy.largest_cohort),
+            ),
+            signer=side.signer,
+            coordinator=side.coordinator,
+            entropy=side.entropy,
+        )
+
+    def ready(self) -> Ready:
+        return self._half.advertise()
+
+    def measured(self, sums: dict[str, float]) -> Ready:
+        """Keep the sums of an evaluation until they can be masked."""
+        self._sums = sums
+        return self._half.advertise()
+
+    # ---- what the coordinator says --------------------------------------------------------------
+
+    def hear(self, message: ToMasker) -> list[ParticipantEffect]:
+        """Answer. Raises RefusedError.
+
+        A Mailbox is answered by `prepare` for an update, whose vector is made elsewhere.
+        """
+        match message:
+            case Roster():
+                return [Say(self._half.share(message))]
+            case Mailbox():
+                self.masks = self._half.masks(message)
+                return []
+            case Survivors():
+                vote = self._half.vote(message)
+                self.voted = True
+                return [self._journal("vote"), Say(vote)]
+            case Votes():
+                reveal = self._half.reveal(message)
+                return [self._journal("reveal"), Say(reveal)]
+
+    def prepare(self, trained: Trained) -> Prepare:
+        """What turns the update into the vector that leaves, once the Mailbox was heard."""
+        weight = masking.weight_of(self._plan, trained.header.num_examples)
+        sums = trained.header.sums
+        scalars = {name: float(sums.get(name, 0.0)) for name in masking.TRAINING_SCALARS}
+        scalars[masking.WEIGHT] = float(weight)
+        return Prepare(
+            self.attempt.round,
+            self.attempt.attempt,
+            self.layout,
+            self._masks,
+            scalars,
+            weight / self._plan.weight_cap,
+        )
+
+    def sums(self) -> list[ParticipantEffect]:
+        """The masked sums of an evaluation, once the Mailbox was heard."""
+        layout = self.layout
+        nothing = np.empty(0, np.float32)
+        words, _ = masks.masked(layout, nothing, self._sums, weight=1.0, of=self._masks)
+        data = words.astype("<u8").tobytes()
+        attempt = self.attempt
+        message = MaskedSums(
+            incarnation=attempt.incarnation,
+            round=attempt.round,
+            attempt=attempt.attempt,
+            words=data,
+        )
+        what = "sums over own examples: " + ", ".join(layout.scalars)
+        note = Note(attempt.round, attempt.attempt, what, MASKED, len(data), b"")
+        return [note, Say(message)]
+
+    @property
+    def num_unopened(self) -> int:
+        """Neighbours whose shares could not be opened: they, or the coordinator, spoilt them."""
+        return len(self._half.unopened)
+
+    @property
+    def num_survivors(self) -> int:
+        return self._half.num_survivors
+
+    @property
+    def _masks(self) -> Masks:
+        if self.masks is None:
+            raise LocalProtocolError("nothing is masked before the mailbox was heard")
+        return self.masks
+
+    def _journal(self, step: Literal["vote", "reveal"]) -> Journal:
+        return Journal(step, self.attempt, self._half.sets, self._half.num_survivors)

@@ -1,0 +1,110 @@
+"""The numbers of masked rounds, as the plan and the size of a cohort decide them.
+
+Coordinator and nodes compute them alike, so the coordinator cannot choose others for a round.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedtui.learning.metrics import sums_for
+from fedtui.secagg import graph
+from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding, EncodingError
+
+if TYPE_CHECKING:
+    from fedtui.rounds.plan import Plan
+    from fedtui.secagg.context import Purpose
+
+WEIGHT = "weight"
+TRAINING_SCALARS = (WEIGHT, "loss_sum", "examples")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """Of one cohort: who may collude, and how many nodes a sum has at least."""
+
+    invited: int
+    colluders: int
+    minimum: int
+
+    @property
+    def quorum(self) -> int:
+        """The least nodes that must stay to the end if everybody who was invited is ready."""
+        return max(self.minimum, graph.quorum(self.invited, self.colluders))
+
+
+def numbers(plan: Plan, invited: int) -> Numbers:
+    """The numbers of a cohort of `invited` nodes; never changed when some are lost."""
+    privacy = plan.privacy
+    colluders = privacy.colluders or graph.default_colluders(invited)
+    minimum = privacy.minimum or graph.default_minimum(invited, colluders)
+    return Numbers(
+        invited=invited,
+        colluders=colluders,
+        minimum=max(minimum, colluders + 2, plan.selection.minimum),
+    )
+
+
+def encoding(plan: Plan, num_values: int, purpose: Purpose) -> Encoding:
+    """How a vector is written: an update of `num_values` values, or the sums of an evaluation."""
+    update = purpose == "update"
+    return Encoding(
+        num_values=num_values if update else 0,
+        scalars=TRAINING_SCALARS if update else sums_for(plan.task.metric),
+        lanes=plan.privacy.lanes,
+        largest_cohort=plan.privacy.largest_cohort,
+        value_range=plan.privacy.value_range,
+    )
+
+
+def weight_of(plan: Plan, num_examples: int) -> int:
+    """What an update of so many examples counts, from 1 to the plan's `weight_cap`."""
+    return 1 if plan.weights.by == "equal" else max(1, min(num_examples, plan.weight_cap))
+
+
+def share_of_full(plan: Plan, scalars: dict[str, float], num_survivors: int) -> float:
+    """What the summed updates must be divided by: their weights, in full weights.
+
+    Raises:
+        EncodingError: no honest cohort has such a weight.
+    """
+    weight = scalars[WEIGHT] / plan.weight_cap
+    if not 0 < weight <= num_survivors:
+        raise EncodingError(
+            f"{num_survivors} updates cannot weigh {weight:g} together: one of them was spoilt"
+        )
+    return weight
+
+
+def conflicts(plan: Plan) -> list[str]:
+    """Every way in which the numbers of a masked plan do not fit together."""
+    privacy, found = plan.privacy, []
+    bits = 64 // privacy.lanes - (privacy.largest_cohort - 1).bit_length()
+    if bits < MIN_VALUE_BITS:
+        found.append(
+            f"[privacy] lanes = {privacy.lanes} and largest_cohort = {privacy.largest_cohort} "
+            f"leave {bits} bits a value, {MIN_VALUE_BITS} are needed: lower one of them"
+        )
+    here = max(plan.minimum, plan.rounds.start_with or 0)
+    size = plan.selection.count or max(plan.minimum, math.ceil(plan.selection.fraction * here))
+    if size > privacy.largest_cohort:
+        found.append(
+            f"[privacy] largest_cohort = {privacy.largest_cohort} is less than the {size} nodes "
+            "that take part: raise it"
+        )
+    of_size = numbers(plan, size)
+    if privacy.minimum is not None and privacy.minimum < of_size.colluders + 2:
+        found.append(
+            f"[privacy] minimum = {privacy.minimum} hides nobody from {of_size.colluders} "
+            f"colluders: a sum needs {of_size.colluders + 2} nodes or more"
+        )
+    if size < of_size.quorum + privacy.dropouts:
+        found.append(
+            f"[privacy] {size} nodes with {of_size.colluders} colluders and {privacy.dropouts} "
+            f"drop-outs cannot work: {of_size.quorum} nodes must stay to the end, so "
+            f"{of_size.quorum + privacy.dropouts} are needed: raise [rounds] start_with or "
+            "[selection] count, or lower colluders or dropouts"
+        )
+    return found

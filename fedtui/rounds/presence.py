@@ -1,0 +1,65 @@
+"""Who is here: the connected, consenting nodes, and what the federation needs to know of each."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fedtui.rounds.attempt import Peer
+from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, NodeId, Said
+from fedtui.wire.messages import Away, Role
+
+
+@dataclass(slots=True)
+class Presence:
+    """One node that is here; `away` if its operator paused it."""
+
+    role: Role
+    away: bool = False
+    peer: Peer | None = None
+
+
+class Present(dict[NodeId, Presence]):
+    """All nodes that are here, and evaluators that left a moment ago."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._gone: dict[NodeId, float] = {}  # evaluators: until when they may come back
+
+    def note(self, event: CoordinatorEvent, until: float) -> None:
+        """Follow an event; whoever leaves now is expected back until then."""
+        match event:
+            case Joined(node=node, role=role, keys=keys, not_before=not_before):
+                self[node] = Presence(role, peer=Peer(keys, not_before) if keys else None)
+                self._gone.pop(node, None)
+            case Left(node=node, for_good=for_good):
+                left = self.pop(node, None)
+                if left is not None and left.role == "evaluator" and not for_good:
+                    self._gone[node] = until
+                elif for_good:
+                    self._gone.pop(node, None)
+            case Said(node=node, message=Away(away=away)) if node in self:
+                self[node].away = away
+            case _:
+                pass
+
+    @property
+    def available(self) -> list[NodeId]:
+        """Participants that can be selected, sorted."""
+        return sorted(n for n, p in self.items() if p.role == "participant" and not p.away)
+
+    @property
+    def num_available(self) -> int:
+        return sum(p.role == "participant" and not p.away for p in self.values())
+
+    @property
+    def evaluators(self) -> set[NodeId]:
+        return {n for n, p in self.items() if p.role == "evaluator" and not p.away}
+
+    def expected_evaluators(self, now: float) -> dict[NodeId, float]:
+        """Evaluators without a session that may be back in time, and until when."""
+        self._gone = {node: until for node, until in self._gone.items() if until > now}
+        return dict(self._gone)
+
+    def peers(self, nodes: Iterable[NodeId]) -> dict[NodeId, Peer]:
+        """What masked rounds need of these nodes, as far as it is known."""
+        known = {node: self[node].peer for node in nodes if node in self}
+        return {node: peer for node, peer in known.items() if peer is not None}

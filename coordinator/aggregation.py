@@ -18,7 +18,7 @@ import numpy as np
 from coordinator.files import DISK, Files
 from fedtui.aggregators.base import Aggregator
 from fedtui.learning.params import Manifest, Vector, first_outside
-from fedtui.strategies.base import State, Strategy
+from fedtui.strategies.base import State, Strategy, Wide
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 CHUNK = 2**16
@@ -84,24 +84,33 @@ def combine(
 
     def one_chunk(first: int) -> Vector:
         chunks = (update.read(first, CHUNK) for update, _ in updates)
-        mean_C = recipe.aggregator.combine(chunks, weights)
-        place = slice(first, first + len(mean_C))
-        base_C = base.read(first, CHUNK)
-        model_C, _ = recipe.strategy.apply(base_C, mean_C, recipe.state.part(place))
-        found = first_outside(model_C, limit=VALUE_LIMIT)
-        if found is not None:
-            name = recipe.manifest.tensor_at(first + found)
-            raise CannotCombineError(
-                f"the new model would be out of range in tensor {name!r}: training diverged; "
-                "lower the learning rate"
-            )
-        return model_C
+        return step(recipe, base, first, recipe.aggregator.combine(chunks, weights))
 
-    for model_C in _in_order(one_chunk, range(0, num_values, CHUNK)):
+    for model_C in in_order(one_chunk, range(0, num_values, CHUNK)):
         write(to_bytes(model_C))
 
 
-def _in_order(work: Callable[[int], Vector], starts: range) -> Iterator[Vector]:
+def step(recipe: Recipe, base: VectorFile, first: int, mean_C: Wide) -> Vector:
+    """The next model from value `first` on, one mean update further than `base`.
+
+    Raises:
+        CannotCombineError: it is not finite or out of range, or the base is too short.
+        StoreUnavailable, StoreFatal: the base cannot be read.
+    """
+    place = slice(first, first + len(mean_C))
+    base_C = base.read(first, len(mean_C))
+    model_C, _ = recipe.strategy.apply(base_C, mean_C, recipe.state.part(place))
+    found = first_outside(model_C, limit=VALUE_LIMIT)
+    if found is not None:
+        name = recipe.manifest.tensor_at(first + found)
+        raise CannotCombineError(
+            f"the new model would be out of range in tensor {name!r}: training diverged; "
+            "lower the learning rate"
+        )
+    return model_C
+
+
+def in_order(work: Callable[[int], Vector], starts: range) -> Iterator[Vector]:
     """`map(work, starts)` on NUM_THREADS threads, with few results waiting at any time."""
     if len(starts) == 1:
         yield work(starts[0])

@@ -13,6 +13,10 @@ State = Literal[
     "waiting",
     "inviting",
     "collecting",
+    "sharing",
+    "masking",
+    "voting",
+    "revealing",
     "combining",
     "evaluating",
     "paused",
@@ -50,7 +54,10 @@ class ModelLine(_Part, frozen=True, kw_only=True):
 
 
 class Status(_Part, frozen=True, kw_only=True):
-    """Everything that `status` prints. `text` is the state as one sentence."""
+    """Everything that `status` prints. `text` is the state as one sentence.
+
+    `privacy` says in one who can read updates; `masked` whether nobody can read a single one.
+    """
 
     running: bool
     state: State
@@ -77,6 +84,8 @@ class Status(_Part, frozen=True, kw_only=True):
     failures: tuple[str, ...] = ()
     ended: str | None = None
     paused: bool = False
+    masked: bool = False
+    privacy: str = ""
     address: str = ""
     health: str = ""
     pid: int = 0

@@ -2,6 +2,7 @@
 
     StreamOpened -> UpdateOpened event -> AcceptUpdate effect -> bytes flow into the spool
     StreamComplete -> thread: digest, sync, scan for NaN -> UpdateArrived or UpdateBroken
+    (a masked update is words that look random: there is nothing to scan for)
     Acknowledge effect (its record is committed by then) -> receipt
 
 If the disk is full, the session is closed with "try again": the node comes back, is offered the
@@ -52,6 +53,10 @@ class _Arrival:
     wanted: bool = False
     accepted: bool = False
 
+    @property
+    def attempt(self) -> tuple[int, int]:
+        return self.opening.round, self.opening.attempt
+
     def is_of(self, effect: AcceptUpdate | Acknowledge) -> bool:
         """Whether the effect means this stream, not one of a session before.
 
@@ -99,14 +104,19 @@ class Doors:
 
 @dataclass(slots=True)
 class Arrivals:
-    """All uploads of all sessions. Its methods belong to the event loop and return at once."""
+    """All uploads of all sessions. Its methods belong to the event loop and return at once.
+
+    `masked` is the plan's: under it no update can be looked into.
+    """
 
     spool: Spool
     manifest: Manifest
     metrics: Metrics
     doors: Doors
+    masked: bool = False
     _streams: dict[Key, _Arrival] = field(default_factory=dict)
     _attempts: set[tuple[int, int]] = field(default_factory=set)
+    _finished: bool = False
     _damaged: dict[tuple[int, int, bytes], int] = field(default_factory=dict)
     _checking: dict[Promise, asyncio.Future[str | None]] = field(default_factory=dict)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -120,8 +130,9 @@ class Arrivals:
 
     def opened(self, link: NodeLink, opening: Open) -> None:
         """A node offers an update."""
-        if opening.kind != "update" or opening.update is None:
-            link.refuse(opening.stream, CloseCode.PROTOCOL, text="nodes send updates only")
+        if not _is_update(opening):
+            text = "nodes send updates only: visible ones with a header, masked ones without"
+            link.refuse(opening.stream, CloseCode.PROTOCOL, text=text)
             return
         self._streams[link.node_id, opening.stream] = _Arrival(link, opening)
         event = UpdateOpened(
@@ -168,10 +179,12 @@ class Arrivals:
 
     def refuse(self, effect: RefuseUpdate) -> None:
         """Refuse the stream, or stop it."""
-        arrival = self._streams.pop((effect.node, effect.stream), None)
-        if arrival is not None:
-            text = effect.reason[:_TEXT_LIMIT]
-            arrival.link.refuse(effect.stream, _code(effect.code), text=text)
+        arrival = self._streams.get((effect.node, effect.stream))
+        if arrival is None or effect.digest not in {b"", arrival.opening.digest}:
+            return
+        del self._streams[effect.node, effect.stream]
+        text = effect.reason[:_TEXT_LIMIT]
+        arrival.link.refuse(effect.stream, _code(effect.code), text=text)
 
     def acknowledge(self, effect: Acknowledge) -> None:
         """The update is durable and counted: say so. Of a repeated one nothing needs to flow."""
@@ -191,11 +204,18 @@ class Arrivals:
         else:
             self._attempts.clear()
         self._damaged.clear()
-        keep = frozenset(self._attempts)
-        self._start(self._clean(keep))
+        if self._finished:
+            return
+        for key, arrival in list(self._streams.items()):
+            if arrival.wanted and arrival.attempt not in self._attempts:
+                del self._streams[key]
+                text = f"round {arrival.opening.round} went on without this update"
+                arrival.link.refuse(key[1], CloseCode.LIMIT, text=text)
+        self._start(self._clean(frozenset(self._attempts)))
 
     async def finish(self) -> None:
         """Wait for what is under way, then let go of all files. No session may be open."""
+        self._finished = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
         self._ordered.shutdown(wait=True)
@@ -248,16 +268,23 @@ class Arrivals:
         return await asyncio.shield(running)
 
     def _check(self, upload: Upload) -> str | None:
-        """In a thread: verify, sync, and look at every value."""
+        """In a thread: verify, sync, and look at every value that can be seen."""
         began = perf_counter()
         upload.finish()
         self.metrics.fsync.observe(perf_counter() - began)
+        if self.masked:
+            return None
         promise = upload.promise
         with self.spool.open(promise.round, promise.attempt, promise.node) as update:
             values = VectorFile(update.handle, self.manifest.num_values)
             return unfit(values, self.manifest)
 
     async def _clean(self, keep: frozenset[tuple[int, int]]) -> None:
+        """Remove the files of attempts that are over, once nobody syncs one of them."""
+        busy = [f for p, f in self._checking.items() if (p.round, p.attempt) not in keep]
+        if busy:
+            await asyncio.wait(busy)
+            keep |= self._attempts  # those that began meanwhile
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._ordered, self.spool.sweep, keep)
 
@@ -300,6 +327,13 @@ class Arrivals:
             log.warning("cannot clean the spool", text=str(error))
         except (StoreError, OSError) as error:
             self.doors.fatal(error)
+
+
+def _is_update(opening: Open) -> bool:
+    """Whether it is an update of either kind; which of them the plan wants, the machine knows."""
+    if opening.kind == "masked":
+        return opening.update is None
+    return opening.kind == "update" and opening.update is not None
 
 
 def _code(number: int) -> CloseCode:

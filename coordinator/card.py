@@ -1,6 +1,7 @@
 """The model card: what a model is, how it came about, and what its figures mean."""
 
 from coordinator.opening import Settings
+from coordinator.report import privacy_of
 from fedtui.crypto.keys import fingerprint
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 
@@ -49,9 +50,9 @@ def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRou
         "",
         "## Limits",
         "",
-        "The score says nothing about data unlike the participants' own. In this version the "
-        "coordinator could read each single update. A model can remember examples it was trained "
-        "on; treat it as carefully as the data.",
+        "The score says nothing about data unlike the participants' own. A model can remember "
+        "examples it was trained on; treat it as carefully as the data. Under this plan "
+        f"{privacy_of(plan)}.",
         "",
     ]
     return "\n".join(parts)

@@ -14,8 +14,8 @@ from coordinator.templates import (
     DEFAULT_PORT,
     PlanChoices,
     ServerChoices,
-    plan_toml,
 )
+from fedtui.plugins import file_hash
 from fedtui.wire.labels import safe_label
 
 Value: TypeAlias = bool | int | float | str
@@ -26,23 +26,40 @@ def init(
     *,
     name: Annotated[str, typer.Option(help="The federation's name.")] = "federation",
     task: Annotated[
-        str, typer.Option(help="What to learn: digits, fashion_mnist, tabular, or your own.")
-    ] = "digits",
+        str | None,
+        typer.Option(
+            help="What to learn: digits, fashion_mnist, tabular, or the name of your own "
+            "(default: that of --task-file, else digits)."
+        ),
+    ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", help="An option of the task, key=value.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="The figure that rounds are judged by.")
-    ] = "accuracy",
+        str | None,
+        typer.Option(
+            help="The figure that rounds are judged by (default: the task's own; with --initial "
+            "accuracy)."
+        ),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="At most so many rounds.")] = 50,
     target: Annotated[float | None, typer.Option(help="Stop at this score.")] = None,
-    minimum: Annotated[int, typer.Option(min=1, help="Nodes that a round needs.")] = 2,
+    minimum: Annotated[
+        int | None,
+        typer.Option(min=1, help="Nodes that a round needs (default: 3; 2 with --visible)."),
+    ] = None,
     start_with: Annotated[
         int | None, typer.Option(min=1, help="Nodes that the first round waits for.")
     ] = None,
     evaluator: Annotated[
         bool, typer.Option("--evaluator", help="A node of role evaluator measures the model.")
     ] = False,
+    masked: Annotated[
+        bool,
+        typer.Option(
+            "--masked/--visible", help="Whether the coordinator reads sums of updates only."
+        ),
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Everything random derives from it.")] = 1,
     plan: Annotated[
         Path | None, typer.Option(help="Take this plan.toml instead of writing one.")
@@ -51,7 +68,8 @@ def init(
         Path | None, typer.Option(help="Initial model, safetensors (default: the task's own).")
     ] = None,
     task_file: Annotated[
-        Path | None, typer.Option(help="The file of an own task that the plan pins.")
+        Path | None,
+        typer.Option(help="The file of an own task: the plan pins its SHA-256."),
     ] = None,
     host: Annotated[str, typer.Option(help="Where to listen.")] = "0.0.0.0",  # noqa: S104
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = DEFAULT_PORT,
@@ -66,7 +84,8 @@ def init(
     """Make a new coordinator: keys, configuration, plan, initial model, database."""
     choices = PlanChoices(
         name=safe_label(name) or "federation",
-        task=task,
+        task=task or (task_file.stem if task_file is not None else "digits"),
+        sha256=_hash_of(task_file) if task_file is not None and plan is None else "",
         metric=metric,
         options=dict(_option(text) for text in option or ()),
         seed=seed,
@@ -75,14 +94,15 @@ def init(
         rounds=rounds,
         target=target,
         with_evaluator=evaluator,
+        masked=masked,
     )
     server = ServerChoices(
         host=host, port=port, health_port=health_port, addresses=tuple(address or ())
     )
-    text = plan_toml(choices) if plan is None else _text(plan)
+    wanted = choices if plan is None else _text(plan)
     from coordinator import initialise  # noqa: PLC0415  brings numpy and the database with it
 
-    wishes = initialise.Wishes(server=server, plan=text, initial=initial, task_file=task_file)
+    wishes = initialise.Wishes(server=server, plan=wanted, initial=initial, task_file=task_file)
     report = initialise.init(layout_of(directory).root, wishes)
     show(report, _init_text(report), as_json=as_json)
 
@@ -122,6 +142,13 @@ def _text(path: Path) -> str:
         raise os_refusal(error) from error
     except UnicodeDecodeError as error:
         raise BadRequestError(f"{path} is not a UTF-8 text file") from error
+
+
+def _hash_of(task_file: Path) -> str:
+    try:
+        return file_hash(task_file.read_bytes())
+    except OSError as error:
+        raise os_refusal(error) from error
 
 
 def serve(

@@ -30,6 +30,7 @@ def _text(found: Status) -> str:
         f"{found.federation}: {found.text}",
         f"  task         {found.task}, {found.metric}"
         + (f", target {found.target:g}" if found.target is not None else ""),
+        f"  privacy      {found.privacy}",
         f"  nodes        {found.connected} connected, {found.pending} waiting for approval",
         f"  fingerprint  {found.fingerprint}",
     ]

@@ -1,9 +1,12 @@
 """Performs `Aggregate`: opens the files, combines, and puts the new model on disk. In a thread.
 
+Visible updates go through aggregation.py, masked ones through unmasking.py.
+
 Also removes models that nobody needs any more. The initial model, the newest ones and those that
 the federation wants to keep (the best, the result) stay.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,17 +15,21 @@ from coordinator.aggregation import CannotCombineError, Recipe, VectorFile, comb
 from coordinator.checkpoints import CheckpointWriter, checkpoint_name, open_checkpoint
 from coordinator.files import DISK, Files
 from coordinator.spool import Promise, Spool
+from coordinator.unmasking import Unmasked, WordFile, unmask
+from fedtui.rounds import masking
 from fedtui.rounds.machine import Aggregate, Aggregated
+from fedtui.rounds.plan import Plan
 from fedtui.wire.messages import ModelRef
 
 
 @dataclass(frozen=True, slots=True)
 class Combiner:
-    """Where models and updates lie, and how updates become a model."""
+    """Where models and updates lie, and how updates become a model; masked ones need the plan."""
 
     checkpoints: Path
     spool: Spool
     recipe: Recipe
+    plan: Plan
     files: Files = DISK
 
     def run(self, effect: Aggregate, *, verify: bool = False) -> Aggregated:
@@ -38,28 +45,50 @@ class Combiner:
         if verify:
             self._check(effect)
         manifest = self.recipe.manifest
-        num_values = manifest.num_values
         with ExitStack() as stack:
             name = checkpoint_name(effect.base.round)
             base = stack.enter_context(
                 open_checkpoint(self.checkpoints / name, manifest, files=self.files)
             )
-            updates = []
+            handles = []
             for part in effect.contributions:
                 update = self.spool.open(effect.round, effect.attempt, part.node)
-                stack.enter_context(update)
-                values = VectorFile(update.handle, num_values, files=self.files)
-                updates.append((values, part.weight))
+                handles.append(stack.enter_context(update).handle)
             writer = CheckpointWriter(self.checkpoints, effect.round, manifest, files=self.files)
             stack.callback(writer.abandon)
-            start = VectorFile(base.handle, num_values, base.data_offset, self.files)
-            combine(self.recipe, start, updates, writer.write)
+            start = VectorFile(base.handle, manifest.num_values, base.data_offset, self.files)
+            unmasked = self._combine(effect, start, handles, writer.write)
             done = writer.finish()
         model = ModelRef(round=effect.round, digest=done.digest, num_bytes=done.num_bytes)
-        return Aggregated(effect.round, effect.attempt, model, done.name)
+        if unmasked is None:
+            return Aggregated(effect.round, effect.attempt, model, done.name)
+        return Aggregated(
+            effect.round, effect.attempt, model, done.name, unmasked.sums, unmasked.liars
+        )
+
+    def _combine(
+        self,
+        effect: Aggregate,
+        start: VectorFile,
+        handles: Sequence[int],
+        write: Callable[[memoryview], object],
+    ) -> Unmasked | None:
+        """Write the model. Of masked updates, return what their sum says beside it."""
+        recipe, files = self.recipe, self.files
+        if effect.opener is not None:
+            layout = masking.encoding(self.plan, recipe.manifest.num_values, "update")
+            vectors = [WordFile(handle, layout, files) for handle in handles]
+            return unmask(recipe, self.plan, start, vectors, effect.opener, write)
+        values = [VectorFile(h, recipe.manifest.num_values, files=files) for h in handles]
+        weights = [part.weight for part in effect.contributions]
+        combine(recipe, start, list(zip(values, weights, strict=True)), write)
+        return None
 
     def _check(self, effect: Aggregate) -> None:
         num_bytes = self.recipe.manifest.num_bytes
+        if effect.opener is not None:
+            num_values = self.recipe.manifest.num_values
+            num_bytes = masking.encoding(self.plan, num_values, "update").num_bytes
         for part in effect.contributions:
             promise = Promise(effect.round, effect.attempt, part.node, num_bytes, part.digest)
             if not self.spool.verify(promise):

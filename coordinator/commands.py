@@ -1,5 +1,6 @@
 """What each command of the admin socket does to the running coordinator."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from coordinator.answers import Done, NodeLine
@@ -15,13 +16,16 @@ from coordinator.asks import (
     AskStatus,
     AskStop,
 )
-from coordinator.refusals import BadRequestError
+from coordinator.refusals import BadRequestError, DiskError
 from coordinator.roster import Member, Roster
 from fedtui.crypto.keys import fingerprint, parse_fingerprint
 from fedtui.rounds.machine import Operator
 
 if TYPE_CHECKING:
     from coordinator.service import CoordinatorService
+
+
+WRITTEN_WITHIN_S = 5.0
 
 
 def node_line(member: Member, *, connected: bool) -> NodeLine:
@@ -76,7 +80,7 @@ class Commands:
             case AskInvite():
                 return await self._service.invite_maker().make(ask)
             case AskPause() | AskResume() | AskStop():
-                return self._steer(ask)
+                return await self._steer(ask)
             case AskFollow():
                 raise BadRequestError("'follow' is a stream of its own")
 
@@ -100,18 +104,32 @@ class Commands:
     def _line(self, member: Member) -> NodeLine:
         return node_line(member, connected=member.node_id in self._service.gatekeeper.visits)
 
-    def _steer(self, ask: AskPause | AskResume | AskStop) -> Done:
-        put = self._service.driver.put
+    async def _steer(self, ask: AskPause | AskResume | AskStop) -> Done:
+        if isinstance(ask, AskStop) and not ask.end:
+            self._service.stop()
+            return Done(text="the coordinator stops; 'serve' goes on where it was")
+        ended = self._service.federation.ended
+        if ended is not None:
+            raise BadRequestError(f"the federation is over: {ended}")
         match ask:
             case AskPause():
-                put(Operator("pause"))
+                await self._durably(Operator("pause"))
                 return Done(text="no new round begins; the one under way is finished")
             case AskResume():
-                put(Operator("resume"))
+                await self._durably(Operator("resume"))
                 return Done(text="rounds go on")
-            case AskStop(end=True):
-                put(Operator("stop"))
+            case _:
+                await self._durably(Operator("stop"))
                 return Done(text="the federation ends; its best model is the result")
-            case AskStop():
-                self._service.stop()
-                return Done(text="the coordinator stops; 'serve' goes on where it was")
+
+    async def _durably(self, event: Operator) -> None:
+        """Raises DiskError if it cannot be written now; then it takes effect as soon as it can."""
+        driver = self._service.driver
+        try:
+            async with asyncio.timeout(WRITTEN_WITHIN_S):
+                await driver.done(event)
+        except TimeoutError as error:
+            raise DiskError(
+                f"nothing can be written now ({driver.degraded or 'the disk does not answer'}): "
+                "this takes effect as soon as there is room"
+            ) from error

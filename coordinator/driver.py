@@ -71,6 +71,14 @@ class Driver:
         self._queue: deque[CoordinatorEvent] = deque()
         self._said: Counter[bytes] = Counter()
         self._wake = asyncio.Event()
+        self._awaited: list[tuple[CoordinatorEvent, asyncio.Future[None]]] = []
+
+    async def done(self, event: CoordinatorEvent) -> None:
+        """Queue an event, and come back when what follows from it is durable and was performed."""
+        future = asyncio.get_running_loop().create_future()
+        self._awaited.append((event, future))
+        self.put(event)
+        await future
 
     def put(self, event: CoordinatorEvent) -> None:
         """Queue an event."""
@@ -128,6 +136,15 @@ class Driver:
             if not isinstance(effect, Persist):
                 self._stage.perform(effect)
         self._stage.handled(events)
+        self._release(events)
+
+    def _release(self, events: Sequence[CoordinatorEvent]) -> None:
+        """Let those go on who wait for one of these events."""
+        handled = {id(event) for event in events}
+        for event, future in self._awaited:
+            if id(event) in handled and not future.done():
+                future.set_result(None)
+        self._awaited = [one for one in self._awaited if not one[1].done()]
 
     def _take(self) -> list[CoordinatorEvent]:
         events = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]

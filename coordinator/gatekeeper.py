@@ -22,10 +22,10 @@ from coordinator.server import NodeLink, Rejected
 from coordinator.store import Store
 from fedtui.crypto.keys import FINGERPRINT_BYTES, Identity, PublicIdentity, short_id
 from fedtui.errors import ChannelError, CloseCode
-from fedtui.rounds.enrolment import Certificate, enrol
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
 from fedtui.rounds.records import Audited
 from fedtui.wire import codec, rotation
+from fedtui.wire.enrolment import Certificate, enrol
 from fedtui.wire.events import (
     MessageReceived,
     Readied,
@@ -53,6 +53,9 @@ from fedtui.wire.messages import (
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_S = 5.0
+AUDIT_EVERY_S = 60.0
+"""Of what a node can cause as often as it likes, the audit chain gets one entry of each kind in
+this time: nobody fills the disk by coming and going. The log has them all."""
 _NOT_LET_IN = (
     "the coordinator does not know this node, or its invite is unknown, expired or used up: "
     "ask its operator for a new invite"
@@ -104,6 +107,7 @@ class Gatekeeper:
         self._fatal = fatal
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
+        self._audited: dict[tuple[bytes, str], float] = {}  # oldest first
         self._bytes_up = 0  # of sessions that are over
         self._bytes_down = 0
 
@@ -187,6 +191,7 @@ class Gatekeeper:
     def opened(self, link: NodeLink) -> None:
         """See Gate.opened."""
         visit = self.visits[link.node_id] = Visit(link)
+        link.on_refused = lambda why: self._refused(link, why)
         log.info("connected", node=link.node_id, role=link.role, state=link.admission.state)
         member = self._house.store.roster.get(link.node_id)
         if member is not None and member.state not in {"pending", "enrolled"}:
@@ -211,6 +216,7 @@ class Gatekeeper:
         if visit is None or visit.link is not link:
             return
         del self.visits[link.node_id]
+        link.on_refused = None
         self._bytes_up += link.tally.received.num_bytes
         self._bytes_down += link.tally.sent.num_bytes
         if visit.timer is not None:
@@ -219,6 +225,9 @@ class Gatekeeper:
         if code == CloseCode.CRYPTO:
             self._metrics.decrypt_failures.inc()
         log.info("disconnected", node=link.node_id, code=int(code), reason=text[:200])
+        if link.superseded_by is not None:
+            places = f"by one from {link.superseded_by.address}, this one from {link.address}"
+            self._audit(link.node_id, "session superseded", places)
         if visit.joined:
             self._put(Left(link.node_id))
 
@@ -256,7 +265,14 @@ class Gatekeeper:
         )
         visit.link.send(enrol(self._house.identity, certificate))
         visit.joined = True
-        self._put(Joined(visit.link.node_id, member.role))
+        self._put(
+            Joined(
+                visit.link.node_id,
+                member.role,
+                keys=visit.link.identity,
+                not_before=certificate.not_before,
+            )
+        )
 
     # ---- what nodes say -------------------------------------------------------------------------
 
@@ -361,13 +377,7 @@ class Gatekeeper:
         except (ChannelError, StoreConflict) as error:
             log.warning("key rotation refused", node=link.node_id, text=str(error))
             link.close(CloseCode.PROTOCOL, f"this key rotation is refused: {error}")
-            refused = Audited(
-                actor=f"node {short_id(link.node_id)}",
-                action="key rotation refused",
-                object=f"node {short_id(link.node_id)}",
-                detail=str(error),
-            )
-            await store.commit([refused])
+            self._audit(link.node_id, "key rotation refused", str(error))
             return
         log.info("key rotated", node=link.node_id, to=successor.id)
         visit.joined = False
@@ -384,6 +394,26 @@ class Gatekeeper:
         """The number of the rotation that led to this identity; 0 if it is the node's first."""
         kept = await self._house.store.rotation_to(node_id)
         return codec.decode(kept, rotation.Rotation).handover.seq if kept is not None else 0
+
+    # ---- the audit chain ------------------------------------------------------------------------
+
+    def _refused(self, link: NodeLink, why: str) -> None:
+        log.info("update refused", node=link.node_id, reason=why)
+        self._audit(link.node_id, "update refused", why)
+
+    def _audit(self, node_id: bytes, action: str, detail: str) -> None:
+        """Tell the audit chain, unless it heard the same of this node a moment ago."""
+        now = asyncio.get_running_loop().time()
+        for key, at in tuple(self._audited.items()):
+            if now - at < AUDIT_EVERY_S:
+                break
+            del self._audited[key]
+        if (node_id, action) in self._audited:
+            return
+        self._audited[node_id, action] = now
+        node = f"node {short_id(node_id)}"
+        entry = Audited(actor=node, action=action, object=node, detail=detail)
+        self._start(self._house.store.commit([entry]))
 
     # ---- tasks ----------------------------------------------------------------------------------
 

@@ -6,26 +6,28 @@ in a child process that may load torch, or from a safetensors file.
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 
-from coordinator import hardening, keystore, modelfile
+from coordinator import filechanges, hardening, keystore, modelfile
 from coordinator.answers import InitReport
 from coordinator.checkpoints import CheckpointWriter
+from coordinator.config import load as load_config
 from coordinator.config import load_plan
 from coordinator.layout import Layout
 from coordinator.opening import passphrase_from_environment
 from coordinator.refusals import BadDataError, CannotCreateError, DiskError, os_refusal
 from coordinator.spokenwords import spoken
 from coordinator.store import Store
-from coordinator.templates import ServerChoices, coordinator_toml
+from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
 from coordinator.tomlfile import ConfigError
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import ExitCode
@@ -36,16 +38,30 @@ from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 CHILD_TIMEOUT_S = 600.0
 MAX_INITIAL_BYTES = 2 * 2**30
+_HOW_TO_SAY_OPTIONS = (
+    ". Write the task's options under [task.options] of a plan.toml, as README, 'Your own data', "
+    "shows, and type: fedtui-coordinator init --dir {root} --plan plan.toml"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What `init` was asked for. `plan` is the text of plan.toml."""
+    """What `init` was asked for. `plan` is the text of plan.toml, or what to write into it."""
 
     server: ServerChoices
-    plan: str
+    plan: str | PlanChoices
     initial: Path | None = None
     task_file: Path | None = None
+
+
+class _OptionsError(ConfigError):
+    """The task refuses what the command line said of it, which cannot say everything."""
+
+
+class _Said(msgspec.Struct):
+    """The part of what the task's process writes that is needed here."""
+
+    metric: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +95,7 @@ def initialise(root: Path, wishes: Wishes) -> Initialised:
 
     Raises:
         CannotCreateError: there is something already, or the task's child could not run.
-        ConfigError: the plan does not hold together.
+        ConfigError: the plan does not hold together, or `serve` would refuse coordinator.toml.
         BadDataError: the initial model cannot be used.
         NoPermissionError, DiskError: the operating system refused.
     """
@@ -92,6 +108,11 @@ def initialise(root: Path, wishes: Wishes) -> Initialised:
     try:
         made = _fill(Layout(half), wishes)
         half.rename(root)
+    except ConfigError as error:  # the files go away with the folder: their paths help nobody
+        text = str(error).replace(f"{half}{os.sep}", "")
+        if isinstance(error, _OptionsError):
+            text += _HOW_TO_SAY_OPTIONS.format(root=root)
+        raise ConfigError(text) from error
     except OSError as error:
         raise os_refusal(error) from error
     finally:
@@ -116,9 +137,8 @@ def _check_vacant(root: Path) -> None:
 
 def _fill(layout: Layout, wishes: Wishes) -> tuple[Identity, Plan, bytes, Manifest]:
     layout.config.write_text(coordinator_toml(wishes.server), encoding="utf-8")
-    layout.plan.write_text(wishes.plan, encoding="utf-8")
-    plan = _plan_of(layout)
-    params = _initial_model(plan, wishes, scratch=layout.root / "initial.tmp")
+    load_config(layout)
+    plan, params = _plan_and_model(layout, wishes)
     identity = keystore.create(layout.root, passphrase_from_environment())
     modelfile.write(layout, params.manifest, plan.task)
     layout.state.mkdir(mode=0o700)
@@ -128,11 +148,29 @@ def _fill(layout: Layout, wishes: Wishes) -> tuple[Identity, Plan, bytes, Manife
     return identity, plan, plan_hash(plan, params.manifest), params.manifest
 
 
-def _plan_of(layout: Layout) -> Plan:
-    try:
-        return load_plan(layout.plan)
-    except ConfigError as error:  # the file goes away with the folder, so its path helps nobody
-        raise ConfigError(str(error).replace(str(layout.plan), "plan.toml")) from error
+def _plan_and_model(layout: Layout, wishes: Wishes) -> tuple[Plan, Params]:
+    """Write plan.toml and have the first model made.
+
+    Only the task knows its own metric, so a plan that leaves it open is written twice, and its
+    target is judged the second time.
+    """
+    scratch = layout.root / "initial.tmp"
+    choices = wishes.plan
+    if isinstance(choices, str):
+        plan = _write_plan(layout, choices)
+        return plan, _initial_model(plan, wishes, scratch=scratch)[0]
+    draft = choices if choices.metric is not None else replace(choices, target=None)
+    plan = _write_plan(layout, plan_toml(draft))
+    params, said = _initial_model(plan, wishes, scratch=scratch)
+    if draft is not choices:
+        metric = plan.task.metric if wishes.initial is not None else _metric_in(said)
+        plan = _write_plan(layout, plan_toml(replace(choices, metric=metric)))
+    return plan, params
+
+
+def _write_plan(layout: Layout, text: str) -> Plan:
+    layout.plan.write_text(text, encoding="utf-8")
+    return load_plan(layout.plan)
 
 
 async def _store_first_model(
@@ -152,17 +190,18 @@ async def _store_first_model(
             sums={},
             num_bytes=done.num_bytes,
         )
-        await store.commit([record])
+        await store.commit([record, *filechanges.first(layout)])
     finally:
         store.close()
 
 
-def _initial_model(plan: Plan, wishes: Wishes, *, scratch: Path) -> Params:
+def _initial_model(plan: Plan, wishes: Wishes, *, scratch: Path) -> tuple[Params, str]:
+    """The model to begin with, and what the task's process said of it, if that made it."""
     if wishes.initial is not None:
-        return _read_model(wishes.initial)
-    _run_task(plan, wishes.task_file, out=scratch)
+        return _read_model(wishes.initial), ""
+    said = _run_task(plan, wishes, out=scratch)
     try:
-        return _read_model(scratch)
+        return _read_model(scratch), said
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -185,18 +224,18 @@ def _read_model(path: Path) -> Params:
     return params
 
 
-def _run_task(plan: Plan, task_file: Path | None, *, out: Path) -> None:
+def _run_task(plan: Plan, wishes: Wishes, *, out: Path) -> str:
     """Let the task write its fresh model, in a process of its own that may load torch."""
     command = [sys.executable, "-m", "fedtui.learning.trainer", "--task", plan.task.name]
     command += ["--options", msgspec.json.encode(plan.task.options).decode()]
     command += ["--seed", str(plan.seed), "--out", str(out)]
     if plan.task.sha256:
-        if task_file is None:
+        if wishes.task_file is None:
             raise ConfigError(
                 "plan.toml pins the operator's own task file: give it with --task-file, or the "
                 "initial model with --initial"
             )
-        command += ["--file", str(task_file), "--sha256", plan.task.sha256]
+        command += ["--file", str(wishes.task_file), "--sha256", plan.task.sha256]
     try:
         done = subprocess.run(  # noqa: S603  our own interpreter and module
             command, capture_output=True, check=False, timeout=CHILD_TIMEOUT_S, text=True
@@ -204,11 +243,25 @@ def _run_task(plan: Plan, task_file: Path | None, *, out: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise CannotCreateError("the task took too long to make its initial model") from error
     if done.returncode == 0:
-        return
+        return done.stdout
     said = done.stderr.strip().splitlines()
     text = f"task {plan.task.name!r} made no initial model: {said[-1] if said else 'no reason'}"
     if done.returncode == ExitCode.BAD_CONFIG:
-        raise ConfigError(f"plan.toml: [task]: {text}")
+        by_command_line = not (isinstance(wishes.plan, str) or plan.task.sha256)
+        kind = _OptionsError if by_command_line else ConfigError
+        raise kind(f"plan.toml: [task]: {text}")
     if done.returncode == ExitCode.CANNOT_CREATE:  # the folder is ours: so it is the disk
         raise DiskError(f"{text}: make room on the disk, then try again")
     raise BadDataError(text)
+
+
+def _metric_in(said: str) -> str:
+    """The metric that the task's process names at its end; the task may have printed, too.
+
+    Raises:
+        BadDataError: it names none.
+    """
+    for line in reversed(said.splitlines()):
+        with contextlib.suppress(msgspec.DecodeError):
+            return msgspec.json.decode(line, type=_Said).metric
+    raise BadDataError("the task's process named no metric: give it with --metric")

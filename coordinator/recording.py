@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, insert, update
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from coordinator import schema
 from coordinator.audit import Chain
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from coordinator.roster import Member
 
+FORGOTTEN_ROUNDS = 100_000  # more rounds than there can have been since a backup
 FORGOTTEN_LIVES = 1_000_000  # more starts than there can have been since a backup
 
 _pack = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -158,7 +159,7 @@ def _received(tx: Transaction, record: UpdateReceived) -> None:
 def _survivors(tx: Transaction, record: SurvivorsChosen) -> None:
     if not record.nodes:
         raise StoreConflict(f"{_name(record.round, record.attempt)} cannot go on without updates")
-    _change_open(tx, record.round, record.attempt, {"phase": schema.rounds.c.phase})
+    _change_open(tx, record.round, record.attempt, {"frozen": record.frozen or None})
     rows = [{**_key(tx, record), "node": node} for node in record.nodes]
     tx.connection.execute(insert(schema.survivors), rows)
     name = _name(record.round, record.attempt)
@@ -167,7 +168,7 @@ def _survivors(tx: Transaction, record: SurvivorsChosen) -> None:
 
 def _finished(tx: Transaction, record: RoundFinished) -> None:
     if record.round:  # round 0 is the initial model: it has no conversation
-        values = {"outcome": "finished", "ended": tx.now}
+        values = {"outcome": "finished", "ended": tx.now, "frozen": None}  # needed no more
         _change_open(tx, record.round, record.attempt, values)
     row = {
         "federation": tx.federation,
@@ -217,8 +218,31 @@ def _abandon(tx: Transaction) -> None:
 
 
 def restored(tx: Transaction, source: str) -> None:
-    """The database is a copy from the past: what was open is lost, later lives are forgotten."""
+    """The database is a copy from the past: what was open is lost, later lives are forgotten.
+
+    Under masks nodes may have voted in rounds that the copy does not know of, and would refuse
+    another attempt of any of them: the numbers of all that there can have been are burnt.
+    """
     _abandon(tx)
+    u, r = schema.updates.c, schema.rounds.c
+    masked = select(u.round).where(u.federation == tx.federation, u.weight.is_(None)).limit(1)
+    if tx.connection.execute(masked).first() is not None:
+        newest = select(func.max(r.n)).where(r.federation == tx.federation)
+        row = {
+            "federation": tx.federation,
+            "n": tx.connection.execute(newest).scalar_one() + FORGOTTEN_ROUNDS,
+            "attempt": 1,
+            "phase": "FAILED",
+            "model_digest": bytes(32),
+            "deadline": tx.now,
+            "incarnation": tx.incarnation,
+            "outcome": "failed",
+            "cause": "a backup was restored: rounds up to this one may have been voted for",
+            "started": tx.now,
+            "ended": tx.now,
+            "frozen": b"restored",
+        }
+        tx.connection.execute(insert(schema.rounds), row)
     c = schema.meta.c
     tx.connection.execute(update(schema.meta).values(incarnation=c.incarnation + FORGOTTEN_LIVES))
     tx.note("restored from backup", source)

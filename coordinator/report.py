@@ -7,18 +7,36 @@ from msgspec.structs import replace
 
 from coordinator.answers import ModelLine, RoundLine, State, Status
 from fedtui.learning.metrics import higher_is_better
+from fedtui.rounds import masked, masking
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
+from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import Plan
 
-_ATTEMPT_STATES: dict[AttemptPhase, State] = {
+_STATES: dict[AttemptPhase | masked.Phase, State] = {
     AttemptPhase.INVITING: "inviting",
     AttemptPhase.COLLECTING: "collecting",
     AttemptPhase.AGGREGATING: "combining",
     AttemptPhase.FINISHED: "combining",
     AttemptPhase.FAILED: "waiting",
+    masked.Phase.INVITING: "inviting",
+    masked.Phase.COLLECTING: "collecting",
+    masked.Phase.SHARING: "sharing",
+    masked.Phase.MASKING: "masking",
+    masked.Phase.VOTING: "voting",
+    masked.Phase.REVEALING: "revealing",
+    masked.Phase.AGGREGATING: "combining",
+    masked.Phase.FINISHED: "combining",
+    masked.Phase.FAILED: "waiting",
+}
+_ANSWERED = {
+    masked.Phase.COLLECTING: "nodes are ready",
+    masked.Phase.SHARING: "nodes' shares are here",
+    masked.Phase.MASKING: "masked updates are here",
+    masked.Phase.VOTING: "nodes voted for their sum",
+    masked.Phase.REVEALING: "nodes revealed what opens the sum",
 }
 
 
@@ -112,7 +130,9 @@ def _base(
         attempt=last.attempt,
         connected=around.connected,
         pending=around.pending,
-        needed=plan.selection.minimum,
+        needed=plan.minimum,
+        masked=plan.masked,
+        privacy=privacy_of(plan),
         model=_model_line(last),
         best=_model_line(best),
         rounds=tuple(_round_line(r, around.traffic or {}) for r in rounds if r.round),
@@ -120,6 +140,17 @@ def _base(
         health=around.health,
         pid=around.pid,
         uptime_s=around.uptime_s,
+    )
+
+
+def privacy_of(plan: Plan) -> str:
+    """Who can read the updates of nodes under this plan, as a sentence."""
+    if not plan.masked:
+        return "updates are visible to the coordinator"
+    numbers = masking.numbers(plan, plan.minimum)
+    return (
+        f"updates are masked: the coordinator reads sums of at least {numbers.minimum} nodes, "
+        f"even if {numbers.colluders} collude"
     )
 
 
@@ -165,7 +196,7 @@ def _state(federation: Federation) -> tuple[State, str]:
             why = f" ({federation.failures[-1]})" if federation.failures else ""
             return "waiting", f"waiting for nodes: {here} of {needed} are here{why}"
         case Phase.ROUND if attempt is not None:
-            return _ATTEMPT_STATES[attempt.phase], _attempt_text(attempt)
+            return _STATES[attempt.phase], _attempt_text(attempt)
         case Phase.ROUND | Phase.EVALUATING:
             return "evaluating", f"the model after round {last.round} is being measured"
         case Phase.PAUSED:
@@ -174,17 +205,21 @@ def _state(federation: Federation) -> tuple[State, str]:
             return "ended", federation.ended or "over"
 
 
-def _attempt_text(attempt: RoundCoordinator) -> str:
+def _attempt_text(attempt: RoundCoordinator | MaskedRound) -> str:
     name = f"round {attempt.round}" + (
         f" attempt {attempt.attempt}" if attempt.attempt > 1 else ""
     )
     num, of = len(attempt.contributions), len(attempt.members)
-    match attempt.phase:
-        case AttemptPhase.INVITING:
+    match attempt.phase.name:
+        case "INVITING":
             return f"{name}: waiting for {of} nodes to accept"
-        case AttemptPhase.COLLECTING:
-            return f"{name}: {num} of {of} updates are here"
-        case AttemptPhase.AGGREGATING | AttemptPhase.FINISHED:
+        case "AGGREGATING" | "FINISHED":
             return f"{name}: combining {num} updates"
-        case AttemptPhase.FAILED:
+        case "FAILED":
             return f"{name} failed: {attempt.failure}"
+        case _ if isinstance(attempt, MaskedRound):
+            num = attempt.num_answered
+            of = max(num, len(attempt.awaited))  # who is lost is not waited for
+            return f"{name}: {num} of {of} {_ANSWERED[attempt.phase]}"
+        case _:
+            return f"{name}: {num} of {of} updates are here"

@@ -50,6 +50,12 @@ _PARTICIPANT = _MEMBER | {
     "Progress": _LIVE,
     "Open.update": _LIVE,
     "Evaluation": _LIVE,
+    "Ready": _LIVE,
+    "Shares": _LIVE,
+    "Open.masked": _LIVE,
+    "MaskedSums": _LIVE,
+    "Vote": _LIVE,
+    "Reveal": _LIVE,
 }
 _EVALUATOR = _MEMBER | {"Fetch.model": _ALWAYS, "Evaluation": _LIVE}
 

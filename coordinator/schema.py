@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0001"  # the newest file in migrations/versions
+REVISION = "0002"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -116,6 +116,7 @@ rounds = Table(
     Column("cause", Text, nullable=False),
     Column("started", BigInteger, nullable=False),
     Column("ended", BigInteger),
+    Column("frozen", LargeBinary),  # of masked attempts, from the survivors on: secagg.Frozen
 )
 
 roster = Table(

@@ -15,7 +15,7 @@ import errno
 import resource
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Protocol
@@ -81,6 +81,14 @@ class NodeLink(LiveSession[CoordinatorSession]):
     hello: ClientHello
     address: str
     admission: Admission
+    superseded_by: "NodeLink | None" = None
+    on_refused: Callable[[str], None] | None = None
+
+    def refuse(self, stream: int, code: CloseCode, *, text: str) -> bool:
+        """As in LiveSession; whoever refuses, `on_refused` hears why."""
+        if self.on_refused is not None:
+            self.on_refused(text)
+        return super().refuse(stream, code, text=text)
 
     @property
     def node_id(self) -> bytes:
@@ -118,7 +126,10 @@ class Gate(Protocol):
         ...
 
     def closed(self, link: NodeLink, code: int, text: str) -> None:
-        """Hear that the session is over. Said once for each `opened`, nothing comes after it."""
+        """Hear that the session is over. Said once for each `opened`, nothing comes after it.
+
+        If a newer session of the same identity took over, it is `link.superseded_by`.
+        """
         ...
 
 
@@ -264,7 +275,7 @@ class NodeServer:
             admission = await self._gate.admit(event.identity, event.hello, handler.address)
             if link.ended is not None:
                 return
-            self._supersede(link.node_id, now=asyncio.get_running_loop().time())
+            self._supersede(link, now=asyncio.get_running_loop().time())
         except Rejected as verdict:
             if event.hello.invite is not None and verdict.code is CloseCode.UNAUTHORISED:
                 self.guard.enrolment_failed(handler.address, now)
@@ -292,8 +303,9 @@ class NodeServer:
                 retry_after_s=wait_s,
             )
 
-    def _supersede(self, node_id: bytes, *, now: float) -> None:
+    def _supersede(self, newest: NodeLink, *, now: float) -> None:
         """Let the newest session of an identity win, at most once a second (S7)."""
+        node_id = newest.node_id
         older = self._links.get(node_id)
         if older is None:
             return
@@ -309,6 +321,7 @@ class NodeServer:
             other: at for other, at in self._superseded_at.items() if now - at < SUPERSEDE_EVERY_S
         }
         self._superseded_at[node_id] = now
+        older.superseded_by = newest
         older.close(CloseCode.SUPERSEDED, "a newer session of this node took over")
         self._drop(older)
 

@@ -27,7 +27,7 @@ from coordinator.clock import SteadyClock
 from coordinator.combining import Combiner
 from coordinator.commands import Commands
 from coordinator.driver import Driver
-from coordinator.files import StoreError, StoreUnavailable
+from coordinator.files import StoreUnavailable
 from coordinator.gatekeeper import Gatekeeper, House
 from coordinator.guard import GuardSettings
 from coordinator.health import Health, HealthServer
@@ -40,7 +40,7 @@ from coordinator.spool import Spool
 from coordinator.vitals import Vitals
 from fedtui import plugins
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds.coordinator import Frame
+from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import (
     AcceptUpdate,
@@ -61,6 +61,7 @@ from fedtui.wire.messages import MAX_SUCCESSIONS, AuditHead, Result
 log = structlog.get_logger(__name__)
 
 LAG_EVERY_S = 0.5
+FINISH_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,16 @@ class CoordinatorService:
         self._failure: BaseException | None = None
         self._head: AuditHead | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._combining: asyncio.Task[None] | None = None
         self._verify_spool = opened.snapshot.open is not None
         frame = Frame(
             plan=opened.plan,
             plan_hash=opened.plan_hash,
             manifest_digest=opened.manifest.digest(),
             incarnation=self.store.incarnation,
+            identity=opened.identity,
+            federation_id=self.store.federation_id,
+            num_values=opened.manifest.num_values,
         )
         self.federation = Federation(frame, opened.snapshot, now=self._clock())
         self.driver = Driver(self.federation, self.store, self, self._clock)
@@ -109,11 +114,11 @@ class CoordinatorService:
             strategy,
             strategy.init(manifest.num_values),
         )
-        self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe)
+        self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
         self._library = Library(self.layout.checkpoints, plan, manifest)
         self._serve_models()
         doors = Doors(put=self.driver.put, fatal=self.fail)
-        self._arrivals = Arrivals(self.spool, manifest, self.metrics, doors)
+        self._arrivals = Arrivals(self.spool, manifest, self.metrics, doors, masked=plan.masked)
         house = House(
             identity=opened.identity,
             store=self.store,
@@ -219,7 +224,11 @@ class CoordinatorService:
     async def _finish_work(self) -> None:
         await self.gatekeeper.finish()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=60.0)
+            await asyncio.wait(self._tasks, timeout=FINISH_S)
+        for task in tuple(self._tasks):  # one that waits for room on the disk would wait for ever
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=FINISH_S)
         await self._arrivals.finish()
 
     async def _measure_lag(self) -> None:
@@ -238,7 +247,7 @@ class CoordinatorService:
         if finished:
             await self.driver.retrying(self._read_head)
             self._serve_models()
-            self._start(self._prune(finished[-1].round))
+            _ = self._start(self._prune(finished[-1].round))
         self.chronicle.committed(records)
 
     async def _read_head(self) -> None:
@@ -262,13 +271,21 @@ class CoordinatorService:
             case Acknowledge():
                 self._arrivals.acknowledge(effect)
             case Aggregate():
-                self._start(self._aggregate(effect))
+                self._combining = self._start(self._aggregate(effect))
             case Discard(round=number, attempt=attempt):
-                self._arrivals.discard(number, attempt)
+                self._discard(number, attempt)
             case Finished(reason=reason):
                 log.info("federation ended", reason=reason)
             case Persist():
                 pass
+
+    def _discard(self, number: int, attempt: int) -> None:
+        """Let the updates go, once they are not being combined any more."""
+        running = self._combining
+        if running is None or running.done():
+            self._arrivals.discard(number, attempt)
+        else:
+            running.add_done_callback(lambda _: self._arrivals.discard(number, attempt))
 
     async def _aggregate(self, effect: Aggregate) -> None:
         verify, self._verify_spool = self._verify_spool, False
@@ -293,17 +310,18 @@ class CoordinatorService:
         kept = [r for r in self.federation.rounds if r.round in keep]
         self._library.serve({r.model_digest: r.checkpoint_name for r in kept})
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guarded(self, work: Coroutine[None, None, None]) -> None:
         try:
             await work
         except StoreUnavailable as error:  # old models can be removed after the next round
             log.warning("put off", text=str(error))
-        except (StoreError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a round must not wait for a bug of ours
             self.fail(error)
 
     # ---- what others may ask --------------------------------------------------------------------

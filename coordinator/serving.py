@@ -5,7 +5,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from coordinator import hardening, logs
+from coordinator import filechanges, hardening, logs
 from coordinator.answers import ServeReport
 from coordinator.cli_options import show
 from coordinator.exits import Exit
@@ -49,6 +49,8 @@ def serve(layout: Layout, *, as_json: bool) -> int:
 async def _serve(settings: Settings, identity: Identity, run: _Run) -> None:
     opened = await asyncio.to_thread(open_coordinator, settings, identity)
     try:
+        changes = await asyncio.to_thread(filechanges.since_last_start, settings.layout)
+        await opened.store.commit(changes)
         service = CoordinatorService(opened)
         _listen_to_signals(service, run)
         started: asyncio.Future[Ports] = asyncio.get_running_loop().create_future()

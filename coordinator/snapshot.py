@@ -3,7 +3,7 @@
 The answer is defined by fedtui.rounds.history: it equals `replay` of all records ever committed,
 with the nodes of a set in order of their id. Before survivors are chosen an attempt is lost, and
 the next is `last_attempt + 1`; after that the same attempt is finished, from the spool, with
-exactly `open.survivors`.
+exactly `open.survivors`. A masked attempt that fails after that burns its round's number.
 """
 
 import msgspec
@@ -30,11 +30,13 @@ def load(connection: Connection, federation: bytes) -> FederationSnapshot | None
     finished = _finished(connection, federation)
     if not begun and not finished:
         return None
+    burnt = [n for (n, _), r in begun.items() if r["outcome"] == "failed" and r["frozen"]]
     open_ = [r for r in begun.values() if r["outcome"] == "open"]
     return FederationSnapshot(
         rounds=finished,
         open=_open(connection, federation, open_[-1]) if open_ else None,
         last_attempt=max(begun, default=(0, 0)),
+        burnt=max(burnt, default=0),
         paused=row.paused,
         ended=row.ended,
         result_round=row.result_round,
@@ -124,4 +126,6 @@ def _open(connection: Connection, federation: bytes, row: RowMapping) -> OpenAtt
             for update in updates
         ),
         survivors=tuple(survivor.node for survivor in survivors) or None,
+        incarnation=row["incarnation"],
+        frozen=row["frozen"] or b"",
     )

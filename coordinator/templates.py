@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 DEFAULT_PORT = 8443
 DEFAULT_HEALTH_PORT = 8444
+DEFAULT_METRIC = "accuracy"
 
 _SERVER = """\
 # coordinator.toml: what this coordinator's operator decides. Nodes never see this file, and
@@ -65,7 +66,7 @@ name = {name}
 
 [task]
 {task} # the model, its data and its loss; 'sha256' pins an operator's own file
-{metric} # accuracy, loss, rmse or r2
+{sha256}{metric} # accuracy, loss, rmse or r2
 {options}
 [training]
 # What a node does in one round, on its own examples.
@@ -101,6 +102,9 @@ name = "uniform"
 # update_s = 600.0
 # rejoin_s = 15.0
 # evaluate_s = 120.0
+# share_s = 30.0          # of a masked round: nodes give each other sealed shares,
+# mask_s = 300.0          # send their masked updates,
+# reveal_s = 60.0         # vote, and reveal what opens the sum
 
 [evaluation]
 # Each new model is measured on examples that no node trains on: a share held out at every
@@ -113,8 +117,16 @@ with_evaluator = {with_evaluator}
 # cap = 10000             # at most as if of so many examples
 
 [privacy]
-# Who can read a single update. In this version the coordinator can.
-updates = "visible"
+# Who can read a single update: the coordinator ("visible"), or nobody ("masked"). Under masks it
+# reads the sum of a round only; the other keys count then, and docs/threat-model.md says what
+# that hides and what it does not.
+{updates}
+# colluders = 1           # nodes that may be in league with it (default: a fifth of a cohort)
+# minimum = 3             # a sum has so many nodes (default: half of a cohort, 3 or more)
+# dropouts = 0            # how many of a cohort may be lost on the way; it must be larger then
+# largest_cohort = 100    # a lane has room for a sum of so many values
+# lanes = 2               # values in 8 bytes: 2, or 3 or 4 for shorter and coarser updates
+# value_range = 4.0       # a value beyond it, times its weight, is cut
 """
 
 
@@ -130,18 +142,23 @@ class ServerChoices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanChoices:
-    """What `init` was told about the plan; everything else is a default that suits the task."""
+    """What `init` was told about the plan; everything else is a default that suits the task.
+
+    `sha256` pins the operator's own file. `metric` is None where the task's own is wanted.
+    """
 
     name: str = "federation"
     task: str = "digits"
-    metric: str = "accuracy"
+    sha256: str = ""
+    metric: str | None = None
     options: dict[str, bool | int | float | str] = field(default_factory=dict)
     seed: int = 1
-    minimum: int = 2
+    minimum: int | None = None
     start_with: int | None = None
     rounds: int = 50
     target: float | None = None
     with_evaluator: bool = False
+    masked: bool = True
 
 
 _TRAINING = {"digits": (2, 32, 0.1, 0.9), "fashion_mnist": (1, 32, 0.05, 0.0)}
@@ -162,25 +179,30 @@ def coordinator_toml(choices: ServerChoices) -> str:
 def plan_toml(choices: PlanChoices) -> str:
     """The text of plan.toml."""
     epochs, batch_size, learning_rate, momentum = _TRAINING.get(choices.task, _ANY_TRAINING)
-    target = choices.target if choices.target is not None else _TARGETS.get(choices.task)
+    metric = choices.metric or DEFAULT_METRIC
+    target = choices.target
+    if target is None and metric == DEFAULT_METRIC and not choices.sha256:
+        target = _TARGETS.get(choices.task)
     start_with = choices.start_with
     return _PLAN.format(
         seed=_line("seed", choices.seed),
         name=_text(choices.name),
         task=_line("name", choices.task),
-        metric=_line("metric", choices.metric),
+        sha256=f'sha256 = "{choices.sha256}"\n' if choices.sha256 else "",
+        metric=_line("metric", metric),
         options=_options(choices.options),
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
         momentum=momentum,
-        minimum=_line("minimum", choices.minimum),
+        minimum=_line("minimum", choices.minimum or (3 if choices.masked else 2)),
         start_with=f"{_line('start_with', start_with)} # the first round waits for so many\n"
         if start_with
         else "# start_with = 4          # the first round waits for so many\n",
         rounds=choices.rounds,
         target=f"target = {target}\n" if target is not None else "# target = 0.9\n",
         with_evaluator=str(choices.with_evaluator).lower(),
+        updates=f'updates = "{"masked" if choices.masked else "visible"}"',
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,12 +132,17 @@ class Script:
         end = self.draw(st.sampled_from(["finish", "fail", "vanish"]))
         if not came or end == "vanish":
             return False
+        failed = RoundFailed(round_, attempt, cause="6 answered, 7 needed")
         if end == "fail":
-            self.records.append(RoundFailed(round_, attempt, cause="6 answered, 7 needed"))
+            self.records.append(failed)
             return False
         survivors = self.draw(st.lists(st.sampled_from(came), min_size=1, unique=True))
-        self.records.append(SurvivorsChosen(round_, attempt, nodes=tuple(sorted(survivors))))
-        if self.draw(st.integers(0, 3)) == 0:
+        frozen = self.draw(st.sampled_from([b"", b"frozen"]))
+        nodes = tuple(sorted(survivors))
+        self.records.append(SurvivorsChosen(round_, attempt, nodes=nodes, frozen=frozen))
+        after = self.draw(st.sampled_from(["finish", "finish", "vanish", "fail"]))
+        if after != "finish":
+            self.records += [failed] if after == "fail" else []
             return False
         self.records.append(finished(round_, attempt))
         return True
@@ -196,6 +202,48 @@ async def test_a_life_without_a_restart_reads_the_same(store: Store) -> None:
     for number, record in enumerate(records):
         await store.commit([record])
         assert store.load_federation() == replay(records[: number + 1])
+
+
+def masked(round_: int, attempt: int) -> list[Record]:
+    """An attempt under masks, up to its survivors."""
+    begun = msgspec.structs.replace(started(round_, attempt), incarnation=3)
+    came = [
+        UpdateReceived(round_, attempt, node=node, digest=node, num_bytes=88, weight=None, sums={})
+        for node in NODES[:3]
+    ]
+    chosen = SurvivorsChosen(round_, attempt, nodes=NODES[:3], frozen=b"the roster, U1 and U2")
+    return [begun, *came, chosen]
+
+
+async def test_a_masked_attempt_comes_back_with_all_that_finishes_it(store: Store) -> None:
+    records: list[Record] = [initial(), *masked(1, 1)]
+    await store.commit(records)
+    snapshot = store.load_federation()
+    assert snapshot == replay(records)
+    assert snapshot is not None
+    assert snapshot.open is not None
+    assert (snapshot.open.incarnation, snapshot.open.survivors) == (3, NODES[:3])
+    assert snapshot.open.frozen == b"the roster, U1 and U2"
+    assert [update.weight for update in snapshot.open.updates] == [None, None, None]
+    await store.commit([finished()])
+    assert store.load_federation() == replay([*records, finished()])
+
+
+async def test_only_a_masked_attempt_that_fails_with_survivors_burns_its_round(
+    store: Store,
+) -> None:
+    early = [started(1, 1), received(), RoundFailed(1, 1, cause="too few")]
+    burnt = [*masked(1, 2), RoundFailed(1, 2, cause="2 voted, 3 are needed")]
+    later = [*masked(2, 1), finished(2)]
+    records: list[Record] = [initial()]
+    await store.commit(records)
+    for more, expected in ((early, 0), (burnt, 1), (later, 1)):
+        await store.commit(more)
+        records += more
+        snapshot = store.load_federation()
+        assert snapshot == replay(records)
+        assert snapshot is not None
+        assert snapshot.burnt == expected
 
 
 async def test_nothing_recorded_is_no_federation(store: Store) -> None:

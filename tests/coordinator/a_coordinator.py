@@ -23,6 +23,7 @@ from fedtui.wire.halves import NodeHello
 from fedtui.wire.invite import Invite
 from fedtui.wire.messages import (
     Accepting,
+    Ended,
     Enrolled,
     Evaluate,
     Evaluation,
@@ -52,17 +53,26 @@ accept_s = {deadline_s}
 update_s = {deadline_s}
 rejoin_s = {deadline_s}
 evaluate_s = {deadline_s}
+[privacy]
+updates = "visible"
 """
 
 
 def make(
-    root: Path, *, minimum: int = 2, rounds: int = 2, deadline_s: float = 20.0, extra: str = ""
+    root: Path,
+    *,
+    minimum: int = 2,
+    rounds: int = 2,
+    deadline_s: float = 20.0,
+    updates: str = "visible",
+    extra: str = "",
 ) -> Layout:
     """Initialise a coordinator with a model of 510 zeros."""
     initial = root.parent / "initial.safetensors"
     initial.write_bytes(Params(MANIFEST, np.zeros(D, np.float32)).to_safetensors())
     server = ServerChoices(host="127.0.0.1", port=0, health_port=0)
-    text = PLAN.format(minimum=minimum, rounds=rounds, deadline_s=deadline_s) + extra
+    text = PLAN.format(minimum=minimum, rounds=rounds, deadline_s=deadline_s)
+    text = text.replace("visible", updates) + extra
     wishes = Wishes(server=server, plan=text, initial=initial)
     with ThreadPoolExecutor(1) as thread:  # it runs an event loop of its own
         return thread.submit(initialise, root, wishes).result().layout
@@ -251,7 +261,8 @@ def a_finished_run(folder: Path) -> Layout:
     async def run() -> None:
         nodes = [ThinNode(1), ThinNode(3)]
         async with serving(layout) as service, thin_nodes(service, *nodes):
-            await until(lambda: service.federation.ended is not None)
+            # Committed, not only decided: the machine is ahead of the store.
+            await until(lambda: any(isinstance(m, Ended) for m in nodes[0].heard))
 
     asyncio.run(run())
     return layout

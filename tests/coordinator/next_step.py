@@ -4,11 +4,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from coordinator import schema
 from coordinator.database import DATABASE, MIGRATIONS
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("*.sql"))
-TARGET = "0002"
-OLD = (False, False, False, "0001", 4)
+TARGET = f"{int(schema.REVISION) + 1:04}"
+OLD = (False, False, False, schema.REVISION, 4)
 NEW = (True, True, True, TARGET, 4)
 
 _STEP = '''
@@ -17,8 +18,8 @@ _STEP = '''
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{target}"
+down_revision = "{present}"
 
 
 def upgrade() -> None:
@@ -44,7 +45,8 @@ def next_step(directory: Path, *, fail: str = "") -> Path:
     (folder / "versions").mkdir(parents=True)
     for path in MIGRATIONS.rglob("*.py"):
         (folder / path.relative_to(MIGRATIONS)).write_text(path.read_text())
-    (folder / "versions" / "0002_next.py").write_text(_STEP.format(fail=fail))
+    step = _STEP.format(target=TARGET, present=schema.REVISION, fail=fail)
+    (folder / "versions" / f"{TARGET}_next.py").write_text(step)
     return folder
 
 

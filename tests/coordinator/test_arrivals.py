@@ -1,6 +1,7 @@
 """Updates on their way in: resume, repeats, lies about digests, full disks."""
 
 import hashlib
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from fedtui.rounds.machine import (
     UpdateOpened,
 )
 from fedtui.wire.bulk import Sink
-from fedtui.wire.messages import Open, UpdateHeader
+from fedtui.wire.messages import BulkKind, Open, UpdateHeader
 
 NODE = b"n" * 32
 GOOD = np.ones(D, "<f4").tobytes()
+NOT_FINITE = np.full(D, np.nan, "<f4").tobytes()
+HEADER = UpdateHeader(num_examples=3, sums={})
 
 
 def digest(data: bytes) -> bytes:
@@ -69,28 +72,37 @@ class FakeLink:
 
 
 class Bench:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, masked: bool = False) -> None:
         self.events: list[CoordinatorEvent] = []
         self.fatal: list[Exception] = []
         self.spool = Spool(folder, quota_bytes=10 * 4 * D)
         doors = Doors(self.events.append, self.fatal.append)
-        self.arrivals = Arrivals(self.spool, MANIFEST, Metrics(), doors)
+        self.arrivals = Arrivals(self.spool, MANIFEST, Metrics(), doors, masked=masked)
 
-    def open(self, link: FakeLink, stream: int, data: bytes = GOOD, claim: bytes = b"") -> None:
+    def open(
+        self,
+        link: FakeLink,
+        stream: int,
+        data: bytes = GOOD,
+        claim: bytes = b"",
+        *,
+        attempt: int = 1,
+    ) -> None:
         opening = Open(
             stream=stream,
-            kind="update",
+            kind="masked" if self.arrivals.masked else "update",
             num_bytes=len(data),
             digest=claim or digest(data),
             round=1,
-            attempt=1,
-            update=UpdateHeader(num_examples=3, sums={}),
+            attempt=attempt,
+            update=None if self.arrivals.masked else HEADER,
         )
         self.arrivals.opened(link, opening)  # type: ignore[arg-type]  # what it uses of a link
         event = self.events.pop()
         assert isinstance(event, UpdateOpened)
+        assert event.header == opening.update
         self.arrivals.accept(
-            AcceptUpdate(link.node_id, stream, 1, 1, len(data), claim or digest(data))
+            AcceptUpdate(link.node_id, stream, 1, attempt, len(data), claim or digest(data))
         )
 
     async def send(self, link: FakeLink, stream: int, data: bytes = GOOD) -> None:
@@ -169,7 +181,7 @@ async def test_A2_a_wrong_digest_is_tried_again_and_then_broken(tmp_path: Path) 
         link = FakeLink()
         bench.open(link, 1, claim=b"d" * 32)
         await bench.send(link, 1)
-        await until(lambda found=link: bool(found.closed))  # type: ignore[misc]
+        await until(lambda found=link: bool(found.closed))
         assert link.closed == [CloseCode.OVERLOADED]
     link = FakeLink()
     bench.open(link, 1, claim=b"d" * 32)
@@ -229,11 +241,36 @@ async def test_the_quota_sends_away_and_refuses_nothing(tmp_path: Path) -> None:
     await bench.arrivals.finish()
 
 
-async def test_nodes_send_updates_only(tmp_path: Path) -> None:
-    bench, link = Bench(tmp_path), FakeLink()
+async def test_a_masked_update_is_words_of_any_value(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path, masked=True), FakeLink()
+    bench.open(link, 7, NOT_FINITE)
+    await bench.send(link, 7, NOT_FINITE)
+    assert await bench.heard() == UpdateArrived(NODE, 7, 1, 1, digest(NOT_FINITE))
+    await bench.arrivals.finish()
+
+
+async def test_a_masked_update_of_another_digest_is_broken_in_the_end(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path, masked=True), FakeLink()
+    for stream in range(MAX_DAMAGED):
+        bench.open(link, stream, GOOD, claim=digest(NOT_FINITE))
+        await bench.send(link, stream)
+        await until(lambda num=stream: bool(bench.events) or len(link.closed) > num)
+    assert isinstance(await bench.heard(), UpdateBroken)
+    await bench.arrivals.finish()
+
+
+@pytest.mark.parametrize(
+    ("kind", "header"),
+    [("model", None), ("plan", None), ("update", None), ("masked", HEADER), ("model", HEADER)],
+)
+@pytest.mark.parametrize("masked", [False, True])
+async def test_nodes_send_updates_only(
+    tmp_path: Path, kind: BulkKind, header: UpdateHeader | None, masked: bool
+) -> None:
+    bench, link = Bench(tmp_path, masked=masked), FakeLink()
     bench.arrivals.opened(
         link,  # type: ignore[arg-type]  # as above
-        Open(stream=1, kind="model", num_bytes=4, digest=b"d" * 32),
+        Open(stream=1, kind=kind, num_bytes=4, digest=b"d" * 32, update=header),
     )
     assert bench.events == []
     assert link.refused[0][:2] == (1, CloseCode.PROTOCOL)
@@ -280,4 +317,52 @@ async def test_S9_what_was_meant_for_a_session_before_does_not_reach_the_next(
     await bench.send(second, 5, other)
     assert await bench.heard() == UpdateArrived(NODE, 5, 1, 1, digest(other))
     assert (second.accepted, second.receipts) == ([(5, 0)], [])
+    await bench.arrivals.finish()
+
+
+async def test_E2_a_round_that_ends_while_an_update_is_synced_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files of the round go when nobody works on them any more."""
+    syncing, go_on = threading.Event(), threading.Event()
+    real = Upload.finish
+
+    def slow(self: Upload) -> None:
+        syncing.set()
+        assert go_on.wait(30)
+        real(self)
+
+    monkeypatch.setattr(Upload, "finish", slow)
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 7)
+    await bench.send(link, 7)
+    await until(syncing.is_set)
+    bench.arrivals.discard(1, 1)
+    bench.open(other := FakeLink(b"o" * 32), 8, attempt=2)  # its file must not go along
+    go_on.set()
+    await until(lambda: bool(other.accepted))
+    await bench.arrivals.finish()
+    assert bench.fatal == []
+    assert [name.split("-")[1] for name in names(tmp_path)] == ["2"]
+
+
+async def test_a_straggler_in_mid_upload_is_told_that_the_round_went_on(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 7)
+    await until(lambda: bool(link.accepted))
+    assert link.sink is not None
+    link.sink.write(memoryview(GOOD[:8]))
+    bench.arrivals.discard(1, 1)
+    assert link.refused == [(7, CloseCode.LIMIT, "round 1 went on without this update")]
+    await bench.arrivals.finish()
+    assert (link.closed, bench.fatal, names(tmp_path)) == ([], [], [])
+
+
+async def test_a_late_verdict_on_an_old_stream_spares_a_new_one(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.open(link, 7)
+    bench.arrivals.refuse(RefuseUpdate(NODE, 7, CloseCode.LIMIT, "late", digest(b"another")))
+    assert link.refused == []
+    bench.arrivals.refuse(RefuseUpdate(NODE, 7, CloseCode.LIMIT, "late", digest(GOOD)))
+    assert link.refused == [(7, CloseCode.LIMIT, "late")]
     await bench.arrivals.finish()

@@ -31,6 +31,17 @@ def test_wrong_arguments(capsys: pytest.CaptureFixture[str], arguments: tuple[st
     assert "--help" in said.err
 
 
+def test_a_masked_plan_that_cannot_work_is_refused_with_its_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wishes = ("init", "--dir", tmp_path / "f", "--masked", "--minimum", "101")
+    assert run(*wishes) == Exit.BAD_CONFIG
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "plan.toml: [privacy] largest_cohort = 100 is less than the 101 nodes" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == run("--help") == run("--version") == Exit.OK
     said = capsys.readouterr().out

@@ -1,12 +1,15 @@
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from a_coordinator import MANIFEST, D
 
+from coordinator import cli
 from coordinator.cli_start import _option
 from coordinator.config import load, load_plan
+from coordinator.exits import Exit
 from coordinator.layout import Layout
 from coordinator.refusals import BadRequestError
 from fedtui.learning.params import Params
@@ -32,6 +35,39 @@ def test_options_of_a_task(text: str, expected: tuple[str, object]) -> None:
 def test_what_is_no_option(text: str) -> None:
     with pytest.raises(BadRequestError, match="write key=value"):
         _option(text)
+
+
+def test_an_own_task_is_named_after_its_file_and_pinned(tmp_path: Path) -> None:
+    initial, own = tmp_path / "i.safetensors", tmp_path / "my_task.py"
+    initial.write_bytes(Params(MANIFEST, from_bytes(bytes(4 * D), MANIFEST)).to_safetensors())
+    own.write_text("build = 1\n")
+    command = ["init", "--dir", str(tmp_path / "f"), "--task-file", str(own)]
+    assert cli._run([*command, "--initial", str(initial)]) == Exit.OK
+    task = load_plan(Layout(tmp_path / "f").plan).task
+    assert (task.name, task.sha256) == ("my_task", sha256(b"build = 1\n").hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "says"),
+    [
+        (("--target", "95"), Exit.BAD_CONFIG, "accuracy is at most 1, so write 0.95"),
+        (("--address", "bad address"), Exit.BAD_CONFIG, "'bad address' is not an address"),
+        (("--task-file", "nosuch.py"), Exit.MISSING_INPUT, "nosuch.py"),
+    ],
+)
+def test_what_init_refuses(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    status: int,
+    says: str,
+) -> None:
+    initial = tmp_path / "i.safetensors"
+    initial.write_bytes(Params(MANIFEST, from_bytes(bytes(4 * D), MANIFEST)).to_safetensors())
+    command = ["init", "--dir", str(tmp_path / "f"), "--initial", str(initial)]
+    assert cli._run([*command, *options]) == status
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "f").exists()
 
 
 @pytest.mark.loopback

@@ -7,6 +7,8 @@ from coordinator import cli
 from coordinator.exits import Exit
 from coordinator.layout import Layout
 
+VISIBLE = "updates are visible to the coordinator"
+
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Layout:
@@ -22,8 +24,14 @@ def test_status_for_people_and_for_scripts(
 ) -> None:
     assert run("status", "--dir", ran.root) == Exit.OK
     text = capsys.readouterr().out
-    for wanted in ("its federation ended: all 2 rounds done", "best", "accuracy 0.8000, 2 nodes"):
+    for wanted in (
+        "its federation ended: all 2 rounds done",
+        "best",
+        "accuracy 0.8000, 2 nodes",
+        VISIBLE,
+    ):
         assert wanted in text
     assert run("status", "--json", "--dir", ran.root) == Exit.OK
     status = json.loads(capsys.readouterr().out)
     assert [r["score"] for r in status["rounds"]] == [0.8, 0.8]
+    assert (status["masked"], status["privacy"]) == (False, VISIBLE)

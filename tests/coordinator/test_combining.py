@@ -11,11 +11,17 @@ from coordinator.spool import Promise, Spool
 from fedtui.aggregators.mean import Mean
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.rounds.machine import Aggregate, Contribution
+from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSection
 from fedtui.strategies.fedavg import FedAvg
 from fedtui.wire.messages import ModelRef
 
 D = 5000
 MANIFEST = Manifest((TensorSpec("w", (D,)),))
+PLAN = Plan(
+    federation=FederationSection(name="test"),
+    task=TaskSection(name="digits"),
+    privacy=PrivacySection(updates="visible"),
+)
 NODES = [bytes([n]) * 32 for n in range(3)]
 
 
@@ -23,7 +29,8 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.models = folder / "models"
         self.spool = Spool(folder / "spool", quota_bytes=2**30)
-        self.combiner = Combiner(self.models, self.spool, Recipe(MANIFEST, Mean(), FedAvg()))
+        recipe = Recipe(MANIFEST, Mean(), FedAvg())
+        self.combiner = Combiner(self.models, self.spool, recipe, PLAN)
 
     def model(self, round_: int, values: np.ndarray) -> ModelRef:
         writer = CheckpointWriter(self.models, round_, MANIFEST)

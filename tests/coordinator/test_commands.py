@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from a_coordinator import ThinNode, make, serving, thin_nodes, until
 
+from coordinator import commands as commands_module
 from coordinator.answers import Done, MadeInvite, Status
 from coordinator.asks import (
     AskApprove,
@@ -15,8 +16,8 @@ from coordinator.asks import (
     AskStop,
 )
 from coordinator.commands import Commands
-from coordinator.files import StoreConflict
-from coordinator.refusals import BadRequestError
+from coordinator.files import StoreConflict, StoreUnavailable
+from coordinator.refusals import BadRequestError, DiskError
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import FingerprintError
 
@@ -28,7 +29,7 @@ async def test_each_command_answers_with_its_struct(tmp_path: Path) -> None:
         assert isinstance(await commands.answer(AskInvite()), MadeInvite)
         for ask in (AskPause(), AskResume()):
             assert isinstance(await commands.answer(ask), Done)
-        await until(lambda: service.status().paused is False)
+            assert service.status().paused is isinstance(ask, AskPause), "it was done by then"
         with pytest.raises(BadRequestError):
             await commands.answer(AskFollow())
         assert isinstance(await commands.answer(AskStop()), Done)
@@ -37,9 +38,30 @@ async def test_each_command_answers_with_its_struct(tmp_path: Path) -> None:
 
 async def test_end_ends_the_federation_and_not_the_program(tmp_path: Path) -> None:
     async with serving(make(tmp_path / "f")) as service:
-        await Commands(service).answer(AskStop(end=True))
-        await until(lambda: service.status().ended is not None)
+        commands = Commands(service)
+        await commands.answer(AskStop(end=True))
+        assert service.status().ended is not None
         assert not service._stopping.is_set()
+        for ask in (AskPause(), AskResume(), AskStop(end=True)):
+            with pytest.raises(BadRequestError, match="is over: ended by operator"):
+                await commands.answer(ask)
+
+
+async def test_what_cannot_be_written_is_not_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands_module, "WRITTEN_WITHIN_S", 0.2)
+    async with serving(make(tmp_path / "f")) as service:
+        commit = service.store.commit
+
+        async def full(_records: object) -> None:
+            raise StoreUnavailable("the disk is full")
+
+        monkeypatch.setattr(service.store, "commit", full)
+        with pytest.raises(DiskError, match="the disk is full"):
+            await Commands(service).answer(AskPause())
+        monkeypatch.setattr(service.store, "commit", commit)
+        await until(lambda: service.status().paused)
 
 
 async def test_only_a_whole_known_fingerprint_names_a_node(tmp_path: Path) -> None:

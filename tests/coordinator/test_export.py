@@ -34,6 +34,7 @@ def test_the_model_its_card_and_its_plan(ran: Layout, tmp_path: Path) -> None:
         done.digest,
         "| 1 | 0.8000 | 2 | 0 |",
         "ended: all 2 rounds done",
+        "Under this plan updates are visible to the coordinator.",
     ):
         assert wanted in card
     assert (tmp_path / "out/plan.toml").read_bytes() == ran.plan.read_bytes()

@@ -4,20 +4,23 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from a_coordinator import D, ThinNode, invite, make, serving, thin_nodes, until
+from a_coordinator import Bytes, D, ThinNode, invite, make, serving, thin_nodes, until
 from msgspec.structs import replace
 
 from coordinator import gatekeeper as gatekeeper_module
 from coordinator import keeping
+from coordinator.audit import Entry
 from coordinator.files import StoreUnavailable
 from coordinator.layout import Layout
 from coordinator.server import Rejected
 from coordinator.service import CoordinatorService
-from fedtui.crypto.keys import Identity, PublicIdentity, fingerprint
+from fedtui.crypto.keys import Identity, PublicIdentity, fingerprint, short_id
 from fedtui.errors import CloseCode, Retry
-from fedtui.rounds.enrolment import Certificate, verify
+from fedtui.rounds.attempt import Peer
 from fedtui.rounds.machine import Operator, Said
 from fedtui.wire.codec import canonical
+from fedtui.wire.enrolment import Certificate, verify
+from fedtui.wire.events import StreamRefused
 from fedtui.wire.halves import Admission
 from fedtui.wire.messages import (
     Accepting,
@@ -27,8 +30,10 @@ from fedtui.wire.messages import (
     Fetch,
     Leaving,
     Offer,
+    Open,
     Rotated,
     RotateKey,
+    UpdateHeader,
     Welcome,
 )
 from fedtui.wire.rotation import rotate
@@ -44,6 +49,8 @@ async def test_the_certificate_verifies_for_exactly_this_node(tmp_path: Path) ->
             welcome.federation_id, node.identity.public, "participant", enrolled.not_before
         )
         assert verify(service._identity.public, certificate, enrolled.signature)
+        peer = service.federation.present[node.identity.id].peer
+        assert peer == Peer(node.identity.public, enrolled.not_before)
 
 
 async def test_E1_the_role_is_that_of_the_invite(tmp_path: Path) -> None:
@@ -131,6 +138,11 @@ def audited(root: Path) -> list[str]:
     return [entry.action for entry in keeping.entries(Layout(root), after=0)]
 
 
+def entries(root: Path, action: str) -> list[Entry]:
+    """What the audit chain says of one kind of thing."""
+    return [entry for entry in keeping.entries(Layout(root), after=0) if entry.action == action]
+
+
 async def rotated(service: CoordinatorService, number: int, fresh: Identity, *, seq: int) -> None:
     """Let node `number` rotate its key to `fresh`."""
     node = ThinNode(number)
@@ -167,6 +179,81 @@ async def test_a_rotation_that_does_not_hold_is_refused_and_audited(
         assert service.store.roster.members[second.id].state == "enrolled"
         assert third.id not in service.store.roster.members
     assert audited(tmp_path / "f").count("key rotation refused") == 1
+
+
+async def test_S7_a_superseded_session_is_audited(tmp_path: Path) -> None:
+    first, second = ThinNode(1), ThinNode(1)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, first):
+        await until(lambda: first.enrolled)
+        await second.start(service)
+        await until(lambda: second.enrolled)
+        assert first.run is not None
+        assert (await asyncio.wait_for(first.run, 20)).code == CloseCode.SUPERSEDED
+        await second.stop()
+    (entry,) = entries(tmp_path / "f", "session superseded")
+    assert entry.object == f"node {short_id(first.identity.id)}"
+    assert entry.detail == "by one from 127.0.0.1, this one from 127.0.0.1"
+
+
+async def test_S7_leaving_in_peace_is_not_audited(tmp_path: Path) -> None:
+    node = ThinNode(1)
+    async with serving(make(tmp_path / "f")) as service, thin_nodes(service, node):
+        await until(lambda: node.enrolled)
+    assert entries(tmp_path / "f", "session superseded") == []
+
+
+async def offer_wrongly(node: ThinNode, num: int) -> None:
+    """Offer so many updates for a round that is not; wait until all are refused."""
+    assert node.link is not None
+    before = node.heard[:]
+    for _ in range(num):
+        stale = Open(
+            stream=0,
+            kind="update",
+            num_bytes=4,
+            digest=b"d" * 32,
+            incarnation=1,
+            round=7,
+            attempt=3,
+            update=UpdateHeader(num_examples=1, sums={}),
+        )
+        node.link.open_stream(stale, Bytes(b"1234"))
+        num_refused = num_of(StreamRefused, before) + 1
+        await until(lambda wanted=num_refused: num_of(StreamRefused, node.heard) >= wanted)
+        before = node.heard[:]
+
+
+def num_of(kind: type, heard: list[object]) -> int:
+    return sum(isinstance(one, kind) for one in heard)
+
+
+async def test_S9_refused_updates_are_audited_once_a_minute_of_each_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [ThinNode(1), ThinNode(2)]
+    async with serving(make(tmp_path / "f", minimum=9)) as service, thin_nodes(service, *nodes):
+        await until(lambda: all(node.enrolled for node in nodes))
+        for node in nodes:
+            await offer_wrongly(node, 5)
+        monkeypatch.setattr(gatekeeper_module, "AUDIT_EVERY_S", 0.0)  # the minute is over
+        await offer_wrongly(nodes[0], 1)
+    found = entries(tmp_path / "f", "update refused")
+    names = [f"node {short_id(node.identity.id)}" for node in nodes]
+    assert [entry.object for entry in found] == [names[0], names[1], names[0]]
+    assert {entry.detail for entry in found} == {"round 7 attempt 3 is over"}
+
+
+async def test_what_the_audit_chain_was_told_is_not_remembered_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(make(tmp_path / "f")) as service:
+        gate = service.gatekeeper
+        for number in range(5):
+            gate._audit(bytes([number]) * 32, "update refused", "")
+        assert len(gate._audited) == 5
+        monkeypatch.setattr(gatekeeper_module, "AUDIT_EVERY_S", 0.0)
+        gate._audit(b"x" * 32, "update refused", "")
+        assert list(gate._audited) == [(b"x" * 32, "update refused")]
 
 
 async def test_the_second_rotation_of_a_node_has_a_higher_number(tmp_path: Path) -> None:

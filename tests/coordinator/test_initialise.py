@@ -2,6 +2,7 @@
 
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,75 @@ def test_what_the_tasks_process_says_is_passed_on(
     monkeypatch.setattr(initialise_module.subprocess, "run", run)
     with pytest.raises(kind, match=says):
         initialise(tmp_path / "f", Wishes(server=SERVER, plan=TEXT))
+
+
+def saying(stdout: str, model: Path) -> object:
+    """A process of the task that copies `model` and prints."""
+
+    def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        Path(command[command.index("--out") + 1]).write_bytes(model.read_bytes())
+        return subprocess.CompletedProcess(command, 0, stdout, "")
+
+    return run
+
+
+def test_the_metric_is_the_tasks_own_unless_it_is_chosen(
+    tmp_path: Path, initial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = 'loading\n{"manifest": [], "metric": "rmse", "sums": []}\nbye\n'
+    monkeypatch.setattr(initialise_module.subprocess, "run", saying(said, initial))
+    open_ = Wishes(server=SERVER, plan=PlanChoices(target=95.0))
+    made = initialise(tmp_path / "a", open_)
+    assert (made.plan.task.metric, made.plan.rounds.target) == ("rmse", 95.0)
+    assert read_settings(made.layout).plan == made.plan
+    chosen = replace(open_, plan=PlanChoices(target=95.0, metric="loss"))
+    assert initialise(tmp_path / "b", chosen).plan.task.metric == "loss"
+    taken = replace(open_, plan=PlanChoices(), initial=initial)
+    assert initialise(tmp_path / "c", taken).plan.task.metric == "accuracy"
+    monkeypatch.setattr(initialise_module.subprocess, "run", saying("loading\n", initial))
+    with pytest.raises(BadDataError, match="named no metric"):
+        initialise(tmp_path / "d", open_)
+
+
+def test_a_target_is_judged_by_the_metric_of_the_task(
+    tmp_path: Path, initial: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = '{"metric": "accuracy"}\n'
+    monkeypatch.setattr(initialise_module.subprocess, "run", saying(said, initial))
+    with pytest.raises(ConfigError, match=r"^plan.toml: \[rounds\] target = 95: accuracy is at"):
+        initialise(tmp_path / "f", Wishes(server=SERVER, plan=PlanChoices(target=95.0)))
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("choices", "says"),
+    [({"addresses": ("bad address",)}, "'bad address' is not an address"), ({"host": ""}, "host")],
+)
+def test_what_serve_would_refuse_is_refused_at_once(
+    tmp_path: Path, initial: Path, choices: dict[str, object], says: str
+) -> None:
+    server = replace(SERVER, **choices)
+    with pytest.raises(ConfigError, match=says) as caught:
+        initialise(tmp_path / "f", Wishes(server=server, plan=TEXT, initial=initial))
+    assert str(caught.value).startswith("coordinator.toml, line ")
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(("own", "hinted"), [("", True), ("0" * 64, False)])
+def test_a_task_that_wants_options_is_told_where_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, hinted: bool
+) -> None:
+    def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.CompletedProcess(command, ExitCode.BAD_CONFIG, "", "no 'target'")
+
+    monkeypatch.setattr(initialise_module.subprocess, "run", run)
+    wishes_ = Wishes(
+        server=SERVER, plan=PlanChoices(task="tabular", sha256=own), task_file=tmp_path / "t.py"
+    )
+    with pytest.raises(ConfigError, match="no 'target'") as caught:
+        initialise(tmp_path / "f", wishes_)
+    command = f"fedtui-coordinator init --dir {tmp_path / 'f'} --plan plan.toml"
+    assert str(caught.value).endswith(command) is hinted
 
 
 def test_an_own_task_needs_its_file(tmp_path: Path) -> None:

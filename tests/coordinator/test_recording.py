@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from coordinator import audit, database, recording
@@ -108,6 +109,20 @@ async def test_R6_a_restored_database_fences_off_the_lives_it_forgot(tmp_path: P
     store = Store.open(tmp_path)
     assert store.incarnation == 2 + recording.FORGOTTEN_LIVES
     store.close()
+
+
+async def test_R6_a_backup_under_masks_burns_all_rounds_that_it_cannot_know_of(
+    tmp_path: Path,
+) -> None:
+    """Nodes may have voted since: they would refuse another attempt of those rounds."""
+    store = Store.open(tmp_path)
+    masked = msgspec.structs.replace(received(1), weight=None)
+    await store.commit([finished(0, 0), started(1), masked])
+    store.mark_restored("monday")
+    snapshot = store.load_federation()
+    store.close()
+    assert snapshot is not None
+    assert (snapshot.open, snapshot.burnt) == (None, 1 + recording.FORGOTTEN_ROUNDS)
 
 
 @pytest.mark.parametrize("record", STORY, ids=lambda record: type(record).__name__)

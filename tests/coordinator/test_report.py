@@ -1,16 +1,21 @@
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from a_coordinator import MANIFEST, PLAN
 
 from coordinator import tomlfile
-from coordinator.report import Surroundings, best_of, of_running, of_stopped
-from fedtui.rounds.coordinator import Frame
+from coordinator.report import Surroundings, best_of, of_running, of_stopped, privacy_of
+from fedtui.crypto.keys import Identity
+from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
+from fedtui.rounds.federation import Phase as FederationPhase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt
 from fedtui.rounds.machine import Joined, Operator
-from fedtui.rounds.plan import Plan, plan_hash
+from fedtui.rounds.masked import Phase
+from fedtui.rounds.masked_round import MaskedRound
+from fedtui.rounds.plan import Plan, PrivacySection, plan_hash
 
 TEXT = PLAN.format(minimum=2, rounds=9, deadline_s=10.0)
 THE_PLAN = tomlfile.parse(TEXT, Plan, path=Path("plan.toml"))
@@ -32,12 +37,15 @@ def finished(number: int, score: float | None) -> FinishedRound:
     )
 
 
-def federation(*rounds: FinishedRound) -> Federation:
+def federation(*rounds: FinishedRound, plan: Plan = THE_PLAN) -> Federation:
     frame = Frame(
-        plan=THE_PLAN,
-        plan_hash=plan_hash(THE_PLAN, MANIFEST),
+        plan=plan,
+        plan_hash=plan_hash(plan, MANIFEST),
         manifest_digest=MANIFEST.digest(),
         incarnation=4,
+        identity=Identity.from_seed(b"c" * 32),
+        federation_id=b"f" * 32,
+        num_values=MANIFEST.num_values,
     )
     return Federation(frame, FederationSnapshot(rounds=rounds), now=0.0)
 
@@ -54,6 +62,52 @@ def test_the_state_is_said_as_a_word_and_a_sentence() -> None:
     assert status.text == "round 1: waiting for 2 nodes to accept"
     machine.handle(Operator("stop"), 2.0)
     assert of_running(machine, AROUND).state == "ended"
+
+
+def masked_attempt(phase: Phase, *, answered: int, lost: int, of: int = 5) -> Federation:
+    """A federation whose third round is masked and stands in this phase."""
+    privacy = PrivacySection(updates="masked", colluders=1, minimum=3)
+    plan = msgspec.structs.replace(THE_PLAN, privacy=privacy)
+    machine = federation(finished(0, None), finished(1, None), finished(2, None), plan=plan)
+    nodes = [Identity.from_seed(bytes([n]) * 32).public.id for n in range(of)]
+    attempt = machine.attempt = MaskedRound(
+        machine.frame, number=3, attempt=1, base=machine.model, started=0.0
+    )
+    attempt.begin(frozenset(nodes), 0.0)
+    for node in nodes[:lost]:
+        attempt._cohort.lose(node, "is gone")
+    attempt._answered = set(nodes[lost : lost + answered])
+    attempt.phase, machine.phase = phase, FederationPhase.ROUND
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("phase", "state", "text"),
+    [
+        (Phase.INVITING, "inviting", "round 3: waiting for 5 nodes to accept"),
+        (Phase.COLLECTING, "collecting", "round 3: 3 of 4 nodes are ready"),
+        (Phase.SHARING, "sharing", "round 3: 3 of 4 nodes' shares are here"),
+        (Phase.MASKING, "masking", "round 3: 3 of 4 masked updates are here"),
+        (Phase.VOTING, "voting", "round 3: 3 of 4 nodes voted for their sum"),
+        (Phase.REVEALING, "revealing", "round 3: 3 of 4 nodes revealed what opens the sum"),
+        (Phase.AGGREGATING, "combining", "round 3: combining 0 updates"),
+        (Phase.FAILED, "waiting", "round 3 failed: None"),
+    ],
+)
+def test_every_phase_of_a_masked_round_is_said(phase: Phase, state: str, text: str) -> None:
+    status = of_running(masked_attempt(phase, answered=3, lost=1), AROUND)
+    assert (status.state, status.text) == (state, text)
+
+
+def test_who_can_read_updates_is_said_with_its_numbers() -> None:
+    assert privacy_of(THE_PLAN) == "updates are visible to the coordinator"
+    privacy = PrivacySection(updates="masked", colluders=2, minimum=5)
+    plan = msgspec.structs.replace(THE_PLAN, privacy=privacy)
+    assert privacy_of(plan) == (
+        "updates are masked: the coordinator reads sums of at least 5 nodes, even if 2 collude"
+    )
+    status = of_running(federation(finished(0, None), plan=plan), AROUND)
+    assert (status.masked, status.privacy, status.needed) == (True, privacy_of(plan), 5)
 
 
 def test_degraded_wins_over_everything() -> None:

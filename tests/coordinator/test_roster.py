@@ -11,7 +11,14 @@ from fedtui.wire.messages import Control, Echo, Fetch, Leaving, Open
 
 # Every message there is, whoever may send it, as the table spells it.
 NAMES = {message.__name__ for message in get_args(Control)} - {"Fetch", "Open"}
-KINDS = NAMES | {"Fetch.plan", "Fetch.model", "Open.plan", "Open.model", "Open.update"}
+KINDS = NAMES | {
+    "Fetch.plan",
+    "Fetch.model",
+    "Open.plan",
+    "Open.model",
+    "Open.update",
+    "Open.masked",
+}
 CROSS = sorted(product(ROLES, STATES, KINDS, PHASES))
 
 
@@ -40,6 +47,12 @@ def by_the_book(role: str, state: str, kind: str, phase: str) -> bool:
         "Declining",
         "Progress",
         "Open.update",
+        "Open.masked",
+        "Ready",
+        "Shares",
+        "MaskedSums",
+        "Vote",
+        "Reveal",
     }
 
 
@@ -52,6 +65,7 @@ def test_E4_the_whole_cross_product_is_denied_but_for_the_table() -> None:
 
 def test_E4_nothing_of_the_coordinator_is_taken_from_a_node() -> None:
     ours = {"Offer", "Abort", "Result", "Evaluate", "Scored", "Waiting", "Ended", "Rotated"}
+    ours |= {"Roster", "Mailbox", "Survivors", "Votes"}
     ours |= {"Welcome", "Enrolled", "Open.plan", "Open.model"}
     assert ours <= KINDS
     assert not any(allowed(*c) for c in CROSS if c[2] in ours)
@@ -61,6 +75,7 @@ def test_E4_nothing_of_the_coordinator_is_taken_from_a_node() -> None:
 @pytest.mark.parametrize("phase", PHASES)
 def test_E4_only_participants_send_updates(role: str, phase: str) -> None:
     assert not allowed(role, "enrolled", "Open.update", phase)
+    assert not allowed(role, "enrolled", "Open.masked", phase)
 
 
 @settings(deadline=None)

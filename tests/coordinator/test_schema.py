@@ -63,6 +63,7 @@ def test_R14_every_historical_database_opens_with_all_it_knew(path: Path, tmp_pa
     assert snapshot.open is not None
     assert (len(snapshot.open.cohort), len(snapshot.open.updates)) == (3, 2)
     assert snapshot.open.survivors is not None
+    assert snapshot.open.frozen == (b"" if path.stem < "0002" else b"frozen")
     assert store.incarnation == 2
     members = asyncio.run(store.nodes())
     assert sorted(member.label for member in members) == ["one", "one", "three", "two"]

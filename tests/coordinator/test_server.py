@@ -210,7 +210,9 @@ async def test_invites_cannot_be_guessed_quickly(world: World) -> None:
 async def test_S7_the_newest_session_wins_at_most_once_a_second(world: World) -> None:
     first = await world.join(ALICE, "first")
     bob = await world.join(BOB, "bob")
+    older = world.server.links[ALICE.id]
     second = await world.join(ALICE, "second")
+    assert older.superseded_by is world.server.links[ALICE.id], "which the gate then audits"
     ended = await first.ended()
     assert (ended.code, ended.authentic) == (CloseCode.SUPERSEDED, True)
     assert world.gate.log.index("first closed 4007") < world.gate.log.index("second opened")

@@ -8,10 +8,14 @@ import pytest
 from coordinator import tomlfile
 from coordinator.config import CoordinatorConfig
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
-from fedtui.rounds.plan import Plan, check
+from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, check
 
 ANY = "0.0.0.0"  # noqa: S104  written, not bound to
 SERVER = ServerChoices(host=ANY, port=8443, health_port=8444)
+
+
+NONE = {"steps", "count", "patience", "seconds", "cap", "start_with", "options"}
+NONE |= {"colluders", "minimum"}  # their defaults follow from other choices
 
 
 def uncommented(text: str) -> str:
@@ -48,6 +52,13 @@ def test_choices_arrive_whatever_their_letters() -> None:
     assert awkward.federation.name == 'a "b" \\ ü'
 
 
+def test_an_own_file_is_pinned_and_has_no_target_of_ours() -> None:
+    found = plan(plan_toml(PlanChoices(task="digits", sha256="ab" * 32)))
+    assert (found.task.sha256, found.rounds.target) == ("ab" * 32, None)
+    assert plan(plan_toml(PlanChoices(metric="loss"))).rounds.target is None
+    assert plan(plan_toml(PlanChoices())).rounds.target == 0.95
+
+
 @pytest.mark.parametrize("task", ["digits", "fashion_mnist", "tabular"])
 def test_plan_toml_holds_together(task: str) -> None:
     text = plan_toml(PlanChoices(task=task))
@@ -60,13 +71,26 @@ def test_plan_toml_shows_defaults_where_it_comments() -> None:
     for section, key in re.findall(r"^\[(\w+)\]|^# (\w+) = ", text, flags=re.MULTILINE):
         if section:
             current = section
-        elif key not in {"steps", "count", "patience", "seconds", "cap", "start_with", "options"}:
+        elif key not in NONE:
             value = getattr(getattr(shown, current), key, None)
             line = re.search(rf"^# {key} = (\S+)", text, flags=re.MULTILINE)
             assert line is not None
             if key not in {"clip_norm", "update_clip", "holdout", "target"}:
                 assert str(value).lower() == line.group(1).strip('"'), key
     assert shown.evaluation.held_out == 0.2
+
+
+def test_plan_toml_shows_every_key_of_privacy_and_deadlines() -> None:
+    named = set(re.findall(r"^(?:# )?(\w+) = ", plan_toml(PlanChoices()), flags=re.MULTILINE))
+    for section in (PrivacySection, DeadlinesSection):
+        assert set(section.__struct_fields__) <= named
+
+
+def test_updates_are_masked_unless_visible_ones_are_chosen() -> None:
+    assert not (visible := plan(plan_toml(PlanChoices(masked=False)))).masked
+    assert visible.minimum == 2
+    found = plan(plan_toml(PlanChoices()))
+    assert (found.masked, found.minimum, check(found)) == (True, 3, [])
 
 
 def test_plan_choices_arrive() -> None:

@@ -1,0 +1,168 @@
+"""From spooled masked vectors to the next model, chunk by chunk; no single update is ever seen.
+
+For each chunk of the encoding: read it of every vector, add up modulo 2**64, take the masks away,
+divide the sums by the summed weight, let the strategy step from the base model, check, write. The
+weight is a scalar at the end of the vectors, so the chunks that hold the scalars are opened first.
+Memory is a few chunks, as in aggregation.py; but these chunks are the encoding's, and so are the
+pieces of the model that go with them.
+
+Whatever honest nodes could not have sent fails the round: a guard word that does not count the
+survivors (opening.py), a weight that they cannot have together, a mean longer than the plan's
+bound of every update.
+
+Shapes: `_C` is one chunk; a masked vector on disk is raw little-endian uint64 words.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coordinator.aggregation import CannotCombineError, Recipe, VectorFile, in_order, step
+from coordinator.files import DISK, Files
+from fedtui.crypto.keystream import CHUNK_WORDS, Words
+from fedtui.learning.params import Vector
+from fedtui.rounds import masking
+from fedtui.rounds.plan import Plan
+from fedtui.rounds.sums import training_sums
+from fedtui.secagg import encoding, opening
+from fedtui.secagg.coordinator import Coordinator, LostError, Unmasking
+from fedtui.secagg.encoding import Encoding, EncodingError, Slots
+from fedtui.wire.tensors import to_bytes
+
+if TYPE_CHECKING:
+    from fedtui.strategies.base import Wide
+
+_WORD_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class WordFile:
+    """A masked vector in an open file. Safe in many threads."""
+
+    handle: int
+    layout: Encoding
+    files: Files = DISK
+
+    def read(self, index: int) -> Words:
+        """The words of one chunk; read-only.
+
+        Raises:
+            CannotCombineError: the file ends before.
+            StoreUnavailable, StoreFatal: it cannot be read.
+        """
+        size = _WORD_BYTES * self.layout.chunk_words(index)
+        data = self.files.pread(self.handle, size, _WORD_BYTES * CHUNK_WORDS * index)
+        if len(data) != size:
+            raise CannotCombineError("a masked update of this round ends before its time")
+        return np.frombuffer(data, "<u8")
+
+
+@dataclass(frozen=True, slots=True)
+class Unmasked:
+    """What comes out beside the model: training sums of the survivors, and who shared wrongly."""
+
+    sums: dict[str, float]
+    liars: tuple[bytes, ...]
+
+
+def unmask(
+    recipe: Recipe,
+    plan: Plan,
+    base: VectorFile,
+    vectors: Sequence[WordFile],
+    opener: Coordinator,
+    write: Callable[[memoryview], object],
+) -> Unmasked:
+    """Write the model after the round: `base` and the mean of the survivors' `vectors` on it.
+
+    Slow: the secrets are recovered and every mask is made anew. Run it in a thread.
+
+    Raises:
+        CannotCombineError: the sum cannot be opened, or no honest nodes could have made it.
+        StoreUnavailable, StoreFatal: something cannot be read or written.
+    """
+    try:
+        unmasking = opener.unmasking()
+        mean = _Mean(recipe, plan, base, vectors, unmasking)
+        for model_C in in_order(mean.model_chunk, range(mean.layout.num_chunks)):
+            if len(model_C):
+                write(to_bytes(model_C))
+        mean.check_length()
+    except (LostError, EncodingError) as error:
+        raise CannotCombineError(str(error)) from error
+    return Unmasked(training_sums(mean.scalars), opener.ids(unmasking.liars))
+
+
+class _Mean:
+    """The mean update, as it comes out of the vectors."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        plan: Plan,
+        base: VectorFile,
+        vectors: Sequence[WordFile],
+        unmasking: Unmasking,
+    ) -> None:
+        """Open the chunks that hold the scalars. Raises EncodingError."""
+        self.layout = masking.encoding(plan, recipe.manifest.num_values, "update")
+        self._recipe = recipe
+        self._base = base
+        self._vectors = vectors
+        self._unmasking = unmasking
+        self._bound = plan.training.update_clip
+        self._squares = [0.0] * self.layout.num_chunks  # of the mean, chunk by chunk
+        num_values, layout = self.layout.num_values, self.layout
+        self._tail = {
+            index: self._open(index)
+            for index in range(layout.num_chunks)
+            if layout.slots_of(index).stop > num_values
+        }
+        digits = [
+            int(digit)
+            for index, slots_S in self._tail.items()
+            for digit in slots_S[max(0, num_values - layout.slots_of(index).start) :]
+        ]
+        num_survivors = unmasking.num_survivors
+        self.scalars = encoding.scalars(layout, digits, num_survivors)
+        self._share = masking.share_of_full(plan, self.scalars, num_survivors)
+
+    def model_chunk(self, index: int) -> Vector:
+        """The part of the next model that chunk `index` holds; empty if it holds scalars only."""
+        place = self.layout.slots_of(index)
+        num_values = max(0, min(place.stop, self.layout.num_values) - place.start)
+        if not num_values:
+            return np.empty(0, np.float32)
+        slots_S = self._tail[index] if index in self._tail else self._open(index)
+        mean_C: Wide = slots_S[:num_values] / (self.layout.scale * self._share)
+        if self._bound is not None:  # not np.dot: BLAS would wake threads of its own for this
+            self._squares[index] = float(np.square(mean_C).sum())
+        return step(self._recipe, self._base, place.start, mean_C)
+
+    def check_length(self) -> None:
+        """Whether updates within the plan's bound can have this mean, once all chunks are made.
+
+        Raises:
+            EncodingError: they cannot.
+        """
+        if self._bound is None:
+            return
+        length = math.sqrt(math.fsum(self._squares))
+        # Stochastic rounding moves each value of each vector by less than one step.
+        steps = self._unmasking.num_survivors / (self.layout.scale * self._share)
+        most = self._bound * (1 + 1e-5) + steps * math.sqrt(self.layout.num_values)
+        if length > most:
+            raise EncodingError(
+                f"the mean update has length {length:g}, but the plan bounds every update to "
+                f"{self._bound:g}: one of them was spoilt"
+            )
+
+    def _open(self, index: int) -> Slots:
+        """The summed slots of one chunk, without their masks."""
+        total_C = np.zeros(self.layout.chunk_words(index), np.uint64)
+        for vector in self._vectors:
+            np.add(total_C, vector.read(index), out=total_C)
+        return opening.open_chunk(self.layout, total_C, index, self._unmasking)

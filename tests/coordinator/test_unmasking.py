@@ -1,0 +1,197 @@
+"""Masked vectors in files become the next model: exact, or refused with a reason."""
+
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from a_masked_cohort import MASKED_PLAN, MaskedCohort
+
+from coordinator.aggregation import CannotCombineError, Recipe
+from coordinator.checkpoints import CheckpointWriter, open_checkpoint
+from coordinator.combining import Combiner
+from coordinator.spool import Promise, Spool
+from fedtui.aggregators.mean import Mean
+from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.learning.training import TrainingSpec
+from fedtui.rounds.machine import Aggregate, Aggregated, Contribution
+from fedtui.rounds.plan import Plan
+from fedtui.secagg.encoding import PAYLOAD_WORDS
+from fedtui.strategies.fedavg import FedAvg
+from fedtui.wire.messages import ModelRef
+
+LANES = MASKED_PLAN.privacy.lanes
+FULL = PAYLOAD_WORDS * LANES
+"""Values of a whole chunk."""
+SIZES = [1, 1000, FULL - 5, FULL, 3 * FULL + 7]
+EXAMPLES = [100, 250, 1, 1000, 640]
+
+
+def cohort_of(size: int, num: int = 4, plan: Plan = MASKED_PLAN) -> MaskedCohort:
+    rng = np.random.default_rng(size)
+    updates = [rng.normal(0, 0.5, size).astype(np.float32) for _ in range(num)]
+    return MaskedCohort(plan, updates, EXAMPLES[:num])
+
+
+class Place:
+    """A coordinator's folders, with the vectors of a cohort in the spool."""
+
+    def __init__(self, folder: Path, cohort: MaskedCohort) -> None:
+        self.cohort, self.folder = cohort, folder
+        size = cohort.layout.num_values
+        self.manifest = Manifest((TensorSpec("w", (size,)),))
+        self.models = folder / "models"
+        self.spool = Spool(folder / "spool", quota_bytes=2**30)
+        recipe = Recipe(self.manifest, Mean(), FedAvg())
+        self.combiner = Combiner(self.models, self.spool, recipe, cohort.plan)
+        self.base_D = np.linspace(-1, 1, size).astype("<f4")
+        writer = CheckpointWriter(self.models, 3, self.manifest)
+        writer.write(self.base_D.tobytes())
+        done = writer.finish()
+        self.base = ModelRef(round=3, digest=done.digest, num_bytes=done.num_bytes)
+        self.parts = tuple(self._spooled(n, v) for n, v in cohort.vectors.items())
+
+    def _spooled(self, number: int, data: bytes) -> Contribution:
+        digest = blake2b(data, digest_size=32).digest()
+        node = self.cohort.nodes[number].id
+        upload = self.spool.receive(Promise(4, 2, node, len(data), digest))
+        upload.write(0, data)
+        upload.finish()
+        return Contribution(node, digest, 1)
+
+    def run(self, *, verify: bool = True) -> Aggregated:
+        effect = Aggregate(4, 2, self.base, self.parts, self.cohort.opener)
+        return self.combiner.run(effect, verify=verify)
+
+    def model(self, done: Aggregated) -> np.ndarray:
+        with open_checkpoint(self.models / done.checkpoint, self.manifest) as made:
+            assert made.digest == done.model.digest
+            return np.frombuffer(made.read(0, self.manifest.num_bytes), "<f4")
+
+    def is_right(self, done: Aggregated) -> None:
+        cohort = self.cohort
+        expected = self.base_D + cohort.mean()
+        np.testing.assert_allclose(self.model(done), expected, rtol=1e-6, atol=cohort.step)
+        assert done.sums == {
+            "loss_sum": sum(0.5 * n for n in cohort.vectors),
+            "examples": sum(cohort.examples[n] for n in cohort.vectors),
+        }
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_I2_the_model_is_the_base_and_the_mean_of_the_survivors(tmp_path: Path, size: int) -> None:
+    place = Place(tmp_path, cohort_of(size).run())
+    done = place.run()
+    place.is_right(done)
+    assert (done.round, done.attempt, done.model.round, done.liars) == (4, 2, 4, ())
+
+
+@pytest.mark.parametrize("size", [1000, 3 * FULL + 7])
+def test_a_node_lost_after_its_shares_is_not_in_the_sum(tmp_path: Path, size: int) -> None:
+    cohort = cohort_of(size, num=5).run(lose=frozenset({2}))
+    place = Place(tmp_path, cohort)
+    place.is_right(place.run())
+
+
+@pytest.mark.parametrize("lanes", [3, 4])
+def test_other_lanes_give_the_same_but_coarser(tmp_path: Path, lanes: int) -> None:
+    privacy = msgspec.structs.replace(MASKED_PLAN.privacy, lanes=lanes)
+    plan = msgspec.structs.replace(MASKED_PLAN, privacy=privacy)
+    place = Place(tmp_path, cohort_of(2 * FULL, plan=plan).run())
+    place.is_right(place.run())
+
+
+def test_a_holder_that_lies_is_named_and_the_sum_is_right(tmp_path: Path) -> None:
+    cohort = cohort_of(1000, num=5).run(liars=frozenset({1}))
+    place = Place(tmp_path, cohort)
+    done = place.run()
+    place.is_right(done)
+    assert done.liars == (cohort.nodes[1].id,)
+
+
+def test_too_many_liars_are_an_abort_that_says_so(tmp_path: Path) -> None:
+    place = Place(tmp_path, cohort_of(1000).run(liars=frozenset({0, 1})))
+    with pytest.raises(CannotCombineError, match="do not give what it committed to"):
+        place.run()
+
+
+@pytest.mark.parametrize("chunk", [0, 2, 3])
+def test_a_spoilt_vector_is_refused(tmp_path: Path, chunk: int) -> None:
+    cohort = cohort_of(3 * FULL + 7).run()
+    words = np.frombuffer(cohort.vectors[1], "<u8").copy()
+    words[8192 * chunk] += np.uint64(9)  # a guard word: a garbage vector misses all of them
+    cohort.vectors[1] = words.tobytes()
+    place = Place(tmp_path, cohort)
+    with pytest.raises(CannotCombineError, match="does not come from 4 whole vectors"):
+        place.run()
+    assert [path.name for path in place.models.iterdir()] == ["model-000003.safetensors"]
+
+
+def test_a_vector_that_is_missing_from_the_sum_is_noticed(tmp_path: Path) -> None:
+    place = Place(tmp_path, cohort_of(1000).run())
+    place.parts = place.parts[:-1]
+    with pytest.raises(CannotCombineError, match="whole vectors"):
+        place.run()
+
+
+def test_A2_a_damaged_vector_is_noticed_after_a_restart(tmp_path: Path) -> None:
+    place = Place(tmp_path, cohort_of(1000).run())
+    file = next((tmp_path / "spool").glob("*.update"))
+    data = bytearray(file.read_bytes())
+    data[99] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(CannotCombineError, match="damaged"):
+        place.run()
+
+
+def test_a_short_vector_is_refused(tmp_path: Path) -> None:
+    place = Place(tmp_path, cohort_of(1000).run())
+    file = next((tmp_path / "spool").glob("*.update"))
+    file.write_bytes(file.read_bytes()[:-8])
+    with pytest.raises(CannotCombineError, match="before its time"):
+        place.run(verify=False)
+
+
+def test_a_weight_that_no_cohort_can_have_is_refused(tmp_path: Path) -> None:
+    cohort = cohort_of(1000)
+    cohort.examples[2] = MASKED_PLAN.weight_cap
+    scalars_say = cohort.plan.weight_cap * 5
+    cohort.run()
+    # node 2 adds to its masked weight what brings the sum beyond four full weights
+    words = np.frombuffer(cohort.vectors[2], "<u8").copy()
+    layout = cohort.layout
+    lane = 64 // layout.lanes
+    place = layout.num_values + 1  # second digit of the first scalar
+    more = (scalars_say << 16) >> layout.value_bits
+    words[1 + place // layout.lanes] += np.uint64(more << (lane * (place % layout.lanes)))
+    cohort.vectors[2] = words.tobytes()
+    place_ = Place(tmp_path, cohort)
+    with pytest.raises(CannotCombineError, match="cannot weigh"):
+        place_.run()
+
+
+@pytest.mark.parametrize(("bound", "fits"), [(20.0, True), (1.0, False)])
+def test_a_mean_longer_than_every_update_may_be_is_refused(
+    tmp_path: Path, bound: float, fits: bool
+) -> None:
+    plan = msgspec.structs.replace(MASKED_PLAN, training=TrainingSpec(update_clip=bound))
+    cohort = MaskedCohort(plan, [np.full(FULL + 9, 0.05, np.float32)] * 4, EXAMPLES[:4])
+    place = Place(tmp_path, cohort.run())  # its length is 6.4
+    if fits:
+        place.is_right(place.run())
+        return
+    with pytest.raises(CannotCombineError, match="bounds every update to 1"):
+        place.run()
+
+
+def test_a_model_out_of_range_is_refused_by_name(tmp_path: Path) -> None:
+    cohort = MaskedCohort(MASKED_PLAN, [np.full(100, 3.0, np.float32)] * 4, EXAMPLES[:4])
+    place = Place(tmp_path, cohort.run())
+    (place.models / "model-000003.safetensors").unlink()
+    writer = CheckpointWriter(place.models, 3, place.manifest)
+    writer.write(np.full(100, 1022.0, "<f4").tobytes())
+    done = writer.finish()
+    place.base = ModelRef(round=3, digest=done.digest, num_bytes=done.num_bytes)
+    with pytest.raises(CannotCombineError, match=r"tensor 'w'.*diverged"):
+        place.run()

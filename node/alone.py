@@ -19,6 +19,16 @@ async def run_alone(job: jobs.Job) -> jobs.Outcome:
 def failed(outcome: jobs.Outcome) -> Stop:
     """How a person hears that a job gave nothing."""
     if isinstance(outcome, jobs.JobFailed):
-        code = Exit.INTERNAL if outcome.kind == "internal" else Exit.BAD_DATA
-        return Stop(outcome.reason, exit_code=code)
+        return Stop(outcome.reason, exit_code=exit_code(outcome))
     return Stop("the trainer was stopped", exit_code=Exit.FAILED)
+
+
+def exit_code(failure: jobs.JobFailed) -> Exit:
+    """The exit status of a command whose job failed."""
+    match failure.kind:
+        case "internal":
+            return Exit.INTERNAL
+        case "missing":
+            return Exit.MISSING_INPUT
+        case _:
+            return Exit.BAD_DATA

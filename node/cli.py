@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
@@ -16,7 +17,7 @@ import typer
 
 from fedtui import __version__
 from fedtui.control.client import ControlClient, NotRunningError
-from node import launch, ledger, printing
+from node import launch, ledger, plain_log, printing
 from node.cli_join import join
 from node.cli_key import key_app
 from node.cli_model import model_app, predict
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 # Typer carries a click of its own in some versions: take the base class from where it is.
 _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+
+_PROFILE: ContextVar[str] = ContextVar("profile", default="default")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=2000, help="How many lines.")]
@@ -58,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    _PROFILE.set("default")
     try:
         code = app(arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -74,9 +78,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         known = of_error(error)
         if known is None:
             raise
-        typer.echo(f"fedtui: {known.text}", err=True)
+        _say(f"fedtui: {known.text}")
         if known.remedy:
-            typer.echo(f"what to do: {known.remedy}", err=True)
+            _say(f"what to do: {known.remedy}")
         return known.exit_code
     return code if isinstance(code, int) else Exit.OK
 
@@ -94,6 +98,7 @@ def fedtui(
         typer.echo(f"fedtui {__version__}")
         raise typer.Exit
     context.obj = profile(name)
+    _PROFILE.set(name)
     if context.invoked_subcommand is None:
         asyncio.run(_print_status(context.obj, as_json=False, patient=True))
         typer.echo("\n" + context.get_help())
@@ -109,7 +114,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 def pause(context: typer.Context) -> None:
     """Take no part until 'resume'; a round under way is declined at once."""
     asyncio.run(_client(context).pause())
-    typer.echo("paused: no work is done and nothing leaves until 'fedtui resume'", err=True)
+    _say("paused: no work is done and nothing leaves until 'fedtui resume'")
 
 
 @app.command()
@@ -146,8 +151,10 @@ def stop(context: typer.Context) -> None:
 @app.command("ledger")
 def show_ledger(context: typer.Context, limit: Limit = 100, as_json: Json = False) -> None:
     """What left this machine: when, what, how many bytes, in which form, to whom."""
-    found = tuple(entry.line() for entry in ledger.tail(context.obj.ledger, limit))
-    _print(found, printing.ledger_text(found), as_json=as_json)
+    found = ledger.extract(context.obj.ledger, limit)
+    lines = tuple(entry.line() for entry in found.entries)
+    text = printing.ledger_text(lines, num_entries=found.num_entries, num_bytes=found.num_bytes)
+    _print(lines, text, as_json=as_json)
 
 
 @app.command()
@@ -184,25 +191,24 @@ async def _leave(home: Profile, client: ControlClient) -> None:
 
 async def _print_status(home: Profile, *, as_json: bool, patient: bool) -> None:
     try:
-        seen = await ControlClient(home.socket()).status()
+        seen = await ControlClient(home.control()).status()
     except NotRunningError as error:
         if not patient:
             raise
-        typer.echo(f"{error.text}: {error.remedy}")
+        typer.echo(printing.for_profile(f"{error.text}: {error.remedy}", home.name))
         return
     _print(seen, printing.status_text(seen), as_json=as_json)
 
 
 async def _print_log(home: Profile, limit: int, *, as_json: bool) -> None:
-    if as_json:
-        lines = await ControlClient(home.socket()).log(limit)
-        _print(lines, "", as_json=True)
+    if not as_json:
+        typer.echo("\n".join(plain_log.texts(home.log, limit)) or "nothing was logged yet")
         return
-    lines_said: list[str] = []
-    for path in (home.log.with_suffix(".log.1"), home.log):
-        if path.exists():
-            lines_said += path.read_text(encoding="utf-8", errors="replace").splitlines()
-    typer.echo("\n".join(lines_said[-limit:]) or "nothing was logged yet")
+    try:
+        lines = await ControlClient(home.control()).log(limit)
+    except NotRunningError:
+        lines = plain_log.lines(home.log, limit)
+    _print(lines, "", as_json=True)
 
 
 def _print(
@@ -211,8 +217,13 @@ def _print(
     typer.echo(msgspec.json.encode(found).decode() if as_json else text)
 
 
+def _say(text: str) -> None:
+    """To the operator, on stderr; commands in it are those of the profile at hand."""
+    typer.echo(printing.for_profile(text, _PROFILE.get()), err=True)
+
+
 def _client(context: typer.Context) -> ControlClient:
-    return ControlClient(context.obj.socket())
+    return ControlClient(context.obj.control())
 
 
 if __name__ == "__main__":

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from fedtui.status import NodeStatus, PlanSummary
     from node.paths import Profile
 
-SETTLED = {"pending", "waiting", "training", "uploading", "evaluating", "paused"}
+SETTLED = {
+    *("pending", "waiting", "paused"),
+    *("training", "masking", "uploading", "confirming", "evaluating"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,14 @@ def join(
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Agree to whatever plan.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of the trainer.")] = None,
+    visible: Annotated[
+        bool | None,
+        typer.Option(
+            "--visible/--masked",
+            help="Take part also if the coordinator can read each update of yours.",
+            show_default=False,
+        ),
+    ] = None,
     task_file: Annotated[
         Path | None, typer.Option(help="Your own task, as 'fedtui task add'.", metavar="FILE")
     ] = None,
@@ -93,6 +104,9 @@ def join(
     }
     new = _with_options(old, chosen, role=role, label=label, threads=threads)
     new = _with_invite(home, new, invite)
+    if visible is not None:
+        privacy = msgspec.structs.replace(new.privacy, require_masked=not visible)
+        new = msgspec.structs.replace(new, privacy=privacy)
     configs.parse_shard(new.data.shard)
     if new != old or not home.config.exists():
         configs.save(home.config, new)
@@ -102,7 +116,10 @@ def join(
 
 def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
     started = asyncio.run(_run_node(home, restart=restart))
-    client = ControlClient(home.socket())
+    client = ControlClient(home.control())
+    if sys.stderr.isatty():
+        addresses = configs.load(home.config).coordinator.addresses
+        _say(f"connecting to {', '.join(addresses) or 'the coordinator'} ...")
     try:
         seen = asyncio.run(_approach(client, invite, wishes.timeout_s))
         if not seen.consented:
@@ -124,7 +141,8 @@ def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
     if wishes.as_json:
         typer.echo(msgspec.json.encode(seen).decode())
     _say(f"{seen.state}: {seen.sentence}")
-    _say(f"the node runs in the background (pid {seen.pid}): fedtui status, fedtui stop")
+    text = f"the node runs in the background (pid {seen.pid}): fedtui status, fedtui stop"
+    _say(printing.for_profile(text, home.name))
 
 
 async def _run_node(home: Profile, *, restart: bool) -> bool:
@@ -160,16 +178,22 @@ def _decide(client: ControlClient, seen: NodeStatus, wishes: Wishes) -> None:
         )
     _say("\nchecking task and data on this machine (nothing is sent) ...")
     report = asyncio.run(client.check())
-    _say(printing.check_text(report))
+    rest = printing.check_text(msgspec.structs.replace(report, problems=report.problems[1:]))
+    if rest:  # the first problem ends the command, with its remedy
+        _say(rest)
     if report.problems:
         raise Stop(
             f"this machine cannot take part: {report.problems[0]}",
             remedy="mend that, then: fedtui join --data PATH",
-            exit_code=Exit.BAD_DATA,
+            exit_code=report.exit_code or Exit.BAD_DATA,
         )
     asked = not (wishes.accept or wishes.yes)
     if asked and not typer.confirm("Agree, for all rounds of this plan?", err=True):
-        raise Stop("you did not agree; nothing was sent", exit_code=Exit.REFUSED)
+        raise Stop(
+            "you did not agree: nothing of your data was sent; the coordinator knows this node's "
+            "key, name and address, and the invite is used up",
+            exit_code=Exit.REFUSED,
+        )
     asyncio.run(client.consent(plan.plan_hash))
 
 
@@ -188,6 +212,7 @@ async def _until(
 ) -> NodeStatus:
     """Wait for one of these states. Raises Stop if the node gave up or the time is over."""
     seen: NodeStatus | None = None
+    said: set[str] = set()
     try:
         async with asyncio.timeout(timeout_s):
             async for seen in client.watch():
@@ -199,6 +224,9 @@ async def _until(
                     )
                 if seen.state in states and (seen.plan or not plan):
                     return seen
+                if _is_away(seen) and seen.sentence not in said and sys.stderr.isatty():
+                    said.add(seen.sentence)
+                    _say(f"{seen.sentence} ...")
                 if seen.final:
                     return seen
     except TimeoutError as error:
@@ -209,6 +237,10 @@ async def _until(
             exit_code=Exit.UNREACHABLE,
         ) from error
     raise Stop("the node ended", exit_code=Exit.NOT_RUNNING)
+
+
+def _is_away(seen: NodeStatus) -> bool:
+    return seen.state == "connecting" and seen.sentence.startswith("no connection")
 
 
 def _exit_code(code: int) -> int:

@@ -47,7 +47,7 @@ def rotate(context: typer.Context, as_json: Json = False) -> None:
 
 
 async def _rotate(home: Profile) -> bytes:
-    client = ControlClient(home.socket())
+    client = ControlClient(home.control())
     await client.rotate_key()
     return bytes.fromhex((await client.status()).node_id)
 
@@ -55,7 +55,7 @@ async def _rotate(home: Profile) -> bytes:
 async def _id_now(home: Profile) -> bytes:
     """The node's id: from the running node, which has the key open, else from the file."""
     try:
-        return bytes.fromhex((await ControlClient(home.socket()).status()).node_id)
+        return bytes.fromhex((await ControlClient(home.control()).status()).node_id)
     except NotRunningError:
         secret = ask_passphrase(home) or passphrase.from_file()
         return keystore.load(home.root, secret).id

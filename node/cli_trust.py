@@ -41,7 +41,8 @@ def trust(
     if as_json:
         typer.echo(msgspec.json.encode([_as_json(one) for one in found]).decode())
     elif not found:
-        typer.echo("this node trusts no coordinator yet: fedtui join")
+        text = "this node trusts no coordinator yet: fedtui join"
+        typer.echo(printing.for_profile(text, context.obj.name))
     else:
         typer.echo("\n".join(_as_text(one) for one in found))
 
@@ -61,7 +62,8 @@ def replace(
         raise Stop("this node is in no federation", remedy="fedtui join", exit_code=Exit.USAGE)
     wanted = parse_fingerprint(new)
     found = asyncio.run(_replace(home, config, wanted))
-    typer.echo(f"from now on this node trusts {found}; go on with: fedtui join", err=True)
+    text = f"from now on this node trusts {found}; go on with: fedtui join"
+    typer.echo(printing.for_profile(text, context.obj.name), err=True)
 
 
 async def _replace(home: Profile, config: NodeConfig, wanted: bytes) -> str:

@@ -60,9 +60,17 @@ class LimitsTable(_Table, frozen=True):
 
 
 class PrivacyTable(_Table, frozen=True):
-    """Whether plans under which the coordinator reads this node's updates are fine unasked."""
+    """What of this node others may learn, whatever the plan says.
 
-    allow_visible_updates: bool = False
+    `require_masked`: plans under which the coordinator reads updates are refused. Of masked
+    rounds: the least nodes of a sum, the least colluders that must be reckoned with, and how many
+    sums on one model may be opened that never came out as a result.
+    """
+
+    require_masked: bool = True
+    minimum: Annotated[int, msgspec.Meta(ge=3, le=2**15)] = 3
+    colluders: Annotated[int, msgspec.Meta(ge=1, le=2**15)] = 1
+    same_model: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
 
 
 class NodeConfig(_Table, frozen=True):
@@ -105,7 +113,10 @@ memory_mb = {memory_mb}        # of the trainer; 0: no limit
 max_upload_mb_per_day = {max_upload_mb_per_day}    # 0: no limit
 
 [privacy]
-allow_visible_updates = {allow_visible_updates}    # true: do not ask again when you join
+require_masked = {require_masked}         # false: also plans that show the coordinator updates
+minimum = {minimum}                # the least nodes of a masked sum that yours may be in
+colluders = {colluders}              # how many of them may at least collude and learn no more
+same_model = {same_model}             # sums on one model without a result, before the node pauses
 """
 
 
@@ -118,7 +129,10 @@ def load(path: Path) -> NodeConfig:
     except UnicodeDecodeError as error:
         raise _wrong(path, 1, "it is not UTF-8 text") from error
     try:
-        return msgspec.convert(tomllib.loads(text), NodeConfig)
+        tables = tomllib.loads(text)
+        if isinstance(tables.get("privacy"), dict):  # a key of older files that never did a thing
+            tables["privacy"].pop("allow_visible_updates", None)
+        return msgspec.convert(tables, NodeConfig)
     except tomllib.TOMLDecodeError as error:
         raise _wrong(path, *_not_toml(text, str(error))) from error
     except msgspec.ValidationError as error:

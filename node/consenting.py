@@ -104,7 +104,7 @@ class Consenting:
             coordinator_id=self._config.coordinator.id,
             at=self._home.clock(),
             visible_updates=agreement.facts.visible_updates,
-            leaves=terms.summary(agreement, label=self._config.label).leaves,
+            leaves=self._summary(agreement).leaves,
             data_path=self._config.data.path,
         )
         consent.save(self._home.profile.consent, given)
@@ -127,5 +127,11 @@ class Consenting:
         if not consented and self._consent is not None:
             before = terms.load(self._home.profile.terms)
             differs = terms.differences(before.plan, agreement.plan) if before else ()
-        summary = terms.summary(agreement, label=self._config.label, differs=differs)
+        summary = self._summary(agreement, differs)
         self._board.post(status.PlanSeen(plan=summary, consented=consented))
+
+    def _summary(
+        self, agreement: terms.Agreement, differs: tuple[str, ...] = ()
+    ) -> status.PlanSummary:
+        config = self._config
+        return terms.summary(agreement, label=config.label, role=config.role, differs=differs)

@@ -71,8 +71,13 @@ class Node:
             )
         config = configs.load(self._home.profile.config)
         self._show_coordinator(config)
-        if config.coordinator.id:
-            self._begin(config, None)
+        if not config.coordinator.id:
+            return
+        if self._home.trust.get(bytes.fromhex(config.coordinator.id)) is None:
+            # a coordinator that never saw the invite knows no such node: 'join' brings it
+            self._board.state("idle", "not in a federation yet: fedtui join, with the invite")
+            return
+        self._begin(config, None)
 
     async def close(self) -> None:
         """Say goodbye and let everything go."""
@@ -163,10 +168,11 @@ class Node:
 
     async def leave(self) -> None:
         """Tell the coordinator, forget the membership, stop the daemon. The ledger stays."""
-        self._member().leave()
+        config = configs.load(self._home.profile.config)
+        if self._membership is not None or not config.coordinator.id:  # else it never met it
+            self._member().leave()
         await asyncio.sleep(0)  # the writer takes what was queued before the goodbye
         await self._end()
-        config = configs.load(self._home.profile.config)
         left = msgspec.structs.replace(config, coordinator=configs.CoordinatorTable())
         configs.save(self._home.profile.config, left)
         self._board.post(status.CoordinatorPinned(coordinator=None))

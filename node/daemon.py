@@ -30,7 +30,7 @@ from node.ledger import Ledger
 from node.link import Link
 from node.models import Models
 from node.own_key import OwnKey
-from node.paths import Profile, profile
+from node.paths import Profile, profile, write_atomically
 from node.plain_log import PlainLog
 from node.trainer import TrainerLimits, TrainerProcess
 from node.updates import Updates
@@ -86,13 +86,16 @@ async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
     board = Board(_first(home, config, key.identity), clock=_utc)
     board.listen(log.event)
     node = _node(home, config, key, board)
-    server = ControlServer(home.socket(), controls=node, board=board)
+    socket = home.socket()
+    server = ControlServer(socket, controls=node, board=board)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, node.stopped.set)
     try:
         await node.start()
         await server.start()
+        with contextlib.suppress(OSError):  # only a shell with other variables needs it
+            write_atomically(home.socket_note, f"{socket}\n".encode(), durable=False)
         log.line(  # whoever started this node may wait for the line: commands are answered now
             f"fedtui {__version__}: node {config.label!r}, profile {home.name!r}, "
             f"pid {os.getpid()}, fingerprint {fingerprint(key.identity.id)}"
@@ -102,6 +105,7 @@ async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
     finally:
         await node.close()
         await server.close()
+        home.socket_note.unlink(missing_ok=True)
 
 
 def _first(home: Profile, config: NodeConfig, identity: Identity) -> status.NodeStatus:

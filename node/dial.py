@@ -6,6 +6,7 @@ carries it. No cookies, no proxies from the environment, no redirects, no compre
 
 import asyncio
 import contextlib
+import os
 import secrets
 import socket
 from functools import partial
@@ -25,6 +26,7 @@ from fedtui.wire.messages import PATH, PROTOCOL_MAX, PROTOCOL_MIN, SUBPROTOCOL
 from fedtui.wire.session import SessionStart
 
 DIAL_S = 10.0
+NO_CONNECTION = "no connection to "
 HEARTBEAT_S = 20.0
 MAX_MESSAGE_BYTES = 65536  # aiohttp's limit is exclusive: 65,535 bytes pass
 
@@ -133,13 +135,22 @@ async def _refuse_redirects(
     return response
 
 
+def _of_system(error: OSError) -> str:
+    """What the operating system says, without the address that was said already."""
+    own = not isinstance(error, socket.gaierror) and (error.errno or 0) > 0
+    text = os.strerror(error.errno or 0) if own else error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
 def not_reached(address: str, error: Exception) -> SessionEnded:
     """Return why `dial` failed, as the end of a session that never was."""
     if isinstance(error, TimeoutError):
         reason = f"no answer within {DIAL_S:.0f} s"
     elif isinstance(error, aiohttp.WSServerHandshakeError):
         reason = f"what answers there is no coordinator (HTTP status {error.status})"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        reason = _of_system(error.os_error)
     else:
         reason = str(error) or type(error).__name__
-    text = safe_label(f"{address}: {reason}", MAX_TEXT_CHARACTERS)
+    text = safe_label(f"{NO_CONNECTION}{address}: {reason}", MAX_TEXT_CHARACTERS)
     return SessionEnded(int(CloseCode.BYE), text, authentic=False)

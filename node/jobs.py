@@ -1,8 +1,9 @@
 """What the daemon asks of the trainer process, and what it hears back: JSON lines, one a message.
 
 The daemon writes a `Request` per line to the trainer's stdin, the trainer a `Reply` per line to
-its stdout. Vectors travel as files of raw little-endian float32 named by path, never inside a
-message. Free of torch, so that both sides and their tests can read it.
+its stdout. Vectors travel as files of raw little-endian numbers named by path, never inside a
+message. The seeds of masks travel inside one, and nowhere else: stdin is a pipe that nobody else
+reads. Free of torch, so that both sides and their tests can read it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import msgspec
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
+from fedtui.secagg.encoding import Encoding
 
 Scalar = bool | int | float | str
 Options = dict[str, Scalar | list[Scalar] | dict[str, Scalar]]
-FailureKind = Literal["data", "task", "training", "crashed", "memory", "internal"]
+Seed = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+FailureKind = Literal["data", "missing", "task", "training", "crashed", "memory", "internal"]
 
 
 class TaskRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,13 +96,33 @@ class PredictJob(
     out_path: str
 
 
+class MaskJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mask"):
+    """Encode the update at `update_path`, mask it, and write the vector to `out_path`.
+
+    The update is raw float32 as a TrainJob wrote it, the vector raw little-endian uint64. `plus`
+    and `minus` are the seeds of secagg/masks.py: secrets, which no repr shows.
+    """
+
+    job_id: int
+    update_path: str
+    out_path: str
+    encoding: Encoding
+    scalars: dict[str, float]
+    weight: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    plus: tuple[Seed, ...]
+    minus: tuple[Seed, ...]
+
+    def __repr__(self) -> str:
+        return f"MaskJob({self.job_id}: {len(self.plus)} plus, {len(self.minus)} minus)"
+
+
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="cancel"):
-    """Stop this job at the next batch; its reply is Cancelled. Ignored when it has ended."""
+    """Stop this job at the next batch or chunk; its reply is Cancelled. Ignored once it ended."""
 
     job_id: int
 
 
-Job = TrainJob | EvaluateJob | CheckJob | PredictJob
+Job = TrainJob | EvaluateJob | CheckJob | PredictJob | MaskJob
 Request = Job | Cancel
 
 
@@ -166,11 +189,24 @@ class Predicted(msgspec.Struct, frozen=True, kw_only=True, tag="predicted"):
     num_rows: int
 
 
+class Masked(msgspec.Struct, frozen=True, kw_only=True, tag="masked"):
+    """The masked vector lies complete at `out_path`; `digest` is BLAKE2b-256 of it, as hex.
+
+    `num_saturated` of its values and scalars were out of the plan's range and are cut.
+    """
+
+    job_id: int
+    out_path: str
+    digest: str
+    num_bytes: int
+    num_saturated: int
+
+
 class JobFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """The job gave nothing; `reason` is a sentence for people, `kind` is for programs.
 
-    data, task, training: the operator's to mend. crashed, memory: the process is gone and starts
-    anew with the next job. internal: a bug of fedtui.
+    data, missing (data that is not there), task, training: the operator's to mend. crashed,
+    memory: the process is gone and starts anew with the next job. internal: a bug of fedtui.
     """
 
     job_id: int
@@ -184,7 +220,7 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag="cancelled"):
     job_id: int
 
 
-Outcome = Trained | Evaluated | Checked | Predicted | JobFailed | Cancelled
+Outcome = Trained | Evaluated | Checked | Predicted | Masked | JobFailed | Cancelled
 Reply = Ready | Progress | Outcome
 
 EXIT_MEMORY = 75  # exit status of a trainer that went over its memory limit

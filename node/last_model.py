@@ -31,7 +31,11 @@ def export(home: Profile, out: Path) -> str:
     agreement, model = _last(home)
     path = Models(home.models).path(bytes.fromhex(model.digest))
     vector_D = tensors.from_bytes(path.read_bytes(), agreement.manifest)
-    write_atomically(out.absolute(), Params(agreement.manifest, vector_D).to_safetensors())
+    data = Params(agreement.manifest, vector_D).to_safetensors()
+    try:
+        write_atomically(out.absolute(), data)
+    except OSError as error:  # it names a temporary file
+        raise OSError(error.errno, error.strerror, str(out)) from error
     return _named(model)
 
 

@@ -32,7 +32,7 @@ def command(name: str, *options: str) -> list[str]:
 
 async def is_running(home: Profile) -> bool:
     try:
-        await ControlClient(home.socket()).hello()
+        await ControlClient(home.control()).hello()
     except NotRunningError:
         return False
     return True
@@ -70,7 +70,7 @@ async def _until_it_answers(home: Profile, process: subprocess.Popen[bytes]) -> 
 
 async def stop(home: Profile) -> None:
     """Ask the daemon to stop, and wait until it has."""
-    await ControlClient(home.socket()).stop()
+    await ControlClient(home.control()).stop()
     await gone(home)
 
 

@@ -1,9 +1,9 @@
 """What left this machine: one line of JSON an entry, synced before the bytes of the entry leave.
 
 A file of lines and not a database, because the operator should be able to read the proof with any
-tool, and because an append and an fdatasync are all that is asked of it. After `kill -9` the last
-line may be torn: it is cut off at the next start and said, because what it announced cannot have
-left (it is sent only after the sync). A damaged line in the middle is kept and counted.
+tool, and because an append and an fdatasync are all that is asked of it (node/lines.py). A torn
+last line is cut off at the next start and said: what it announced cannot have left. A damaged line
+in the middle is kept and counted.
 
 Entries of kind `left` say what goes to the coordinator; `head` entries keep the signed heads of
 the coordinator's audit chain, so that it cannot rewrite its history unnoticed.
@@ -11,21 +11,21 @@ the coordinator's audit chain, so that it cannot rewrite its history unnoticed.
 
 from __future__ import annotations
 
-import errno
-import os
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from fedtui.status import LedgerLine
-from node.paths import sync_folder
+from node import lines
+from node.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 DAY_S = 86_400.0
-MAX_LINE_BYTES = 64 * 1024
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -58,6 +58,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """The newest entries, oldest first; `num_entries` and `num_bytes` are of all that left."""
+
+    entries: tuple[Entry, ...]
+    num_entries: int
+    num_bytes: int
+
+
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 
@@ -69,7 +78,9 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self.torn_bytes = _cut_torn_line(path)
+        self._path = path
+        self._lines = Lines(path)
+        self.torn_bytes = self._lines.torn_bytes
         self.num_damaged = 0
         self._per_day: dict[int, int] = {}
         self._last_head = 0
@@ -78,20 +89,10 @@ class Ledger:
                 self.num_damaged += 1
             else:
                 self._remember(entry)
-        self._path = path
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        sync_folder(path.parent)
 
     def append(self, entry: Entry) -> None:
         """Write and sync. Raises OSError if it is not on disk; then nothing of it may leave."""
-        line = _ENCODER.encode(entry) + b"\n"
-        size = os.fstat(self._file).st_size
-        try:
-            _write_all(self._file, line)
-            _sync(self._file)
-        except OSError:
-            os.ftruncate(self._file, size)
-            raise
+        self._lines.append(_ENCODER.encode(entry))
         self._remember(entry)
 
     def keep_head(self, entry: Entry) -> None:
@@ -108,7 +109,7 @@ class Ledger:
         return tail(self._path, limit)
 
     def close(self) -> None:
-        os.close(self._file)
+        self._lines.close()
 
     def _remember(self, entry: Entry) -> None:
         if entry.kind == "head":
@@ -118,47 +119,23 @@ class Ledger:
         self._per_day[day] = self._per_day.get(day, 0) + entry.num_bytes
 
 
-_sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
-
-
-def _write_all(descriptor: int, line: bytes) -> None:
-    if os.write(descriptor, line) != len(line):
-        raise OSError(errno.ENOSPC, "no space left for the ledger")
-
-
 def entries(path: Path) -> Iterator[Entry | None]:
     """Every entry, oldest first; None for a line that cannot be read."""
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        return
-    with file:
-        for line in file:
-            try:
-                yield _DECODER.decode(line)
-            except (msgspec.DecodeError, ValueError):
-                yield None
+    return lines.read(path, _DECODER)
 
 
 def tail(path: Path, limit: int) -> tuple[Entry, ...]:
     """The newest `limit` readable entries about what left, oldest first."""
-    found = [entry for entry in entries(path) if entry is not None and entry.kind == "left"]
-    return tuple(found[-limit:])
+    return extract(path, limit).entries
 
 
-def _cut_torn_line(path: Path) -> int:
-    """Remove what follows the last newline; return how many bytes that was."""
-    try:
-        file = path.open("r+b")
-    except FileNotFoundError:
-        return 0
-    with file:
-        size = file.seek(0, os.SEEK_END)
-        start = max(0, size - MAX_LINE_BYTES)
-        file.seek(start)
-        end = file.read()
-        torn = len(end) - (end.rfind(b"\n") + 1)
-        if torn:
-            file.truncate(size - torn)
-            os.fsync(file.fileno())
-        return torn
+def extract(path: Path, limit: int) -> Extract:
+    """The newest entries about what left, and how much left in all."""
+    newest: deque[Entry] = deque(maxlen=limit)
+    num_entries = num_bytes = 0
+    for entry in entries(path):
+        if entry is not None and entry.kind == "left":
+            newest.append(entry)
+            num_entries += 1
+            num_bytes += entry.num_bytes
+    return Extract(tuple(newest), num_entries=num_entries, num_bytes=num_bytes)

@@ -138,7 +138,7 @@ class Link:
         self._tuning = tuning or Tuning()
         self._live: LiveSession[NodeSession] | None = None
         self._welcomed = False
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._pause: asyncio.Task[None] | None = None
 
     # ---- what the service may say -------------------------------------------------------------
@@ -202,7 +202,7 @@ class Link:
 
     def stop(self, text: str = "the node stops") -> None:
         """Say goodbye and let `run()` return."""
-        self._stopping = True
+        self._stopping.set()
         self.reconnect(text)
 
     # ---- dialling -----------------------------------------------------------------------------
@@ -214,10 +214,10 @@ class Link:
             if http is None:
                 http = await stack.enter_async_context(new_http())
             num_failures = 0
-            while not self._stopping:
+            while not self._stopping.is_set():
                 ended = await self._try_addresses(http)
                 drop = judge(ended)
-                if self._stopping or drop.retry in _STOPS:
+                if self._stopping.is_set() or drop.retry in _STOPS:
                     self._handler.disconnected(drop, None)
                     return LinkStopped(drop.code, drop.text)
                 num_failures = 0 if self._welcomed else num_failures + 1
@@ -230,7 +230,7 @@ class Link:
         return LinkStopped(drop.code, drop.text)
 
     async def _wait(self, wait_s: float) -> None:
-        if self._stopping:
+        if self._stopping.is_set():
             return
         self._pause = asyncio.create_task(self._tuning.sleep(wait_s))
         try:
@@ -250,7 +250,7 @@ class Link:
             if self._welcomed:
                 self._addresses.remove(address)
                 self._addresses.insert(0, address)
-            if self._welcomed or self._stopping or _is_verdict(ended):
+            if self._welcomed or self._stopping.is_set() or _is_verdict(ended):
                 return ended
             if worst is None or (ended.authentic and not worst.authentic):
                 worst = ended
@@ -262,7 +262,7 @@ class Link:
             websocket = await dial(http, address, heartbeat_s=self._tuning.heartbeat_s)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return not_reached(address, error)
-        if self._stopping:  # while we dialled
+        if self._stopping.is_set():  # while we dialled
             await websocket.close()
             return _STOPPED
         session = NodeSession(

@@ -10,6 +10,7 @@ plan is on disk. It hears the link (LinkHandler) and tells the board; it does no
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,14 +18,17 @@ import msgspec
 from fedtui import __version__, status
 from fedtui.crypto.keys import fingerprint
 from fedtui.errors import CloseCode, IdentityMismatchError, KeyFileError, RemoteProtocolError
-from fedtui.rounds import enrolment, machine
+from fedtui.rounds import machine
 from fedtui.rounds.participant import Phase
-from fedtui.wire import events
+from fedtui.wire import enrolment, events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving, Rotated, RotateKey
 from node.consenting import Consenting
+from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
+from node.masked_rounds import Parties, open_journal
+from node.models import Owner
 from node.service import Contract, NodeService, Parts
 from node.showing import Facts, line
 from node.transfers import Hears, Transfers
@@ -68,7 +72,9 @@ class Membership:
             model=self._on_model,
             uploaded=lambda digest: self._step(machine.UpdateAcknowledged(digest)),
             refused=lambda reason: self._step(machine.UpdateRefused(safe_label(reason, 200))),
-            trouble=self._board.problem,
+            unsent=lambda reason, lost: self._step(machine.UploadFailed(reason, lost)),
+            lost=self._on_model_lost,
+            trouble=partial(self._board.log, "warning"),
         )
         self._transfers = Transfers(models=home.models, updates=home.updates, hears=hears)
         self._work = Work(
@@ -111,7 +117,8 @@ class Membership:
     def resume(self) -> None:
         self._paused_mark.unlink(missing_ok=True)
         self._paused = False
-        self._step(machine.LocalOperator("resume"))
+        if self._service is not None:
+            self._service.resume()
         self.show()
 
     @property
@@ -201,7 +208,9 @@ class Membership:
         elif retry_in_s is None:
             self._stop(drop.text, remedy=self._remedy(drop.code), code=drop.code)
         else:
-            self._offline = f"no connection to {self._address}: {drop.text}; trying again"
+            named = drop.text.startswith(NO_CONNECTION)
+            text = drop.text if named else f"{NO_CONNECTION}{self._address}: {drop.text}"
+            self._offline = f"{text}; trying again"
             if drop.code != CloseCode.BYE:
                 self._board.problem(drop.text, remedy="it is tried again", code=drop.code)
         self.show()
@@ -226,11 +235,34 @@ class Membership:
             self._refuse(verdict.refused, None)
         elif not verdict.asking and self._welcome is not None and self._link is not None:
             plan_hash = self._consenting.agreement.plan_hash
-            if self._service is not None and not self._service.is_under(plan_hash):
+            federation_id = self._welcome.federation_id
+            if self._service is not None and not self._service.is_under(plan_hash, federation_id):
                 self._service.close()
                 self._service = None
+            self._claim_models(self._welcome, self._link)
             self._link.ready(self._welcome.plan_hash)
         self.show()
+
+    def _claim_models(self, welcome: Welcome, link: Connection) -> None:
+        """Models of a federation that this node was in before are no models of this one."""
+        if link.coordinator is None:
+            return
+        known = self._home.trust.get(link.coordinator.id)
+        owner = Owner(
+            federation_id=welcome.federation_id.hex(), coordinator_id=link.coordinator.id.hex()
+        )
+        formerly = [one.hex() for one in known.former_ids] if known is not None else []
+        models = self._home.models
+        try:
+            old = bool(models.certified())
+            began = models.belong_to(owner, formerly=formerly)
+            if began and old:
+                self._board.log("info", "another federation begins: the old models are removed")
+            if began or models.num_counted > self._board.status.rounds_counted:
+                self._board.post(status.FederationBegan(rounds_counted=models.num_counted))
+        except OSError as error:
+            text = f"the models of another federation cannot be removed: {error.strerror or error}"
+            self._board.log("warning", text)
 
     def _on_enrolled(self, message: Enrolled) -> None:
         if self._link is None or self._welcome is None or self._link.coordinator is None:
@@ -257,7 +289,18 @@ class Membership:
             self._enrolled = True
             self._board.log("info", f"enrolled as {message.role}")
         if self._service is None:
-            self._service = self._begin_service()
+            try:
+                self._service = self._begin_service(
+                    Parties(
+                        federation_id=self._welcome.federation_id,
+                        signer=self._home.identity,
+                        coordinator=self._link.coordinator,
+                    )
+                )
+            except OSError as error:
+                reason = f"the node's journal cannot be opened: {error.strerror or error}"
+                self._refuse(reason, None, remedy="mend the disk, then: fedtui join")
+                return
         self._service.step(machine.Connected())
         self.rotate()
 
@@ -281,10 +324,15 @@ class Membership:
         self.done()
         self._on_new_key()
 
-    def _begin_service(self) -> NodeService:
+    def _begin_service(self, parties: Parties) -> NodeService:
+        """A machine without memory but the journal. Raises OSError."""
+        agreement = self._consenting.agreement
+        self._home.updates.drop_masked()
+        journal = open_journal(self._home, parties) if agreement.plan.masked else None
         parts = Parts(
             board=self._board,
             ledger=self._home.ledger,
+            journal=journal,
             models=self._home.models,
             updates=self._home.updates,
             transfers=self._transfers,
@@ -295,7 +343,8 @@ class Membership:
             over=self._over,
         )
         contract = Contract(
-            agreement=self._consenting.agreement,
+            agreement=agreement,
+            parties=parties,
             config=self._config,
             role=self._config.role,
             receiver=fingerprint(bytes.fromhex(self._config.coordinator.id)),
@@ -371,6 +420,11 @@ class Membership:
     def _on_model(self, digest: bytes) -> None:
         if self._service is not None:
             self._service.model_here(digest)
+
+    def _on_model_lost(self, digest: bytes, reason: str) -> None:
+        self._board.problem(reason, remedy="look at 'fedtui log' and at this machine's disk")
+        if self._service is not None:
+            self._service.model_lost(digest, reason)
 
     def _over(self) -> None:
         """The federation is over and its model is here: let go of link and trainer."""

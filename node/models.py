@@ -2,7 +2,8 @@
 
 A model is raw little-endian float32 (fedtui/wire/tensors.py) in `models/<digest>.f32`. While it
 arrives it is `<digest>.part`, which the next session goes on with; whole, it is checked, synced
-and renamed. `certified.json` names those that a Result or Ended of the coordinator vouched for.
+and renamed. `certified.json` names those that a Result or Ended of the coordinator vouched for,
+and whose federation they are of: in another one they mean nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +34,21 @@ class Certified(msgspec.Struct, frozen=True, kw_only=True):
     num_bytes: int
     final: bool = False
     score: float | None = None
+
+
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose models these are; both in hex. Nobody's, before the first federation."""
+
+    federation_id: str = ""
+    coordinator_id: str = ""
+
+
+class _Note(msgspec.Struct, frozen=True, kw_only=True):
+    """All of certified.json."""
+
+    owner: Owner
+    models: tuple[Certified, ...] = ()
+    num_counted: int = 0
 
 
 class Models:
@@ -74,8 +90,40 @@ class Models:
                 path.unlink(missing_ok=True)
         self._verified = {digest for digest in self._verified if digest.hex() in wanted}
 
-    def certify(self, model: ModelRef, *, final: bool, score: float | None = None) -> None:
-        """Note that the coordinator committed to this model; the newest KEPT are remembered."""
+    def belong_to(self, owner: Owner, *, formerly: Iterable[str] = ()) -> bool:
+        """Forget what is of any other federation or coordinator; True if this is another one.
+
+        `formerly` are ids, in hex, that the coordinator had before its key was rotated.
+        """
+        known = self._note()
+        if known.owner == owner:
+            return False
+        same = known.owner.federation_id == owner.federation_id
+        if same and known.owner.coordinator_id in set(formerly):
+            self._write(msgspec.structs.replace(known, owner=owner))
+            return False
+        self.forget()
+        self._write(_Note(owner=owner))
+        return True
+
+    @property
+    def num_counted(self) -> int:
+        """How many rounds of this federation counted this node's update."""
+        return self._note().num_counted
+
+    def certify(
+        self,
+        model: ModelRef,
+        *,
+        final: bool,
+        score: float | None = None,
+        counted: bool = False,
+    ) -> None:
+        """Note that the coordinator committed to this model; the newest KEPT are remembered.
+
+        `counted`: an update of this node is in it. What the coordinator said before of this round
+        and later ones was of a history that it gave up, such as after a restore from a backup.
+        """
         found = Certified(
             round=model.round,
             digest=model.digest.hex(),
@@ -83,20 +131,27 @@ class Models:
             final=final,
             score=score,
         )
-        known = self.certified()
-        if found not in known:
-            others = (one for one in known if one.round != found.round)
-            newest = sorted((*others, found), key=lambda one: one.round)[-KEPT:]
-            note = msgspec.json.encode(newest)  # the coordinator says it again at the next round
-            write_atomically(self._folder / "certified.json", note, durable=False)
+        known = self._note()
+        before = tuple(one for one in known.models if one.round < found.round)
+        newest = (*before, found)[-KEPT:]
+        if newest != known.models:
+            num_counted = known.num_counted + counted
+            self._write(_Note(owner=known.owner, models=newest, num_counted=num_counted))
 
     def certified(self) -> tuple[Certified, ...]:
         """The newest committed models, oldest first, whether their bytes are here or not."""
+        return self._note().models
+
+    def _note(self) -> _Note:
         try:
-            data = (self._folder / "certified.json").read_bytes()
-            return msgspec.json.decode(data, type=tuple[Certified, ...])
+            return msgspec.json.decode((self._folder / "certified.json").read_bytes(), type=_Note)
         except (FileNotFoundError, msgspec.DecodeError, ValueError):
-            return ()
+            return _Note(owner=Owner())
+
+    def _write(self, note: _Note) -> None:
+        """Not synced: the coordinator says it again at the next round."""
+        data = msgspec.json.encode(note)
+        write_atomically(self._folder / "certified.json", data, durable=False)
 
     def newest_here(self) -> Certified | None:
         """The newest committed model whose bytes are here and genuine."""

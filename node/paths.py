@@ -9,15 +9,18 @@
         trusted.json    which coordinators it trusts     keystore.py
         consent.json    which plan, when, what was shown consent.py
         ledger.jsonl    what left this machine           ledger.py
+        journal.jsonl   what it voted for under masks    journal.py
         terms.bin       the plan as the coordinator serves it
         models/         global models by digest          models.py
         work/           updates under way
         tasks/          the operator's own task files, by hash
         node.log        what the daemon said
         node.lock       held by the running daemon
+        node.socket     where its control socket is      daemon.py
 
 The control socket lies in $XDG_RUNTIME_DIR/fedtui, or in a directory of this user's own under the
-system's temporary directory: a UNIX socket's path may have some 100 bytes only.
+system's temporary directory: a UNIX socket's path may have some 100 bytes only. A daemon that
+systemd or cron started sees other variables than a login shell, so it writes down where it is.
 """
 
 from __future__ import annotations
@@ -64,6 +67,10 @@ class Profile:
         return self.root / "ledger.jsonl"
 
     @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    @property
     def terms(self) -> Path:
         return self.root / "terms.bin"
 
@@ -91,6 +98,18 @@ class Profile:
         """Make the folders, 0700. Raises Stop if they are somebody else's or open to others."""
         for folder in (self.root, self.models, self.work, self.tasks):
             private_folder(folder)
+
+    @property
+    def socket_note(self) -> Path:
+        return self.root / "node.socket"
+
+    def control(self) -> Path:
+        """Where the running daemon can be reached; where it would be, if it did not say."""
+        try:
+            said = self.socket_note.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            said = ""
+        return Path(said) if said else self.socket()
 
     def socket(self) -> Path:
         """The control socket's path; its folder is made, 0700. Raises Stop if it is not ours."""

@@ -1,4 +1,7 @@
-"""Plain lines for people: what the daemon says on the terminal, or in node.log (rotated)."""
+"""Plain lines for people: what the daemon says on the terminal, or in node.log (rotated).
+
+`texts` and `lines` read the file again, also while no daemon runs.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 4_000_000
+_TIME = "%Y-%m-%d %H:%M:%S"
+_TIME_LENGTH = len("2026-11-24 14:08:29")
+_LEVELS: dict[str, status.Level] = {"warning": "warning", "problem": "warning", "error": "error"}
 
 
 class PlainLog:
@@ -23,7 +29,7 @@ class PlainLog:
 
     def line(self, text: str) -> None:
         """One line with the local time, at once."""
-        stamped = f"{datetime.now(UTC).astimezone():%Y-%m-%d %H:%M:%S} {text}\n"
+        stamped = f"{datetime.now(UTC).astimezone():{_TIME}} {text}\n"
         if self._path is None:
             sys.stdout.write(stamped)
             sys.stdout.flush()
@@ -55,3 +61,26 @@ class PlainLog:
                 )
             case _:
                 pass
+
+
+def texts(path: Path, limit: int) -> list[str]:
+    """The newest lines of a log, oldest first."""
+    found: list[str] = []
+    for file in (path.with_suffix(".log.1"), path):
+        if file.exists():
+            found += file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return found[-limit:]
+
+
+def lines(path: Path, limit: int) -> tuple[status.LogLine, ...]:
+    """The same as programs read it; a line without a time, as of a traceback, has that before."""
+    found: list[status.LogLine] = []
+    at = 0.0
+    for text in texts(path, limit):
+        said = text
+        with contextlib.suppress(ValueError):  # written in local time
+            at = datetime.strptime(text[:_TIME_LENGTH], _TIME).astimezone().timestamp()
+            said = text[_TIME_LENGTH + 1 :]
+        level = _LEVELS.get(said.partition(": ")[0], "info")
+        found.append(status.LogLine(at=at, level=level, text=said))
+    return tuple(found)

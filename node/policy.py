@@ -18,12 +18,17 @@ MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """What policy needs to know of a plan; `visible_updates`: the coordinator can read each."""
+    """What policy needs to know of a plan; `visible_updates`: the coordinator can read each.
+
+    Where it cannot: the least nodes of any sum, and how many colluders are reckoned with.
+    """
 
     plan_hash: str
     task: str
     task_sha256: str
     visible_updates: bool
+    minimum: int = 0
+    colluders: int = 0
 
 
 def refuses_plan(plan: PlanFacts, config: NodeConfig) -> str | None:
@@ -39,6 +44,28 @@ def refuses_plan(plan: PlanFacts, config: NodeConfig) -> str | None:
             f"the plan names a task file of your own with hash {plan.task_sha256[:16]}..., "
             f"this node has {config.task.sha256[:16] + '...' if config.task.sha256 else 'none'}: "
             "get the file from a person you trust, read it, then 'fedtui task add FILE'"
+        )
+    return _refuses_privacy(plan, config) if config.role == "participant" else None
+
+
+def _refuses_privacy(plan: PlanFacts, config: NodeConfig) -> str | None:
+    privacy = config.privacy
+    if plan.visible_updates:
+        if privacy.require_masked:
+            return (
+                "the plan shows each update to the coordinator, and node.toml says [privacy] "
+                "require_masked = true; to allow it: fedtui join --visible"
+            )
+        return None
+    if plan.minimum < privacy.minimum:
+        return (
+            f"the plan opens sums of {plan.minimum} nodes, and node.toml says [privacy] "
+            f"minimum = {privacy.minimum}"
+        )
+    if plan.colluders < privacy.colluders:
+        return (
+            f"the plan reckons with {plan.colluders} colluding nodes in its smallest cohort, and "
+            f"node.toml says [privacy] colluders = {privacy.colluders}"
         )
     return None
 

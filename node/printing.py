@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     )
 
 WIDTH = 79
+_COMMAND = re.compile(
+    r"\bfedtui (?=(?:join|status|pause|resume|leave|stop|ledger|log|node|trust|key|task|model"
+    r"|predict)\b)"
+)
+_NOT_LISTED = (
+    "control messages (enrolment, accept, progress) are not listed; they are in\n"
+    "the traffic that 'fedtui status' shows"
+)
+
+
+def for_profile(text: str, profile: str) -> str:
+    """The text with each `fedtui COMMAND` in it as it must be typed for this profile."""
+    return text if profile == "default" else _COMMAND.sub(f"fedtui --profile {profile} ", text)
 
 
 def status_text(seen: NodeStatus) -> str:
@@ -26,6 +40,7 @@ def status_text(seen: NodeStatus) -> str:
         ("node", f"{seen.label} ({seen.role}), fingerprint {seen.fingerprint}"),
         ("coordinator", _coordinator(seen)),
         ("plan", _plan_line(seen)),
+        ("privacy", seen.plan.privacy if seen.plan and seen.consented else ""),
         ("leaves here", _leaves_text(_leaves(seen))),
         ("round", _round(seen)),
         ("scores", _scores(seen)),
@@ -36,7 +51,11 @@ def status_text(seen: NodeStatus) -> str:
     if seen.problem:
         rows.insert(1, ("problem", seen.problem.text))
         rows.insert(2, ("what to do", seen.problem.remedy or "see 'fedtui log'"))
-    return "\n".join(_wrapped(f"{name:<12} {value}", 13) for name, value in rows if value)
+    return "\n".join(
+        _wrapped(f"{name:<12} {for_profile(value, seen.profile or 'default')}", 13)
+        for name, value in rows
+        if value
+    )
 
 
 def plan_text(plan: PlanSummary) -> str:
@@ -68,10 +87,10 @@ def check_text(report: CheckReport) -> str:
     return "\n".join((*(_wrapped(f"ok       {one}", 9) for one in report.facts), *report.problems))
 
 
-def ledger_text(lines: tuple[LedgerLine, ...]) -> str:
-    """The ledger, oldest first, under who got it in which form; and the sum."""
+def ledger_text(lines: tuple[LedgerLine, ...], *, num_entries: int, num_bytes: int) -> str:
+    """The ledger, oldest first, under who got it in which form; and the sum of all there is."""
     if not lines:
-        return "nothing has left this machine"
+        return f"no update and no sums have left this machine\n{_NOT_LISTED}"
     found: list[str] = []
     before: tuple[str, str] | None = None
     for line in lines:
@@ -82,9 +101,11 @@ def ledger_text(lines: tuple[LedgerLine, ...]) -> str:
             f"  {moment(line.at)}  round {line.round:>3}.{line.attempt}  "
             f"{line.num_bytes:>13,} bytes  {line.what}"
         )
-    total = sum(line.num_bytes for line in lines)
-    count = "1 entry" if len(lines) == 1 else f"{len(lines)} entries"
-    return "\n".join((*found, f"{count}, {total:,} bytes"))
+    count = "1 entry" if num_entries == 1 else f"{num_entries:,} entries"
+    total = f"{count}, {num_bytes:,} bytes"
+    if len(lines) < num_entries:
+        total = f"the last {len(lines):,} of {count}; {num_bytes:,} bytes in all"
+    return "\n".join((*found, total, _NOT_LISTED))
 
 
 def log_text(lines: tuple[LogLine, ...]) -> str:

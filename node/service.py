@@ -1,9 +1,9 @@
 """NodeService: drives one RoundParticipant and performs what it asks for; decides nothing.
 
     session, trainer, operator --> step(event) --> machine.handle --> effects
-    effects: Note first (ledger, synced), the rest in order; then one timer for the deadline
+    effects: Note (ledger) and Journal first, synced, the rest in order; then one timer
 
-Write down, then speak: if the ledger cannot be written, nothing of that call leaves.
+Write down, then speak: if ledger or journal cannot be written, nothing of that call leaves.
 """
 
 from __future__ import annotations
@@ -17,30 +17,37 @@ import msgspec
 
 from fedtui import status
 from fedtui.rounds import machine
-from fedtui.rounds.participant import RoundParticipant
+from fedtui.rounds.plan import MASKED
 from fedtui.wire.messages import (
-    Declining,
     Ended,
     Evaluate,
     Evaluation,
+    MaskedSums,
     Offer,
     Result,
+    Reveal,
     Scored,
+    Vote,
     Waiting,
 )
-from node import policy
+from node import masked_rounds, policy
+from node.journal import ConflictError
 from node.ledger import Entry
+from node.masked_rounds import Stance
 from node.showing import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fedtui.rounds.machine import ParticipantEffect, ParticipantEvent
+    from fedtui.rounds.participant import RoundParticipant
     from fedtui.wire.messages import FromCoordinator, FromNode, Role
     from node import jobs
     from node.board import Board
     from node.config import NodeConfig
+    from node.journal import Journal
     from node.ledger import Ledger
+    from node.masked_rounds import Parties
     from node.models import Models
     from node.terms import Agreement
     from node.transfers import Transfers
@@ -48,14 +55,20 @@ if TYPE_CHECKING:
     from node.work import Work
 
 PROGRESS_EVERY_S = 5.0
+_JOURNAL_FAILS = "the node's journal cannot be written"
+_MEND_DISK = "free some space, or mend the disk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What a service works with; one set a profile. `clock` gives UTC seconds."""
+    """What a service works with; one set a profile. `clock` gives UTC seconds.
+
+    The journal is there under a plan whose updates are masked, and the service closes it.
+    """
 
     board: Board
     ledger: Ledger
+    journal: Journal | None
     models: Models
     updates: Updates
     transfers: Transfers
@@ -71,6 +84,7 @@ class Contract:
     """What this node agreed to, and with whom; `receiver` names them in the ledger."""
 
     agreement: Agreement
+    parties: Parties
     config: NodeConfig
     role: Role
     receiver: str
@@ -82,7 +96,11 @@ class NodeService:
     def __init__(self, parts: Parts, contract: Contract, *, paused: bool = False) -> None:
         self._parts = parts
         self._contract = contract
-        self._machine = RoundParticipant(role=contract.role, refuses=self._refuses, paused=paused)
+        privacy = contract.config.privacy
+        stance = Stance(role=contract.role, privacy=privacy, refuses=self._refuses, paused=paused)
+        self._machine = masked_rounds.machine_for(
+            contract.agreement, contract.parties, parts.journal, stance
+        )
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._queue: deque[ParticipantEvent] = deque()
@@ -103,9 +121,11 @@ class NodeService:
         """For the screen's line only: what is under way."""
         return self._machine
 
-    def is_under(self, plan_hash: bytes) -> bool:
-        """Whether this is the plan that its rounds follow."""
-        return self._contract.agreement.plan_hash == plan_hash
+    def is_under(self, plan_hash: bytes, federation_id: bytes) -> bool:
+        """Whether this is the plan that its rounds follow, in this federation."""
+        contract = self._contract
+        known = contract.agreement.plan_hash, contract.parties.federation_id
+        return known == (plan_hash, federation_id)
 
     def step(self, event: ParticipantEvent) -> None:
         """Hand an event to the machine and do what it says; events that this causes wait."""
@@ -126,6 +146,17 @@ class NodeService:
         if self._timer is not None:
             self._timer.cancel()
         self._parts.work.cancel()
+        if self._parts.journal is not None:
+            self._parts.journal.close()
+
+    def resume(self) -> None:
+        """The operator lets the node go on, also with sums on a model that it voted for before."""
+        if self._parts.journal is not None:
+            try:
+                self._parts.journal.allow()
+            except OSError as error:
+                self._parts.board.log("warning", f"{_JOURNAL_FAILS}: {error.strerror}")
+        self.step(machine.LocalOperator("resume"))
 
     # ---- events -------------------------------------------------------------------------------
 
@@ -134,7 +165,8 @@ class NodeService:
         board, models = self._parts.board, self._parts.models
         match message:
             case Result():
-                self._certify(message)
+                if self._certify(message):
+                    self._answer_for(message)
                 board.post(status.RoundCounted(round=message.round, counted=message.counted))
                 board.log("info", _sentence_of(message))
                 self._keep_head(message)
@@ -148,6 +180,7 @@ class NodeService:
             case Ended():
                 self._on_ended(message)
             case Offer() | Evaluate():
+                self.coordinator_paused = False  # nobody says that it goes on but by going on
                 board.post(status.WaitingFor(waiting=None))
             case _:
                 pass
@@ -161,6 +194,13 @@ class NodeService:
         self.step(machine.ModelHere(digest))
         if digest == self._final:
             self._parts.over()
+
+    def model_lost(self, digest: bytes, reason: str) -> None:
+        """The model cannot be had: nobody should wait for work on it."""
+        work = self._machine.work
+        if work is not None and work.model.digest == digest:
+            attempt = work.attempt if isinstance(work, Offer) else 0
+            self.step(machine.JobFailed(work.round, attempt, reason))
 
     def progressed(self, progress: jobs.Progress) -> None:
         """Show how far the trainer is; the coordinator hears of it now and then."""
@@ -185,7 +225,7 @@ class NodeService:
 
     def _perform(self, effects: list[ParticipantEffect]) -> None:
         for effect in effects:
-            if isinstance(effect, machine.Note) and (trouble := self._note(effect)):
+            if trouble := self._write_down(effect):
                 self._hold_back(effects, *trouble)
                 return
         for effect in effects:
@@ -197,19 +237,41 @@ class NodeService:
         for effect in effects:
             match effect:
                 case machine.Upload():
-                    self._parts.say(
-                        Declining(
-                            incarnation=effect.incarnation,
-                            round=effect.round,
-                            attempt=effect.attempt,
-                            reason=reason,
-                        )
-                    )
-                    self._queue.append(machine.UpdateRefused(reason))
+                    self._queue.append(machine.UploadFailed(reason))
+                case machine.Say(message=MaskedSums() | Vote() | Reveal() as unsaid):
+                    work = self._machine.work
+                    attempt = unsaid.attempt if isinstance(work, Offer) else 0
+                    self._queue.append(machine.JobFailed(unsaid.round, attempt, reason))
                 case machine.Say(message=Evaluation() as answer):
                     self._parts.say(msgspec.structs.replace(answer, sums={}, reason=reason))
                 case _:
                     pass
+
+    def _write_down(self, effect: ParticipantEffect) -> tuple[str, str] | None:
+        """What must be on disk before anything is said; why it is not, and the remedy."""
+        match effect:
+            case machine.Note():
+                return self._note(effect)
+            case machine.Journal():
+                return self._witness(effect)
+            case _:
+                return None
+
+    def _witness(self, effect: machine.Journal) -> tuple[str, str] | None:
+        journal, work = self._parts.journal, self._machine.work
+        if journal is None:
+            return "this node keeps no journal under this plan", "that is a bug: please report it"
+        try:
+            is_new = journal.note(effect)
+        except OSError as error:
+            return f"{_JOURNAL_FAILS}: {error.strerror}", _MEND_DISK
+        except ConflictError as error:
+            return str(error), "look at journal.jsonl, and ask the coordinator's operator why"
+        if is_new and effect.step == "vote" and isinstance(work, Offer):
+            plan = self._contract.agreement.plan
+            text = masked_rounds.what_is_known(plan, effect, work.cohort_size)
+            self._parts.board.log("info", text)
+        return None
 
     def _note(self, note: machine.Note) -> tuple[str, str] | None:
         """Write the ledger; return why it cannot be, and the remedy.
@@ -229,7 +291,7 @@ class NodeService:
             at=self._parts.clock(),
             round=note.round,
             attempt=note.attempt,
-            what=note.what,
+            what=note.what + self._among(note),
             form=note.form,
             num_bytes=note.num_bytes,
             digest=note.digest.hex(),
@@ -239,12 +301,17 @@ class NodeService:
             self._parts.ledger.append(entry)
         except OSError as error:
             why = f"the node's ledger cannot be written: {error.strerror}"
-            return why, "free some space, or mend the disk"
+            return why, _MEND_DISK
         self._noted = {one for one in self._noted if one[0] >= note.round} | {key}
         before = self._covered[1] if self._covered[0] == note.digest else 0
         self._covered = (note.digest, before + note.num_bytes)
         self._parts.board.post(status.LedgerWritten(line=entry.line()))
         return None
+
+    def _among(self, note: machine.Note) -> str:
+        masked = note.form == MASKED
+        plan, work = self._contract.agreement.plan, self._machine.work
+        return masked_rounds.in_cohort(plan, work) if masked else ""
 
     def _is_covered(self, note: machine.Note) -> bool:
         """Whether no more has left than was noted: so far what is sent only goes on."""
@@ -261,9 +328,11 @@ class NodeService:
                 parts.work.train(effect, contract.agreement, contract.config)
             case machine.Measure():
                 parts.work.measure(effect, contract.agreement, contract.config)
+            case machine.Prepare():
+                parts.work.mask(effect)
             case machine.CancelJob():
                 parts.work.cancel()
-            case machine.Note():
+            case machine.Note() | machine.Journal():
                 pass
             case machine.Tell(level=level, text=text):
                 parts.board.log(level, text)
@@ -286,6 +355,7 @@ class NodeService:
             case machine.StopUpload():
                 parts.transfers.stop_upload()
             case machine.DropUpdate():
+                parts.work.stop_masking()
                 parts.updates.drop()
 
     # ---- small parts --------------------------------------------------------------------------
@@ -303,7 +373,7 @@ class NodeService:
             return None
         today = self._parts.ledger.num_bytes_on(self._parts.clock())
         return policy.refuses_training(config) or policy.refuses_upload(
-            agreement.manifest.num_bytes, num_bytes_today=today, config=config
+            agreement.upload_bytes, num_bytes_today=today, config=config
         )
 
     def _on_ended(self, message: Ended) -> None:
@@ -327,11 +397,21 @@ class NodeService:
             board.log("warning", f"what the coordinator names as the model {text}")
             return False
         final, score = isinstance(message, Ended), getattr(message, "score", None)
+        counted = isinstance(message, Result) and message.counted
         try:
-            self._parts.models.certify(message.model, final=final, score=score)
+            self._parts.models.certify(message.model, final=final, score=score, counted=counted)
         except OSError as error:
             board.log("warning", f"the committed model is not noted: {error.strerror or error}")
         return True
+
+    def _answer_for(self, message: Result) -> None:
+        """Note in the journal that the votes of this round came to something."""
+        if self._parts.journal is None:
+            return
+        try:
+            self._parts.journal.result(message.round, message.model.digest)
+        except OSError as error:
+            self._parts.board.log("warning", f"{_JOURNAL_FAILS}: {error.strerror}")
 
     def _keep_head(self, message: Result) -> None:
         head = message.audit_head

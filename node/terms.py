@@ -13,8 +13,9 @@ import msgspec
 
 from fedtui.errors import RemoteProtocolError
 from fedtui.learning.metrics import sums_for
+from fedtui.rounds import masking
 from fedtui.rounds import plan as plans
-from fedtui.rounds.plan import VISIBLE, Plan
+from fedtui.rounds.plan import MASKED, VISIBLE, Plan
 from fedtui.status import Leaves, PlanSummary
 from fedtui.wire import codec
 from fedtui.wire.labels import safe_label
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fedtui.learning.params import Manifest
+    from fedtui.rounds.masking import Numbers
+    from fedtui.wire.messages import Role
 
 MAX_TERMS_BYTES = 4 * MAX_PLAN_BYTES
+_MASKED_SENTENCE = "updates are masked"
+_VISIBLE_SENTENCE = "updates are visible to the coordinator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,27 @@ class Agreement:
     @property
     def facts(self) -> PlanFacts:
         """What policy looks at."""
+        least = least_numbers(self.plan) if self.plan.masked else None
         return PlanFacts(
             plan_hash=self.plan_hash.hex(),
             task=self.plan.task.name,
             task_sha256=self.plan.task.sha256,
             visible_updates=self.plan.privacy.updates == "visible",
+            minimum=least.minimum if least else 0,
+            colluders=least.colluders if least else 0,
         )
+
+    @property
+    def upload_bytes(self) -> int:
+        """What one update has on its way out."""
+        if not self.plan.masked:
+            return self.manifest.num_bytes
+        return masking.encoding(self.plan, self.manifest.num_values, "update").num_bytes
+
+
+def least_numbers(plan: Plan) -> Numbers:
+    """What a masked plan promises of its smallest cohort, and so of every one."""
+    return masking.numbers(plan, plan.minimum)
 
 
 def read(data: bytes, announced_hash: bytes) -> Agreement:
@@ -105,8 +125,14 @@ def _flat(plan: Plan) -> dict[str, str]:
     return found
 
 
-def summary(agreement: Agreement, *, label: str, differs: tuple[str, ...] = ()) -> PlanSummary:
-    """The plan as the operator reads it before saying yes."""
+def summary(
+    agreement: Agreement,
+    *,
+    label: str,
+    role: Role = "participant",
+    differs: tuple[str, ...] = (),
+) -> PlanSummary:
+    """The plan as the operator of a node of this role reads it before saying yes."""
     plan, manifest = agreement.plan, agreement.manifest
     megabytes = manifest.num_bytes / 1e6
     return PlanSummary(
@@ -121,9 +147,10 @@ def summary(agreement: Agreement, *, label: str, differs: tuple[str, ...] = ()) 
         model=f"{manifest.num_values:,} numbers in {len(manifest.tensors)} tensors "
         f"({megabytes:.2f} MB)",
         num_model_bytes=manifest.num_bytes,
-        leaves=_leaves(plan, megabytes, label),
+        leaves=_leaves(agreement, label, role),
         stays="your examples, their names and paths, and your local model",
         differs=differs,
+        privacy=_MASKED_SENTENCE if plan.masked else _VISIBLE_SENTENCE,
     )
 
 
@@ -140,26 +167,73 @@ def _training(plan: Plan) -> str:
     )
 
 
-def _leaves(plan: Plan, megabytes: float, label: str) -> tuple[Leaves, ...]:
-    sums = ", ".join(sums_for(plan.task.metric))
-    reader = "the coordinator"
+def _leaves(agreement: Agreement, label: str, role: Role) -> tuple[Leaves, ...]:
+    connection = Leaves(
+        item=f"the name {label!r}, public keys, IP address, times, progress",
+        form=VISIBLE,
+        reader="the coordinator; the address and times: whoever is on the way",
+        when="while connected",
+    )
+    match role:
+        case "observer":
+            return (connection,)
+        case "evaluator":
+            return (_sums_of_an_evaluator(agreement.plan), connection)
+        case _ if agreement.plan.masked:
+            return (*_masked_work(agreement), connection)
+        case _:
+            return (*_visible_work(agreement), connection)
+
+
+def _visible_work(agreement: Agreement) -> tuple[Leaves, ...]:
     return (
         Leaves(
-            item=f"update of the model ({megabytes:.2f} MB)",
+            item=f"update of the model ({agreement.manifest.num_bytes / 1e6:.2f} MB)",
             form=VISIBLE,
-            reader=f"{reader}: it can examine each one",
+            reader="the coordinator: it can examine each one",
             when="each round you are picked for",
         ),
         Leaves(
-            item=f"number of your examples, sums over them ({sums})",
+            item=f"number of your examples, sums over them ({_sums(agreement.plan)})",
             form=VISIBLE,
+            reader="the coordinator",
+            when="with each update and each evaluation",
+        ),
+    )
+
+
+def _masked_work(agreement: Agreement) -> tuple[Leaves, ...]:
+    least = least_numbers(agreement.plan)
+    nodes = "1 of them colludes" if least.colluders == 1 else f"{least.colluders} of them collude"
+    reader = (
+        f"nobody: the coordinator reads the sum of at least {least.minimum} nodes, as long as at "
+        f"most {nodes} with it"
+    )
+    return (
+        Leaves(
+            item=f"update of the model ({agreement.upload_bytes / 1e6:.2f} MB)",
+            form=MASKED,
+            reader=reader,
+            when="each round you are picked for",
+        ),
+        Leaves(
+            item=f"number of your examples, sums over them ({_sums(agreement.plan)})",
+            form=MASKED,
             reader=reader,
             when="with each update and each evaluation",
         ),
-        Leaves(
-            item=f"the name {label!r}, public keys, IP address, times, progress",
-            form=VISIBLE,
-            reader=f"{reader}; the address and times: whoever is on the way",
-            when="while connected",
-        ),
     )
+
+
+def _sums_of_an_evaluator(plan: Plan) -> Leaves:
+    """Visible under masks, too: there is nobody to add them up with."""
+    return Leaves(
+        item=f"sums over your test examples ({_sums(plan)})",
+        form=VISIBLE,
+        reader="the coordinator",
+        when="with each evaluation",
+    )
+
+
+def _sums(plan: Plan) -> str:
+    return ", ".join(sums_for(plan.task.metric))

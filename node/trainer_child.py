@@ -1,10 +1,11 @@
 """The trainer process: takes jobs from the daemon, trains, and answers (node/jobs.py).
 
-The one program of a node that meets the operator's data, torch, and task code. It holds no key and
-opens no socket. Rules:
+The one program of a node that meets the operator's data, torch, and task code. It opens no socket
+and holds no key but the seeds of masks, for as long as it masks an update with them. Rules:
 
 - It ends when stdin closes: a daemon that dies, however it dies, takes its trainer along.
 - Torch is imported by the first job that needs it; a task with `fixed_update` never does.
+- Torch is no part of masking: an update goes through it chunk by chunk, mapped rather than read.
 - An update is written under a temporary name and renamed: `out_path` is whole or absent. It is not
   synced: after a power cut the daemon's digest of it decides.
 - Resident memory is watched, and the process ends above the operator's limit with a reply that
@@ -15,9 +16,11 @@ opens no socket. Rules:
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import hashlib
 import os
+import re
 import signal
 import time
 import traceback
@@ -34,6 +37,9 @@ from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
 from fedtui.learning.task import FixedUpdate, describe, load
+from fedtui.secagg.encoding import EncodingError
+from fedtui.secagg.masks import Masker
+from fedtui.secagg.participant import Masks
 from fedtui.wire.tensors import TensorError, check_finite, to_bytes
 from node.jobs import (
     Cancelled,
@@ -44,6 +50,8 @@ from node.jobs import (
     FailureKind,
     Job,
     JobFailed,
+    Masked,
+    MaskJob,
     Outcome,
     Predicted,
     PredictJob,
@@ -56,7 +64,7 @@ from node.jobs import (
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import ModuleType
 
     from fedtui.learning.params import Vector
@@ -67,12 +75,19 @@ if TYPE_CHECKING:
 _PROGRESS_EVERY_S = 0.25
 _WRITE_CHUNK = 2**20
 _CHECK_EXAMPLES = 1000
+_PICKLE_ADVICE = re.compile(
+    r"This file contains pickled \(object\) data\..*?`pickle\.load\(\)`\.?"
+    r"|Object arrays cannot be loaded when allow_pickle=False"
+    r"|Cannot load file containing pickled data when allow_pickle=False",
+    re.DOTALL,
+)
 _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (DataError, "data"),
     (plugins.PluginError, "task"),
     (ParamsError, "task"),
     (TrainError, "training"),
     (TensorError, "training"),
+    (EncodingError, "training"),
     (MemoryError, "memory"),
 )
 
@@ -91,6 +106,8 @@ class Jobs:
     def do(self, job: Job) -> Outcome:
         """The job's outcome; whatever goes wrong is one, too."""
         try:
+            if isinstance(job, MaskJob):
+                return self._mask(job)
             task = self._task_of(job.task)
             match job:
                 case TrainJob():
@@ -123,6 +140,26 @@ class Jobs:
             sums=sums,
             seconds=time.monotonic() - started_s,
         )
+
+    def _mask(self, job: MaskJob) -> Masked:
+        of = Masks(job.plus, job.minus)
+        update_D = _update(job)
+        masker = Masker(job.encoding, update_D, job.scalars, weight=job.weight, of=of)
+        blocks = (words_C.astype("<u8", copy=False).data.cast("B") for words_C in masker.chunks())
+        digest, num_bytes = _write_blocks(Path(job.out_path), self._while_wanted(blocks))
+        return Masked(
+            job_id=job.job_id,
+            out_path=job.out_path,
+            digest=digest,
+            num_bytes=num_bytes,
+            num_saturated=masker.num_saturated,
+        )
+
+    def _while_wanted(self, blocks: Iterable[memoryview]) -> Iterator[memoryview]:
+        for block in blocks:
+            if self._inbox.is_cancelled():
+                raise StoppedError
+            yield block
 
     def _train_task(self, job: TrainJob, task: Task, started_s: float) -> TrainResult:
         train, _ = self._share_of(task, job)
@@ -255,18 +292,37 @@ def _model(job: TrainJob | EvaluateJob | PredictJob) -> Params:
     return Params(job.manifest, np.asarray(mapped).astype(np.float32, copy=False))
 
 
+def _update(job: MaskJob) -> Vector:
+    """The update file, mapped rather than read."""
+    size, expected = Path(job.update_path).stat().st_size, 4 * job.encoding.num_values
+    if size != expected:
+        raise TensorError(f"the update's file has {size} bytes, {expected} are expected")
+    mapped = np.memmap(job.update_path, "<f4", "r")
+    return np.asarray(mapped).astype(np.float32, copy=False)
+
+
 def _write_vector(path: Path, update_D: Vector) -> str:
     """Write the wire form, whole or not at all; BLAKE2b-256 of it as hex."""
     data = to_bytes(update_D)
-    state = hashlib.blake2b(digest_size=32)
+    starts = range(0, len(data), _WRITE_CHUNK)
+    digest, _ = _write_blocks(path, (data[start : start + _WRITE_CHUNK] for start in starts))
+    return digest
+
+
+def _write_blocks(path: Path, blocks: Iterable[memoryview]) -> tuple[str, int]:
+    """Write a file whole or not at all; BLAKE2b-256 of it as hex, and its size."""
+    state, num_bytes = hashlib.blake2b(digest_size=32), 0
     scratch = path.with_name(path.name + ".tmp")
-    with scratch.open("wb") as file:
-        for begin in range(0, len(data), _WRITE_CHUNK):
-            chunk = data[begin : begin + _WRITE_CHUNK]
-            state.update(chunk)
-            file.write(chunk)
-    scratch.replace(path)
-    return state.hexdigest()
+    try:
+        with scratch.open("wb") as file:
+            for block in blocks:
+                state.update(block)
+                num_bytes += file.write(block)
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    return state.hexdigest(), num_bytes
 
 
 def _write_rows(path: Path, answers: Iterator[dict[str, str | float]]) -> int:
@@ -280,17 +336,45 @@ def _write_rows(path: Path, answers: Iterator[dict[str, str | float]]) -> int:
     return num_rows
 
 
+def _lacks_data(job: Job) -> bool:
+    path = "" if isinstance(job, MaskJob) else job.data.path
+    return bool(path) and not Path(path).expanduser().exists()
+
+
+def _kind_of(job: Job, error: OSError) -> FailureKind:
+    """Whose an operating system's error is: of the operator's data, or ours."""
+    if isinstance(job, MaskJob) or error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+        return "internal"
+    return "missing" if isinstance(error, FileNotFoundError) else "data"
+
+
+def _safe(text: str) -> str:
+    """Without NumPy's advice to load what runs as code when it is loaded."""
+    return _PICKLE_ADVICE.sub(
+        "it is no .npy or .npz file of plain numbers (Python objects are never loaded here)", text
+    )
+
+
+def _place(job: Job, error: Exception) -> str:
+    """Where it happened: in the operator's own file, if that was on the way."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = None if isinstance(job, MaskJob) else job.task.file
+    where = next((one for one in reversed(frames) if one.filename == own), frames[-1])
+    return f"{Path(where.filename).name}, line {where.lineno}"
+
+
 def _failed(job: Job, error: Exception) -> JobFailed:
     for known, kind in _KINDS:
         if isinstance(error, known):
-            return JobFailed(job_id=job.job_id, reason=str(error), kind=kind)
+            lacks = kind == "data" and _lacks_data(job)
+            reason = _safe(str(error))
+            return JobFailed(job_id=job.job_id, reason=reason, kind="missing" if lacks else kind)
     if isinstance(error, OSError):
-        reason = f"cannot use {error.filename}: {error.strerror}"
-        return JobFailed(job_id=job.job_id, reason=reason, kind="internal")
+        reason = f"cannot use {error.filename or 'a file'}: {error.strerror or error}"
+        return JobFailed(job_id=job.job_id, reason=reason, kind=_kind_of(job, error))
     traceback.print_exception(error)
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    reason = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
-    if job.task.file is not None:
+    reason = f"{type(error).__name__}: {_safe(str(error))} ({_place(job, error)})"
+    if not isinstance(job, MaskJob) and job.task.file is not None:
         return JobFailed(job_id=job.job_id, reason=f"the task failed: {reason}", kind="task")
     return JobFailed(job_id=job.job_id, reason=f"a bug in the trainer: {reason}", kind="internal")
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 MAX_WANTED = 4
-_NOT_KEPT = "what the coordinator sends cannot be kept"
+_NOT_KEPT = "the model cannot be kept"
+_NOT_READ = "the update cannot be read"
+_DAMAGED = "the model arrived damaged and was thrown away"
 
 
 class Session(Protocol):
@@ -48,12 +50,18 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hears:
-    """Who is told what came of the streams."""
+    """Who is told what came of the streams.
+
+    `refused` is the coordinator's word, `unsent` this machine's own fault, with whether the update
+    is lost. `lost` is a model that did not get onto this disk, `trouble` what is tried once more.
+    """
 
     plan: Callable[[bytes], None]
     model: Callable[[bytes], None]
+    lost: Callable[[bytes, str], None]
     uploaded: Callable[[bytes], None]
     refused: Callable[[str], None]
+    unsent: Callable[[str, bool], None]
     trouble: Callable[[str], None]
 
 
@@ -77,9 +85,11 @@ class Transfers:
         self._session: Session | None = None
         self._plan_hash: bytes | None = None
         self._wanted: dict[bytes, ModelRef] = {}
+        self._retried: set[bytes] = set()
         self._incoming: dict[int, tuple[Open, _PlanSink | Download]] = {}
         self._outgoing: tuple[int, FileSource] | None = None
         self._uploading: bytes = b""
+        self._outgoing_masked = False
         self._sent: tuple[bytes, int] = (b"", 0)  # of streams that are over: digest, bytes
 
     def attach(self, session: Session) -> None:
@@ -102,8 +112,9 @@ class Transfers:
         self._say(Fetch(kind="plan", digest=plan_hash))
 
     def fetch_model(self, model: ModelRef) -> None:
-        """Ask for a model, unless it is under way."""
+        """Ask for a model, unless it is under way; if it does not get here, once more."""
         self._wanted[model.digest] = model
+        self._retried.discard(model.digest)
         while len(self._wanted) > MAX_WANTED:
             del self._wanted[next(iter(self._wanted))]
         under_way = any(
@@ -114,18 +125,26 @@ class Transfers:
             self._say(Fetch(kind="model", digest=model.digest))
 
     def upload(self, effect: Upload) -> None:
-        """Open the stream of the update; nothing if it is open, or if there is no session."""
+        """Open the stream of the update; nothing if it is open, or if there is no session.
+
+        Without a header it is the masked vector that goes.
+        """
         if self._session is None or (self._outgoing and self._uploading == effect.digest):
             return
         self.stop_upload()
+        masked = effect.header is None
         try:
-            source = FileSource(self._updates.path)
+            source = FileSource(self._updates.masked if masked else self._updates.path)
         except OSError as error:
-            self._hears.refused(f"the update cannot be read: {error.strerror}")
+            self._hears.unsent(f"{_NOT_READ}: {error.strerror or error}", not masked)
+            return
+        if source.num_bytes != effect.num_bytes:
+            source.close()
+            self._hears.unsent("the update on disk is not the one that was made", not masked)
             return
         opening = Open(
             stream=0,
-            kind="update",
+            kind="masked" if masked else "update",
             num_bytes=effect.num_bytes,
             digest=effect.digest,
             incarnation=effect.incarnation,
@@ -140,6 +159,7 @@ class Transfers:
             return
         self._outgoing = (stream, source)
         self._uploading = effect.digest
+        self._outgoing_masked = masked
 
     def num_sent(self, digest: bytes) -> int:
         """How many bytes of this update have left so far, those sent twice counted twice."""
@@ -165,8 +185,8 @@ class Transfers:
             case events.StreamCancelled(stream=stream):
                 self._forget(stream)
             case events.StreamFailed(stream=stream, outgoing=False, reason=reason):
-                self._forget(stream)
-                self._hears.trouble(f"{_NOT_KEPT}: {reason}")
+                if (lost := self._forget(stream)) is not None:
+                    self._failed(lost.digest, f"{_NOT_KEPT}: {reason}")
             case events.StreamReceipt(stream=stream, digest=digest) if self._is_ours(stream):
                 self._end_upload()
                 self._hears.uploaded(digest)
@@ -174,8 +194,9 @@ class Transfers:
                 self._end_upload()
                 self._hears.refused(text)
             case events.StreamFailed(stream=stream, reason=reason) if self._is_ours(stream):
+                masked = self._outgoing_masked
                 self._end_upload()
-                self._hears.refused(reason)
+                self._hears.unsent(f"{_NOT_READ}: {reason}", not masked)
             case _:
                 pass
 
@@ -188,7 +209,7 @@ class Transfers:
             self._session.refuse(
                 opening.stream, CloseCode.LIMIT, text="the node has no room for this"
             )
-            self._hears.trouble(_cannot_keep(error))
+            self._failed(opening.digest, _cannot_keep(error))
             return
         if sink is None:
             self._session.refuse(
@@ -222,7 +243,7 @@ class Transfers:
         except OSError as error:
             sink.close()
             self._session.refuse(stream, CloseCode.LIMIT, text="the node could not keep this")
-            self._hears.trouble(_cannot_keep(error))
+            self._failed(opening.digest, _cannot_keep(error))
             return
         if genuine:
             self._session.receipt(stream, opening.digest)
@@ -230,12 +251,24 @@ class Transfers:
             self._hears.model(opening.digest)
         else:
             self._session.refuse(stream, CloseCode.CRYPTO, text="the digest does not fit")
-            self._hears.trouble("a model arrived damaged and was thrown away")
+            self._failed(opening.digest, _DAMAGED)
 
-    def _forget(self, stream: int) -> None:
-        _, sink = self._incoming.pop(stream, (None, None))
+    def _failed(self, digest: bytes, why: str) -> None:
+        """A model did not get here: ask for it once more, then give it up."""
+        if digest in self._wanted and digest not in self._retried:
+            self._retried.add(digest)
+            self._hears.trouble(f"{why}; it is fetched once more")
+            self._say(Fetch(kind="model", digest=digest))
+            return
+        self._wanted.pop(digest, None)
+        self._retried.discard(digest)
+        self._hears.lost(digest, why)
+
+    def _forget(self, stream: int) -> Open | None:
+        opening, sink = self._incoming.pop(stream, (None, None))
         if sink is not None and not isinstance(sink, _PlanSink):
             sink.close()
+        return opening
 
     def _is_ours(self, stream: int) -> bool:
         return self._outgoing is not None and self._outgoing[0] == stream

@@ -2,6 +2,9 @@
 
 `work/update.f32` is what the trainer wrote, `work/update.json` says for which round and model. The
 note is written after the file and removed before it: a file without its note does not exist.
+
+Under masks `work/masked.u64` is what leaves instead. It belongs to one attempt and to secrets that
+live in memory only, so it is never found again: every new attempt makes another one.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ class Updates:
     def __init__(self, folder: Path) -> None:
         self._note = folder / "update.json"
         self.path = folder / "update.f32"
+        self.masked = folder / "masked.u64"
 
     def kept_for(self, number: int, model: bytes) -> Update | None:
         """The update that was trained for this round from this model, if it is here and whole."""
@@ -58,6 +62,12 @@ class Updates:
         """The round is over, one way or the other."""
         self._note.unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
+        self.drop_masked()
+
+    def drop_masked(self) -> None:
+        """The keys of the masked vector are gone, or about to be; so is what a kill left of it."""
+        self.masked.unlink(missing_ok=True)
+        self.masked.with_name(self.masked.name + ".tmp").unlink(missing_ok=True)
 
 
 class FileSource:

@@ -13,10 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fedtui.learning.data import DataSource
+from fedtui.learning.metrics import sums_for
 from fedtui.rounds import machine
 from fedtui.status import CheckReport, Refused
 from fedtui.wire.messages import UpdateHeader
 from node import jobs
+from node.alone import exit_code
 from node.config import parse_shard
 from node.exits import Exit, Stop
 from node.updates import Update
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from fedtui.rounds.machine import Measure, ParticipantEvent, Train
+    from fedtui.rounds.machine import Measure, ParticipantEvent, Prepare, Train
+    from fedtui.rounds.plan import Plan
+    from fedtui.wire.messages import Role
     from node.config import NodeConfig
     from node.models import Models
     from node.terms import Agreement
@@ -59,6 +63,7 @@ class Work:
         self._on_progress = on_progress
         self._last_id = 0
         self._running: asyncio.Task[None] | None = None
+        self._masking: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._number = 0
         self._queue = asyncio.Lock()
@@ -82,6 +87,17 @@ class Work:
         failed = partial(machine.JobFailed, effect.round, 0)
         self._begin(lambda number: self._measure(effect, agreement, config, number), failed)
 
+    def mask(self, effect: Prepare) -> None:
+        """Make the vector that leaves of the update at hand, anew for every attempt."""
+        failed = partial(machine.JobFailed, effect.round, effect.attempt)
+        self._begin(lambda number: self._mask(effect, number), failed)
+        self._masking = self._running
+
+    def stop_masking(self) -> None:
+        """The update is dropped: nothing is made of it any more."""
+        if self._masking is not None and self._masking is self._running:
+            self.cancel()
+
     def cancel(self) -> None:
         """Stop what runs; nothing more is heard of it. The trainer stays for the next job."""
         self._number += 1
@@ -96,7 +112,7 @@ class Work:
     async def check(self, agreement: Agreement, config: NodeConfig) -> CheckReport:
         """Try task and data once. Sends nothing."""
         if config.role == "observer":
-            return CheckReport(facts=("an observer needs no data",))
+            return CheckReport(facts=("an observer needs no data", "would send its name and keys"))
         job = jobs.CheckJob(
             job_id=self._next_id(),
             task=task_ref(agreement, config, self._places.tasks),
@@ -105,7 +121,7 @@ class Work:
         )
         async with self._queue:
             outcome = await self._trainer.run(job, on_progress=self._on_progress)
-        return _report(outcome, agreement)
+        return _report(outcome, agreement, config.role)
 
     def _next_id(self) -> int:
         self._last_id += 1
@@ -201,12 +217,50 @@ class Work:
         )
         outcome = await self._run(job, number)
         match outcome:
+            case jobs.Evaluated() if plan.masked and outcome.sums.keys() != _summed(plan):
+                reason = f"the task here does not give exactly the sums of {plan.task.metric}"
+                self._tell(machine.JobFailed(effect.round, 0, reason))
             case jobs.Evaluated():
                 self._tell(machine.Measured(effect.round, outcome.sums))
             case jobs.JobFailed():
                 self._tell(machine.JobFailed(effect.round, 0, outcome.reason))
             case _:
                 pass
+
+    async def _mask(self, effect: Prepare, number: int) -> None:
+        updates = self._places.updates
+        updates.drop_masked()
+        job = jobs.MaskJob(
+            job_id=self._next_id(),
+            update_path=str(updates.path),
+            out_path=str(updates.masked),
+            encoding=effect.encoding,
+            scalars=effect.scalars,
+            weight=effect.weight,
+            plus=effect.masks.plus,
+            minus=effect.masks.minus,
+        )
+        outcome = await self._run(job, number)
+        match outcome:
+            case jobs.Masked():
+                self._tell(
+                    machine.Prepared(
+                        effect.round,
+                        effect.attempt,
+                        digest=bytes.fromhex(outcome.digest),
+                        num_bytes=outcome.num_bytes,
+                        num_saturated=outcome.num_saturated,
+                    )
+                )
+            case jobs.JobFailed():
+                self._tell(machine.JobFailed(effect.round, effect.attempt, outcome.reason))
+            case _:
+                pass
+
+
+def _summed(plan: Plan) -> set[str]:
+    """What masked sums are made of: exactly these have a place in the vector."""
+    return set(sums_for(plan.task.metric))
 
 
 def task_ref(agreement: Agreement, config: NodeConfig, folder: Path) -> jobs.TaskRef:
@@ -251,10 +305,14 @@ def _trained(effect: Train, update: Update) -> machine.Trained:
     )
 
 
-def _report(outcome: jobs.Outcome, agreement: Agreement) -> CheckReport:
+def _report(outcome: jobs.Outcome, agreement: Agreement, role: Role) -> CheckReport:
     match outcome:
         case jobs.Checked():
-            facts = (f"{outcome.num_examples:,} examples of yours", f"would send {outcome.sends}")
+            sends = outcome.sends
+            if role == "evaluator":
+                names = sums_for(agreement.plan.task.metric)
+                sends = f"{len(names)} sums over them, no update: {', '.join(names)}"
+            facts = (f"{outcome.num_examples:,} examples of yours", f"would send {sends}")
             problems: tuple[str, ...] = ()
             if outcome.manifest != agreement.manifest:
                 problems = (
@@ -266,6 +324,6 @@ def _report(outcome: jobs.Outcome, agreement: Agreement) -> CheckReport:
                 problems = (f"the task here measures {outcome.metric}, the plan {wanted}",)
             return CheckReport(facts=facts, problems=problems)
         case jobs.JobFailed():
-            return CheckReport(problems=(outcome.reason,))
+            return CheckReport(problems=(outcome.reason,), exit_code=exit_code(outcome))
         case _:
             return CheckReport(problems=("the check was stopped",))

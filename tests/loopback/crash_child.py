@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coordinator import database
+from coordinator import database, schema
 from coordinator.checkpoints import Checkpoint, CheckpointWriter, open_checkpoint, sweep
 from coordinator.files import StoreError
 from coordinator.spool import Promise, Spool
@@ -228,7 +228,9 @@ def migrate(state: Path) -> int:
     path = state / database.DATABASE
     engine = database.connect(path)
     database.check(engine)
-    database.upgrade(engine, path, scripts=state / "migrations", target="0002")
+    database.upgrade(
+        engine, path, scripts=state / "migrations", target=f"{int(schema.REVISION) + 1:04}"
+    )
     engine.dispose()
     return 0
 

@@ -55,6 +55,8 @@ sha256 = "{sha256}"
 [rounds]
 maximum = {rounds}
 start_with = {nodes}
+[privacy]
+updates = "visible"
 """
 
 
@@ -146,6 +148,7 @@ class Federation:
             name,
             *("join", "--invite-file", str(self.invite("--auto-approve"))),
             *("--task-file", str(self.task), "--label", name, "--accept", self.plan_hash),
+            "--visible",
             *options,
         )
 

@@ -37,7 +37,7 @@ def joining(federation: Federation, *, task: Path | None = None) -> tuple[str, .
     invite = federation.invite("--auto-approve")
     return (
         *("join", "--invite-file", str(invite), "--accept", federation.plan_hash),
-        *("--task-file", str(task or federation.task)),
+        *("--task-file", str(task or federation.task), "--visible"),
     )
 
 
@@ -53,9 +53,9 @@ def run(federation: Federation, *arguments: str, **environment: str) -> Done:
 
 
 def test_commands_without_a_node_say_how_to_start_one(federation: Federation) -> None:
-    for command in (["status"], ["pause"], ["leave", "--yes"], ["stop"], ["log", "--json"]):
+    for command in (["status"], ["pause"], ["leave", "--yes"], ["stop"]):
         done = federation.fedtui("nobody", *command)
-        refused(done, 6, "no node is running for this profile", "fedtui join")
+        refused(done, 6, "no node is running for this profile", "fedtui --profile nobody join")
 
 
 def test_an_invite_that_is_mistyped_cut_or_missing_is_refused_here(

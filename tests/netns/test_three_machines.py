@@ -93,20 +93,22 @@ def test_the_readme_works_on_three_machines(lan: dict[str, Any]) -> None:
         if command.endswith("&"):
             serve(machine, command)
         elif command.startswith("fedtui join"):
-            invite = f"{name}.invite"
-            shutil.copy(lan["server"].home / invite, machine.home / invite)
+            invite, label = re.findall(r"--(?:invite-file|label) (\S+)", command)
+            if name != "server":
+                shutil.copy(lan["server"].home / invite, machine.home / invite)
             screen = answer_at_a_terminal(machine, command)
             found = re.search(r"fingerprint\s+([A-Z2-7-]{39})", screen)
             assert found, screen
-            fingerprints[name] = found.group(1)
+            fingerprints[label] = found.group(1)
         else:
             if command.startswith("fedtui status"):
                 status = wait_for_the_end(lan["server"])
             screens.append(machine.run(command))
-    assert len(fingerprints) == 2
+    assert len(fingerprints) == 3
     assert "target reached" in status["ended"]
-    assert {round_["participants"] for round_ in status["rounds"] if round_["round"]} == {2}
+    assert {round_["participants"] for round_ in status["rounds"] if round_["round"]} == {3}
     everything = "\n".join(screens)
-    assert "update" in everything
+    assert "updates are masked" in everything
+    assert "update and training sums" in everything
     assert all(fingerprint in everything for fingerprint in fingerprints.values())
     assert (lan["server"].home / "model" / "model.safetensors").exists()

@@ -16,10 +16,12 @@ import numpy as np
 from fedtui.crypto.keys import Identity, PublicIdentity
 from fedtui.errors import CloseCode, Retry
 from fedtui.learning.params import Manifest, TensorSpec
-from fedtui.rounds.enrolment import Certificate, enrol
-from fedtui.rounds.plan import FederationSection, Plan, TaskSection, plan_hash
+from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSection, plan_hash
+from fedtui.secagg import masks
+from fedtui.secagg.participant import Masks
 from fedtui.status import NodeStatus
 from fedtui.wire import codec, events
+from fedtui.wire.enrolment import Certificate, enrol
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.messages import (
     Evaluate,
@@ -36,7 +38,7 @@ from fedtui.wire.messages import (
 from node import config as configs
 from node import jobs
 from node.board import Board
-from node.config import CoordinatorTable, NodeConfig
+from node.config import CoordinatorTable, NodeConfig, PrivacyTable
 from node.controls import Node
 from node.home import Home
 from node.keystore import TrustStore
@@ -52,7 +54,11 @@ from node.updates import Updates
 COORDINATOR = Identity.from_seed(b"c" * 32)
 NODE = Identity.from_seed(b"n" * 32)
 MANIFEST = Manifest((TensorSpec("weight", (64, 4)), TensorSpec("bias", (4,))))
-PLAN = Plan(federation=FederationSection(name="clinics"), task=TaskSection(name="digits"))
+PLAN = Plan(
+    federation=FederationSection(name="clinics"),
+    task=TaskSection(name="digits"),
+    privacy=PrivacySection(updates="visible"),
+)
 
 
 def digest_of(data: bytes) -> bytes:
@@ -74,9 +80,10 @@ def model_ref(data: bytes = MODEL, number: int = 0) -> ModelRef:
 
 @dataclass
 class FakeTrainer:
-    """Does every job at once: writes UPDATE, or fails with `failure`."""
+    """Does every job at once: writes UPDATE, masks it for real, or fails with `failure`."""
 
     failure: str = ""
+    kind: jobs.FailureKind = "data"
     hold: asyncio.Event | None = None
     on_cancel: Callable[[], None] = lambda: None
     done: list[jobs.Job] = field(default_factory=list)
@@ -108,7 +115,7 @@ class FakeTrainer:
         if self.hold is not None:
             await self.hold.wait()
         if self.failure:
-            return jobs.JobFailed(job_id=job.job_id, reason=self.failure, kind="data")
+            return jobs.JobFailed(job_id=job.job_id, reason=self.failure, kind=self.kind)
         sums = {"correct": 3.0, "examples": 4.0, "loss_sum": 1.5}
         match job:
             case jobs.TrainJob():
@@ -121,6 +128,8 @@ class FakeTrainer:
                     sums=sums,
                     seconds=0.1,
                 )
+            case jobs.MaskJob():
+                return _mask(job)
             case jobs.EvaluateJob():
                 return jobs.Evaluated(job_id=job.job_id, sums=sums)
             case jobs.CheckJob():
@@ -151,6 +160,22 @@ def _write(path: str) -> None:
     Path(path).write_bytes(UPDATE)
 
 
+def _mask(job: jobs.MaskJob) -> jobs.Masked:
+    update_D = np.frombuffer(Path(job.update_path).read_bytes(), "<f4")
+    words, num_saturated = masks.masked(
+        job.encoding, update_D, job.scalars, weight=job.weight, of=Masks(job.plus, job.minus)
+    )
+    data = words.astype("<u8").tobytes()
+    Path(job.out_path).write_bytes(data)
+    return jobs.Masked(
+        job_id=job.job_id,
+        out_path=job.out_path,
+        digest=digest_of(data).hex(),
+        num_bytes=len(data),
+        num_saturated=num_saturated,
+    )
+
+
 class FakeCoordinator:
     """One node's session; `connect()` and `drop()` begin and end it."""
 
@@ -158,6 +183,7 @@ class FakeCoordinator:
         self.plan = PLAN
         self.manifest = MANIFEST
         self.identity = COORDINATOR
+        self.federation_id = b"f" * 32
         self.models = {digest_of(MODEL): MODEL}
         self.announced: bytes | None = None
         self.state = "enrolled"
@@ -174,6 +200,7 @@ class FakeCoordinator:
         self.refused: list[str] = []
         self.readied: list[bytes] = []
         self.on_open: Callable[[], None] = lambda: None
+        self.on_said: Callable[[FromNode], None] = lambda message: None
         self.coordinator: PublicIdentity | None = None
         self.server_hello: ServerHello | None = None
         self.successions = ()
@@ -218,7 +245,7 @@ class FakeCoordinator:
                 session_id=b"s" * 16,
                 state=self.state,
                 version=1,
-                federation_id=b"f" * 32,
+                federation_id=self.federation_id,
                 plan_hash=self.announced or self.plan_hash,
                 plan_bytes=0,
                 window=2**20,
@@ -255,6 +282,7 @@ class FakeCoordinator:
     def send(self, message: FromNode) -> bool:
         if not self.up:
             return False
+        self.on_said(message)
         self.said.append(message)
         if isinstance(message, Fetch):
             self._serve(message)
@@ -299,7 +327,7 @@ class FakeCoordinator:
         self.handler.event(events.MessageReceived(message))
 
     def enrol(self) -> None:
-        certificate = Certificate(b"f" * 32, self.node, self.role, 1)
+        certificate = Certificate(self.federation_id, self.node, self.role, 1)
         self._soon(events.MessageReceived(enrol(self.certified_by, certificate)))
 
     def offer(self, number: int = 1, attempt: int = 1, **changes: object) -> None:
@@ -396,6 +424,7 @@ def write_config(home: Profile, **changes: object) -> NodeConfig:
         NodeConfig(
             label="alice",
             coordinator=CoordinatorTable(id=COORDINATOR.id.hex(), addresses=["c.example:8443"]),
+            privacy=PrivacyTable(require_masked=False),  # PLAN is a visible one
         ),
         **changes,
     )
@@ -409,13 +438,20 @@ async def settle(turns: int = 30) -> None:
         await asyncio.sleep(0)
 
 
+async def enter(home: Profile, node: Node) -> None:
+    """Start the node; the first time, join as `fedtui join` does."""
+    await node.start()
+    if TrustStore(home.root).get(COORDINATOR.id) is None:
+        await node.join()
+    await settle()
+
+
 async def member(home: Profile, coordinator: FakeCoordinator, **parts: object) -> Node:
     """A node that has joined and agreed to the plan."""
     if not home.config.exists():
         write_config(home)
     node = make_node(home, coordinator, **parts)
-    await node.start()
-    await settle()
+    await enter(home, node)
     if not (await node.status()).consented:
         await node.consent(coordinator.plan_hash.hex())
         await settle()

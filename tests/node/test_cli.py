@@ -26,7 +26,7 @@ def test_without_a_node_the_remedy_is_said(
     said = capsys.readouterr()
     assert said.out == ""
     assert "no node is running" in said.err
-    assert "fedtui join" in said.err
+    assert "fedtui --profile p join" in said.err, "the other profile's would act elsewhere"
 
 
 def test_status_for_people_and_programs(
@@ -62,7 +62,7 @@ def test_the_ledger_is_read_also_without_a_node(
     home: Profile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert fedtui("ledger") == 0
-    assert "nothing has left" in capsys.readouterr().out
+    assert "no update and no sums have left" in capsys.readouterr().out
     book = Ledger(home.ledger)
     for number in range(3):
         book.append(Entry(at=1.0, round=number, what="update", num_bytes=7, form="f"))
@@ -71,6 +71,8 @@ def test_the_ledger_is_read_also_without_a_node(
     assert [one["round"] for one in json.loads(capsys.readouterr().out)] == [1, 2]
     assert fedtui("ledger") == 0
     assert "3 entries, 21 bytes" in capsys.readouterr().out
+    assert fedtui("ledger", "--limit", "2") == 0
+    assert "the last 2 of 3 entries; 21 bytes in all" in capsys.readouterr().out
     assert len(ledger.tail(home.ledger, 9)) == 3
 
 
@@ -92,6 +94,25 @@ def test_the_log_as_json_comes_from_the_node(
     running.board.log("warning", "watch out")
     assert fedtui("log", "--json") == 0
     assert json.loads(capsys.readouterr().out)[0]["text"] == "watch out"
+
+
+def test_the_log_as_json_is_read_also_without_a_node(
+    home: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fedtui("log", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == []
+    plain_log.PlainLog(home.log).line("warning: watch out")
+    assert fedtui("log", "--json") == 0
+    (line,) = json.loads(capsys.readouterr().out)
+    assert (line["level"], line["text"]) == ("warning", "warning: watch out")
+    assert line["at"] > 1e9
+
+
+def test_commands_of_the_default_profile_need_no_option(
+    home: Profile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli._run(["status"]) == 6
+    assert "'fedtui join'" in capsys.readouterr().err
 
 
 def test_bare_fedtui_says_what_there_is(

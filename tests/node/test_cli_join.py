@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_without_a_terminal_somebody_must_have_said_yes(
     running: FakeNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert join("--invite-file", invite(tmp_path)) == 2
-    assert f"--accept {PLAN.plan_hash}" in capsys.readouterr().err
+    assert f"fedtui --profile p join --accept {PLAN.plan_hash}" in capsys.readouterr().err
     assert not running.board.status.consented
 
 
@@ -91,12 +92,30 @@ def test_at_a_terminal_the_question_decides_and_no_is_the_default(
     assert running.board.status.consented is (code == 0)
 
 
+def test_who_does_not_agree_hears_what_the_coordinator_knows_already(
+    running: FakeNode,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    stdin = io.StringIO("n\n")
+    stdin.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert join("--invite-file", invite(tmp_path)) == 7
+    said = capsys.readouterr().err
+    for words in ("nothing of your data was sent", "key, name and address", "used up"):
+        assert words in said
+    assert "; nothing was sent" not in said
+
+
 def test_data_that_cannot_be_used_is_65_before_any_consent(
     running: FakeNode, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     running.report = CheckReport(problems=("row 3: no number",))
     assert join("--invite-file", invite(tmp_path), "--yes") == 65
-    assert "row 3" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("row 3") == 1
+    running.report = CheckReport(problems=("x.csv does not exist",), exit_code=66)
+    assert join("--yes") == 66
     assert not running.board.status.consented
 
 
@@ -194,7 +213,14 @@ def test_a_coordinator_that_does_not_answer_is_69(
 
     monkeypatch.setattr(running, "join", nothing)
     assert join("--invite-file", invite(tmp_path), "--yes", "--timeout", "1") == 69
-    assert "no answer" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no answer" in said
+    assert "connecting to c.example" not in said, "there is no terminal"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert join("--invite-file", invite(tmp_path), "--yes", "--timeout", "1") == 69
+    said = capsys.readouterr().err
+    assert "connecting to c.example:8443 ...\n" in said
+    assert "no connection to c.example: no answer ...\n" in said
 
 
 def test_a_failed_join_leaves_nothing_running_that_it_started(
@@ -254,3 +280,17 @@ def test_K2_the_invite_is_in_no_file_of_the_profile(
             content = file.read_bytes()
             assert text.encode() not in content
             assert b"hush" not in content
+
+
+def test_whether_updates_may_be_visible_is_what_the_operator_said_last(
+    running: FakeNode, home: Profile, tmp_path: Path
+) -> None:
+    first = ("--invite-file", invite(tmp_path), "--accept", PLAN.plan_hash)
+    assert join(*first) == 0
+    assert configs.load(home.config).privacy.require_masked
+    assert join("--visible", "--accept", PLAN.plan_hash) == 0
+    assert not configs.load(home.config).privacy.require_masked
+    assert join("--label", "x", "--accept", PLAN.plan_hash) == 0
+    assert not configs.load(home.config).privacy.require_masked
+    assert join("--masked", "--accept", PLAN.plan_hash) == 0
+    assert configs.load(home.config).privacy.require_masked

@@ -55,4 +55,6 @@ def test_check_fails_with_the_reason(
     trainer.failure = "column age: not a number"
     assert fedtui("task", "check", str(file)) == 65
     assert "column age" in capsys.readouterr().err
+    trainer.kind = "missing"
+    assert fedtui("task", "check", str(file)) == 66
     assert fedtui("task", "check", str(file), "--data", "x?colour=red") == 65

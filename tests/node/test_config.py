@@ -19,6 +19,7 @@ from node.config import (
     parse_shard,
     save,
 )
+from node.paths import Profile
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
@@ -40,7 +41,13 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
             threads=st.integers(1, 64),
             max_upload_mb_per_day=st.floats(0, 1e9, allow_nan=False),
         ),
-        privacy=st.builds(PrivacyTable, allow_visible_updates=st.booleans()),
+        privacy=st.builds(
+            PrivacyTable,
+            require_masked=st.booleans(),
+            minimum=st.integers(3, 2**15),
+            colluders=st.integers(1, 2**15),
+            same_model=st.integers(1, 1000),
+        ),
     )
 )
 def test_what_is_saved_is_loaded(
@@ -68,6 +75,10 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
         ("[coordinator]\nid = 'zz'\n", 2, "coordinator.id"),
         ("[coordinator]\naddresses = ['a', 3]\n", 2, "coordinator.addresses"),
         ("[data]\nshard = 'all'\n", 2, "data.shard"),
+        ("[privacy]\nminimum = 2\n", 2, "privacy.minimum"),
+        ("[privacy]\nrequire_masked = true\ncolluders = 0\n", 3, "privacy.colluders"),
+        ("[privacy]\nsame_model = 0\n", 2, "privacy.same_model"),
+        ("[privacy]\nrequire_masked = 1\n", 2, "privacy.require_masked"),
         ("role = \n", 1, "role ="),
     ],
 )
@@ -118,3 +129,11 @@ def test_a_disk_that_fails_leaves_the_old_file(
     assert load(path).label == "old"
     assert [found.name for found in tmp_path.iterdir()] == ["node.toml"]
     assert configs.NodeConfig().limits.threads == 1
+
+
+def test_a_key_of_older_files_that_did_nothing_is_passed_over(home: Profile) -> None:
+    home.config.write_text("[privacy]\nallow_visible_updates = true\nminimum = 5\n")
+    config = configs.load(home.config)
+    assert config.privacy.minimum == 5
+    configs.save(home.config, config)
+    assert "allow_visible" not in home.config.read_text()

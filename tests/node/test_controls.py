@@ -64,6 +64,39 @@ async def test_the_invite_is_shown_to_its_own_coordinator_until_it_is_taken(home
     await node.close()
 
 
+async def test_nobody_is_dialled_before_the_invite_is_at_hand(home: Profile) -> None:
+    """`join` starts the daemon and then brings the invite: without it the node is a stranger."""
+    coordinator = FakeCoordinator()
+    write_config(home)
+    node = make_node(home, coordinator)
+    await node.start()
+    await settle()
+    assert coordinator.hellos == []
+    seen = await node.status()
+    assert (seen.state, seen.problem) == ("idle", None)
+    assert "fedtui join" in seen.sentence
+    await node.join(invite())
+    await settle()
+    assert coordinator.hellos[0].invite is not None
+    await node.close()
+    again = FakeCoordinator()
+    node = make_node(home, again)
+    await node.start()
+    await settle()
+    assert [hello.invite for hello in again.hellos] == [None, None], "it is pinned: it dials"
+    await node.close()
+
+
+async def test_a_profile_that_never_met_its_coordinator_can_be_left(home: Profile) -> None:
+    write_config(home)
+    node = make_node(home, FakeCoordinator())
+    await node.start()
+    await node.leave()
+    assert configs.load(home.config).coordinator.id == ""
+    assert node.stopped.is_set()
+    await node.close()
+
+
 async def test_joining_again_takes_over_an_edited_file(home: Profile) -> None:
     coordinator = FakeCoordinator()
     node = await member(home, coordinator)

@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+import stat
+from pathlib import Path
 
 import pytest
 
-from node import daemon, keystore
+from node import daemon, keystore, launch
 from node.paths import Profile
 
 
@@ -71,3 +73,22 @@ def test_arguments_reach_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
         daemon.main(["--profile", "x", "--log"])
     assert ended.value.code == 6
     assert seen == [("x", {"into_file": True, "secret": None})]
+
+
+async def test_a_daemon_is_found_from_a_session_with_other_variables(
+    home: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd, cron and sudo set no XDG_RUNTIME_DIR; a login shell does."""
+    runtime = os.environ["XDG_RUNTIME_DIR"]
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert await launch.ensure_running(home)
+    try:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        assert home.control() != home.socket()
+        assert await launch.is_running(home)
+        assert stat.S_IMODE(home.socket_note.stat().st_mode) == 0o600
+    finally:
+        await launch.stop(home)
+    assert not home.socket_note.exists()
+    assert home.control() == home.socket()

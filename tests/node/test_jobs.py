@@ -4,6 +4,7 @@ import pytest
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
+from fedtui.secagg.encoding import Encoding
 from node import jobs
 
 MANIFEST = Manifest((TensorSpec("w", (2, 3)),))
@@ -27,6 +28,18 @@ REQUESTS = [
     jobs.PredictJob(
         job_id=4, task=TASK, data=DATA, manifest=MANIFEST, model_path="m", out_path="o"
     ),
+    jobs.MaskJob(
+        job_id=5,
+        update_path="u",
+        out_path="v",
+        encoding=Encoding(
+            num_values=6, scalars=("weight",), lanes=3, largest_cohort=9, value_range=0.1
+        ),
+        scalars={"weight": 1 / 3},
+        weight=0.1,
+        plus=(bytes(range(32)), b"\xff" * 32),
+        minus=(),
+    ),
     jobs.Cancel(job_id=1),
 ]
 REPLIES = [
@@ -40,6 +53,7 @@ REPLIES = [
     jobs.Evaluated(job_id=1, sums={}),
     jobs.JobFailed(job_id=1, reason="no\ndata", kind="data"),
     jobs.Cancelled(job_id=1),
+    jobs.Masked(job_id=1, out_path="v", digest="ab", num_bytes=8, num_saturated=2),
     jobs.Predicted(job_id=1, out_path="o", num_rows=1),
     jobs.Checked(
         job_id=1,
@@ -72,3 +86,12 @@ def test_anything_else_is_refused(line: bytes) -> None:
     for decode in (jobs.decode_request, jobs.decode_reply):
         with pytest.raises(msgspec.DecodeError):
             decode(line)
+
+
+def test_no_repr_shows_a_seed() -> None:
+    (job,) = [one for one in REQUESTS if isinstance(one, jobs.MaskJob)]
+    assert repr(job) == "MaskJob(5: 2 plus, 0 minus)"
+    short = msgspec.structs.replace(job, plus=(b"short",))
+    with pytest.raises(msgspec.ValidationError) as refusal:
+        jobs.decode_request(jobs.encode(short))
+    assert "short" not in str(refusal.value)

@@ -38,6 +38,20 @@ def test_export_writes_the_very_values(home: Profile, tmp_path: Path) -> None:
     assert np.array_equal(found.vector_D, np.frombuffer(MODEL, "<f4"))
 
 
+def test_a_disk_that_is_full_is_said_of_the_file_that_was_named(
+    home: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    have_model(home)
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path) + ".tmp")
+
+    monkeypatch.setattr(last_model, "write_atomically", full)
+    with pytest.raises(OSError, match="No space") as refusal:
+        last_model.export(home, tmp_path / "m")
+    assert refusal.value.filename == str(tmp_path / "m")
+
+
 def test_without_a_model_it_is_said(home: Profile, tmp_path: Path) -> None:
     with pytest.raises(Refused) as refusal:
         last_model.export(home, tmp_path / "m")

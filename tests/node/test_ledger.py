@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node import ledger
+from node import ledger, lines
 from node.ledger import DAY_S, Entry, Ledger
 
 ENTRY = st.builds(
@@ -93,7 +93,7 @@ def test_L5_a_failed_append_leaves_no_trace(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ledger, call, full)
+    monkeypatch.setattr(lines, call, full)
     with pytest.raises(OSError, match="space"):
         book.append(Entry(at=2.0, what="b", num_bytes=9))
     monkeypatch.undo()

@@ -8,22 +8,26 @@ from fake_coordinator import (
     PLAN,
     FakeCoordinator,
     FakeTrainer,
+    enter,
     make_node,
     member,
     settle,
     write_config,
 )
+from masked_cohort import MaskedCohort, masked_coordinator
 
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import CloseCode, KeyFileError
 from fedtui.learning.training import TrainingSpec
+from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.status import Refused
-from fedtui.wire.messages import Away, Fetch, Leaving, Waiting
+from fedtui.wire.messages import Away, Declining, Fetch, Leaving, Waiting
 from fedtui.wire.rotation import succeed
 from node import config as configs
 from node import consent
-from node.config import TaskTable
+from node.config import PrivacyTable, TaskTable
 from node.keystore import TrustStore
+from node.models import Models
 from node.paths import Profile
 
 
@@ -31,8 +35,7 @@ async def test_nothing_but_the_request_for_the_plan_leaves_before_consent(home: 
     coordinator = FakeCoordinator()
     write_config(home)
     node = make_node(home, coordinator)
-    await node.start()
-    await settle()
+    await enter(home, node)
     seen = await node.status()
     assert seen.state == "asking"
     assert seen.plan is not None
@@ -49,8 +52,7 @@ async def test_consent_is_on_disk_before_the_coordinator_hears_of_it(
     coordinator = FakeCoordinator()
     write_config(home)
     node = make_node(home, coordinator)
-    await node.start()
-    await settle()
+    await enter(home, node)
     on_disk: list[object] = []
     was_ready = coordinator.ready
     monkeypatch.setattr(
@@ -71,8 +73,7 @@ async def test_consent_to_another_hash_is_refused_and_says_both(home: Profile) -
     coordinator = FakeCoordinator()
     write_config(home)
     node = make_node(home, coordinator)
-    await node.start()
-    await settle()
+    await enter(home, node)
     with pytest.raises(Refused) as refusal:
         await node.consent("0" * 64)
     assert "0" * 64 in refusal.value.text
@@ -89,8 +90,7 @@ async def test_R2_identity_trust_and_consent_survive_a_restart(home: Profile) ->
     await node.close()
     second = FakeCoordinator()
     node = make_node(home, second)
-    await node.start()
-    await settle()
+    await enter(home, node)
     seen = await node.status()
     assert seen.state == "waiting"
     assert seen.consented
@@ -131,8 +131,7 @@ async def test_terms_that_do_not_hash_to_the_announced_plan_are_refused(home: Pr
     node = make_node(home, coordinator)
     real = coordinator.announced = coordinator.plan_hash
     coordinator.plan = msgspec.structs.replace(PLAN, seed=99)
-    await node.start()
-    await settle()
+    await enter(home, node)
     seen = await node.status()
     assert seen.state == "stopped"
     assert seen.problem is not None
@@ -312,8 +311,7 @@ async def test_a_task_that_node_toml_does_not_allow_is_refused(home: Profile) ->
     coordinator = FakeCoordinator()
     write_config(home, task=TaskTable(allow=["tabular"]))
     node = make_node(home, coordinator)
-    await node.start()
-    await settle()
+    await enter(home, node)
     seen = await node.status()
     assert seen.state == "stopped"
     assert seen.problem is not None
@@ -327,12 +325,99 @@ async def test_check_says_what_is_wrong_here_and_sends_nothing(home: Profile) ->
     write_config(home)
     trainer = FakeTrainer(failure="row 3, column age: not a number")
     node = make_node(home, coordinator, trainer=trainer)
-    await node.start()
-    await settle()
+    await enter(home, node)
     report = await node.check()
     assert report.problems == ("row 3, column age: not a number",)
     trainer.failure = ""
     assert (await node.check()).problems == ()
     assert [type(said) for said in coordinator.said] == [Fetch]
     assert NODE.id.hex() == (await node.status()).node_id
+    await node.close()
+
+
+async def test_a_plan_with_visible_updates_is_refused_where_masks_are_required(
+    home: Profile,
+) -> None:
+    coordinator = FakeCoordinator()
+    write_config(home, privacy=PrivacyTable(require_masked=True))
+    node = make_node(home, coordinator)
+    await enter(home, node)
+    seen = await node.status()
+    assert seen.state == "stopped"
+    assert "require_masked = true" in seen.sentence
+    assert coordinator.readied == []
+    await node.close()
+
+
+async def test_consent_to_a_masked_plan_shows_nothing_to_anybody(home: Profile) -> None:
+    coordinator = masked_coordinator()
+    write_config(home, privacy=PrivacyTable(require_masked=True))
+    node = await member(home, coordinator)
+    given = consent.load(home.consent)
+    assert given is not None
+    assert not given.visible_updates
+    assert [one.form for one in given.leaves] == [MASKED, MASKED, VISIBLE]
+    assert (await node.status()).state == "waiting"
+    await node.close()
+
+
+async def test_another_federation_gets_another_machine(home: Profile) -> None:
+    """What was agreed on in one federation's name is no context of another one's."""
+    coordinator = masked_coordinator()
+    node = await member(home, coordinator)
+    cohort = await MaskedCohort(coordinator).until("include")
+    coordinator.drop()
+    coordinator.federation_id = b"g" * 32
+    coordinator.connect()
+    await settle()
+    assert not (home.work / "masked.u64").exists()
+    coordinator.tell(cohort.half.survivors_message(1))
+    await settle()
+    assert "restarted" in cohort.last(Declining).reason
+    await node.close()
+
+
+async def test_another_federation_forgets_the_models_of_the_one_before(home: Profile) -> None:
+    """Its rounds start at 1 again: 'model export' must not go on giving the older model."""
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.offer(number=8)
+    await settle()
+    coordinator.result(number=8)
+    assert Models(home.models).certified()[-1].round == 8
+    coordinator.drop()
+    coordinator.connect()
+    await settle()
+    assert Models(home.models).certified()[-1].round == 8, "a new session is no new federation"
+    coordinator.drop()
+    coordinator.federation_id = b"g" * 32
+    coordinator.connect()
+    await settle()
+    assert Models(home.models).certified() == ()
+    assert Models(home.models).newest_here() is None
+    assert list(home.models.glob("*.f32")) == []
+    coordinator.result(number=1)
+    assert [one.round for one in Models(home.models).certified()] == [1]
+    await node.close()
+
+
+async def test_counted_rounds_are_those_of_this_federation_across_restarts(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    for number, counted in ((1, True), (2, False), (3, True)):
+        coordinator.result(number=number, counted=counted)
+    assert (await node.status()).rounds_counted == 2
+    await node.close()
+    node = await member(home, coordinator)
+    assert (await node.status()).rounds_counted == 2
+    coordinator.result(number=4)
+    coordinator.drop()
+    coordinator.connect()
+    await settle()
+    assert (await node.status()).rounds_counted == 3
+    coordinator.drop()
+    coordinator.federation_id = b"g" * 32
+    coordinator.connect()
+    await settle()
+    assert (await node.status()).rounds_counted == 0
     await node.close()

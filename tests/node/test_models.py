@@ -6,7 +6,7 @@ from hashlib import blake2b
 import pytest
 
 from fedtui.wire.messages import ModelRef
-from node.models import Models
+from node.models import Models, Owner
 from node.paths import Profile
 
 
@@ -103,4 +103,40 @@ def test_a_committed_model_that_is_not_here_is_not_offered(models: Models) -> No
 def test_nothing_is_committed_where_the_note_is_damaged(models: Models, home: Profile) -> None:
     assert models.newest_here() is None
     (home.models / "certified.json").write_bytes(b"[{]")
+    assert models.certified() == ()
+
+
+def test_a_history_that_the_coordinator_gave_up_is_forgotten(models: Models) -> None:
+    """After a restore from a backup rounds are repeated: what comes last counts."""
+    for number, data in ((7, b"seven"), (8, b"eight")):
+        put(models, data)
+        models.certify(ref(data, number), final=False)
+    put(models, b"again")
+    models.certify(ref(b"again", 3), final=False)
+    models.tidy()
+    newest = models.newest_here()
+    assert newest is not None
+    assert (newest.round, newest.digest) == (3, digest_of(b"again").hex())
+    assert [one.round for one in models.certified()] == [3]
+
+
+def test_models_of_another_federation_or_coordinator_are_forgotten(models: Models) -> None:
+    def owner(federation: str, coordinator: str) -> Owner:
+        return Owner(federation_id=federation, coordinator_id=coordinator)
+
+    assert models.belong_to(owner("f1", "c1"))
+    put(models, b"model")
+    models.certify(ref(b"model", 9), final=True, counted=True)
+    assert models.num_counted == 1
+    assert not models.belong_to(owner("f1", "c1"))
+    assert not models.belong_to(owner("f1", "c2"), formerly=["c0", "c1"]), "its key was rotated"
+    assert models.newest_here() is not None
+    assert models.num_counted == 1
+    assert models.belong_to(owner("f2", "c2"), formerly=["c1"])
+    assert models.newest_here() is None
+    assert models.num_counted == 0
+    assert not models.has(digest_of(b"model"))
+    put(models, b"model")
+    models.certify(ref(b"model", 1), final=False)
+    assert models.belong_to(owner("f2", "c3"))
     assert models.certified() == ()

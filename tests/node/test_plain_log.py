@@ -42,6 +42,18 @@ def test_the_file_is_rotated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "line 12" in kept
 
 
+def test_programs_read_the_same_lines_with_times_and_levels(tmp_path: Path) -> None:
+    path = tmp_path / "node.log"
+    path.with_suffix(".log.1").write_text("2026-11-24 10:00:00 info is plain\n")
+    path.write_text("Traceback of old\n2026-11-24 10:00:02 error: no space\n")
+    first, second, third = plain_log.lines(path, 9)
+    assert (first.level, first.text) == ("info", "info is plain")
+    assert (second.at, second.text) == (first.at, "Traceback of old")
+    assert (third.at - first.at, third.level) == (2, "error")
+    assert plain_log.lines(path, 1) == (third,)
+    assert plain_log.lines(tmp_path / "none", 9) == ()
+
+
 def test_a_line_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     log = PlainLog(tmp_path / "missing" / "node.log")
     log.event(status.StateChanged(state="idle", sentence="x"))

@@ -4,11 +4,12 @@ import msgspec
 import pytest
 
 from node import policy
-from node.config import LimitsTable, NodeConfig, TaskTable
+from node.config import LimitsTable, NodeConfig, PrivacyTable, TaskTable
 from node.consent import Consent
 from node.policy import PlanFacts
 
 PLAN = PlanFacts(plan_hash="aa" * 32, task="digits", task_sha256="", visible_updates=True)
+SHOWN = PrivacyTable(require_masked=False)
 YES = Consent(plan_hash="aa" * 32, coordinator_id="c", at=1.0, visible_updates=True)
 
 
@@ -28,7 +29,7 @@ def test_consent_covers_one_plan_and_one_kind_of_visibility() -> None:
     ("allow", "refused"), [([], False), (["digits"], False), (["tabular"], True)]
 )
 def test_only_allowed_tasks_run(allow: list[str], refused: bool) -> None:
-    config = NodeConfig(task=TaskTable(allow=allow))
+    config = NodeConfig(task=TaskTable(allow=allow), privacy=SHOWN)
     assert (policy.refuses_plan(PLAN, config) is not None) is refused
 
 
@@ -36,7 +37,10 @@ def test_an_own_task_runs_only_if_this_very_file_was_added() -> None:
     plan = PlanFacts(plan_hash="a", task="mine", task_sha256="ab" * 32, visible_updates=True)
     assert policy.refuses_plan(plan, NodeConfig())
     assert policy.refuses_plan(plan, NodeConfig(task=TaskTable(sha256="cd" * 32)))
-    assert policy.refuses_plan(plan, NodeConfig(task=TaskTable(sha256="ab" * 32))) is None
+    assert (
+        policy.refuses_plan(plan, NodeConfig(task=TaskTable(sha256="ab" * 32), privacy=SHOWN))
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -54,3 +58,48 @@ def test_the_daily_limit_counts_what_left_already(
 def test_only_participants_train() -> None:
     assert policy.refuses_training(NodeConfig()) is None
     assert policy.refuses_training(NodeConfig(role="evaluator"))
+
+
+MASKED = PlanFacts(
+    plan_hash="aa" * 32,
+    task="digits",
+    task_sha256="",
+    visible_updates=False,
+    minimum=4,
+    colluders=2,
+)
+
+
+@pytest.mark.parametrize(
+    ("privacy", "plan", "words"),
+    [
+        (SHOWN, PLAN, ""),
+        (PrivacyTable(), PLAN, "fedtui join --visible"),
+        (PrivacyTable(), MASKED, ""),
+        (PrivacyTable(require_masked=True), PLAN, "require_masked = true"),
+        (PrivacyTable(require_masked=True), MASKED, ""),
+        (PrivacyTable(minimum=4, colluders=2), MASKED, ""),
+        (PrivacyTable(minimum=5), MASKED, "minimum = 5"),
+        (PrivacyTable(colluders=3), MASKED, "colluders = 3"),
+        (PrivacyTable(require_masked=False, minimum=9, colluders=9), PLAN, ""),
+    ],
+)
+def test_a_plan_below_the_operators_floors_is_refused(
+    privacy: PrivacyTable, plan: PlanFacts, words: str
+) -> None:
+    said = policy.refuses_plan(plan, NodeConfig(privacy=privacy))
+    if not words:
+        assert said is None
+    else:
+        assert said is not None
+        assert words in said
+
+
+@pytest.mark.parametrize("role", ["evaluator", "observer"])
+def test_who_sends_no_updates_need_not_allow_that_they_are_seen(role: str) -> None:
+    assert policy.refuses_plan(PLAN, NodeConfig(role=role)) is None
+
+
+def test_a_masked_plan_needs_no_consent_to_visible_updates() -> None:
+    hidden = msgspec.structs.replace(YES, visible_updates=False)
+    assert policy.lacks_consent(MASKED, hidden) is None

@@ -67,9 +67,20 @@ def test_nothing_is_wider_than_80_columns_and_no_fingerprint_is_cut() -> None:
     assert fingerprint in text
 
 
+def test_commands_are_named_for_the_profile() -> None:
+    text = "fedtui join, 'fedtui task add', fedtui --profile X join, a node, fedtui-coordinator"
+    assert printing.for_profile(text, "default") == text
+    assert printing.for_profile(text, "a") == (
+        "fedtui --profile a join, 'fedtui --profile a task add', fedtui --profile X join, "
+        "a node, fedtui-coordinator"
+    )
+    seen = NodeStatus(profile="a", plan=PLAN)
+    assert "NOT AGREED: fedtui --profile a join" in " ".join(printing.status_text(seen).split())
+
+
 def test_the_ledger_names_receiver_and_form_once_while_they_stay_the_same() -> None:
     other = msgspec.structs.replace(LINE, receiver="BBBB")
-    lines = printing.ledger_text((LINE, LINE, other)).splitlines()
+    lines = printing.ledger_text((LINE, LINE, other), num_entries=3, num_bytes=0).splitlines()
     assert [line for line in lines if line.startswith("to ")] == [
         "to AAAA, visible:",
         "to BBBB, visible:",
@@ -78,14 +89,33 @@ def test_the_ledger_names_receiver_and_form_once_while_they_stay_the_same() -> N
 
 
 def test_lists() -> None:
-    assert "nothing has left" in printing.ledger_text(())
-    assert printing.ledger_text((LINE, LINE)).endswith("2 entries, 2,468 bytes")
     log = status.LogLine(at=0.0, level="warning", text="x")
     assert "warning x" in printing.log_text((log,))
     report = status.CheckReport(facts=("4 examples",), problems=("bad",))
     assert printing.check_text(report).splitlines() == ["ok       4 examples", "bad"]
 
 
+def test_the_ledgers_sum_is_of_all_that_left_and_says_what_is_not_in_it() -> None:
+    empty = printing.ledger_text((), num_entries=0, num_bytes=0).splitlines()
+    whole = printing.ledger_text((LINE, LINE), num_entries=2, num_bytes=2468).splitlines()
+    tail = printing.ledger_text((LINE, LINE), num_entries=1200, num_bytes=88_000).splitlines()
+    assert empty[0] == "no update and no sums have left this machine"
+    assert whole[-3] == "2 entries, 2,468 bytes"
+    assert tail[-3] == "the last 2 of 1,200 entries; 88,000 bytes in all"
+    for lines in (empty, whole, tail):
+        assert "control messages" in lines[-2]
+        assert "fedtui status" in lines[-1]
+
+
 def test_sizes() -> None:
     said = [printing.size(number) for number in (0, 999, 1000, 1e6, 2.5e9, 1e15)]
     assert said == ["0 B", "999 B", "1.0 kB", "1.0 MB", "2.5 GB", "1000.0 TB"]
+
+
+def test_the_status_says_whether_updates_are_masked_once_that_is_agreed() -> None:
+    plan = msgspec.structs.replace(PLAN, privacy="updates are masked")
+    seen = msgspec.structs.replace(FULL, plan=plan)
+    assert "\nprivacy      updates are masked\n" in printing.status_text(seen)
+    assert b'"privacy":"updates are masked"' in msgspec.json.encode(seen)
+    asked = msgspec.structs.replace(seen, consented=False)
+    assert "updates are masked" not in printing.status_text(asked)

@@ -28,8 +28,9 @@ from fedtui.wire.messages import (
     Fetch,
     Progress,
     Scored,
+    Waiting,
 )
-from node import jobs, ledger
+from node import jobs, ledger, lines
 from node.config import LimitsTable
 from node.models import Models
 from node.paths import Profile
@@ -80,7 +81,7 @@ async def test_L5_without_a_ledger_nothing_leaves(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ledger, "_sync", full)
+    monkeypatch.setattr(lines, "_sync", full)
     coordinator.offer()
     await settle()
     assert coordinator.uploads == []
@@ -88,8 +89,9 @@ async def test_L5_without_a_ledger_nothing_leaves(
     seen = await node.status()
     assert seen.problem is not None
     assert "ledger" in seen.problem.text
+    assert not any("the coordinator refused" in line.text for line in seen.log)
     assert ledger.tail(home.ledger, 10) == ()
-    monkeypatch.setattr(ledger, "_sync", os.fsync)
+    monkeypatch.setattr(lines, "_sync", os.fsync)
     coordinator.offer(number=2)
     await settle()
     assert coordinator.uploads == [UPDATE], "it resumes when there is space again"
@@ -295,6 +297,18 @@ async def test_the_end_fetches_the_result_and_lets_go(home: Profile) -> None:
     await node.close()
 
 
+async def test_a_federation_that_goes_on_is_no_longer_said_to_be_paused(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.tell(Waiting(incarnation=1, present=2, needed=2, paused=True))
+    assert "paused the federation" in (await node.status()).sentence
+    coordinator.offer()
+    await settle()
+    coordinator.result()
+    assert (await node.status()).sentence == "waiting for the next round"
+    await node.close()
+
+
 async def test_progress_is_told_rarely(home: Profile) -> None:
     coordinator = FakeCoordinator()
     node = await member(home, coordinator)
@@ -320,6 +334,7 @@ async def test_an_update_that_is_wanted_again_and_again_passes_no_limit(home: Pr
     assert noted == 2 * len(UPDATE)
     assert sent <= noted + len(UPDATE)
     assert any(isinstance(s, Declining) and "limit" in s.reason for s in coordinator.said)
+    assert any("the update was not sent: " in line.text for line in (await node.log()))
     await node.close()
 
 

@@ -13,6 +13,9 @@ import pytest
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
+from fedtui.secagg import masks
+from fedtui.secagg.encoding import Encoding
+from fedtui.secagg.participant import Masks
 from fedtui.wire.tensors import from_bytes
 from node import jobs
 from node.trainer import TrainerLimits, TrainerProcess
@@ -294,3 +297,99 @@ async def test_cancelling_a_job_spares_the_one_behind_it(
     await first
     await cancelling
     assert isinstance(await second, jobs.Trained)
+
+
+def mask_job(
+    folder: Path, update_D: np.ndarray, number: int = 1, *, num_seeds: int = 2
+) -> jobs.MaskJob:
+    update_D.astype("<f4").tofile(folder / "update.f32")
+    seeds = tuple(bytes([s % 256, s // 256]) + b"s" * 30 for s in range(num_seeds))
+    return jobs.MaskJob(
+        job_id=number,
+        update_path=str(folder / "update.f32"),
+        out_path=str(folder / "masked.u64"),
+        encoding=Encoding(
+            num_values=len(update_D),
+            scalars=("weight", "examples"),
+            lanes=2,
+            largest_cohort=10,
+            value_range=4.0,
+        ),
+        scalars={"examples": 7.0, "weight": 3.0},
+        weight=0.3,
+        plus=seeds,
+        minus=(b"m" * 32,),
+    )
+
+
+def masked_files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("masked*"))
+
+
+async def test_an_update_is_masked_as_the_function_does(
+    trainer: TrainerProcess, folder: Path
+) -> None:
+    update_D = np.random.default_rng(1).normal(0, 1, 40_000).astype(np.float32)
+    update_D[:3] = 99.0
+    job = mask_job(folder, update_D)
+    outcome = await trainer.run(job, on_progress=quiet)
+    words, num_saturated = masks.masked(
+        job.encoding, update_D, job.scalars, weight=job.weight, of=Masks(job.plus, job.minus)
+    )
+    data = words.astype("<u8").tobytes()
+    assert num_saturated == 3
+    assert outcome == jobs.Masked(
+        job_id=1,
+        out_path=job.out_path,
+        digest=hashlib.blake2b(data, digest_size=32).hexdigest(),
+        num_bytes=job.encoding.num_bytes,
+        num_saturated=3,
+    )
+    assert content(job.out_path) == data
+    assert content(job.out_path + ".tmp") is None
+    assert b"torch" not in (content(f"/proc/{trainer.pid}/maps") or b"")
+    for name in ("cmdline", "environ"):
+        assert b"ssssssss" not in (content(f"/proc/{trainer.pid}/{name}") or b"")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+async def test_A1_an_update_that_is_not_finite_is_never_masked(
+    trainer: TrainerProcess, folder: Path, bad: float
+) -> None:
+    update_D = np.zeros(40_000, np.float32)
+    update_D[-1] = bad  # in the last of several chunks
+    outcome = await trainer.run(mask_job(folder, update_D), on_progress=quiet)
+    assert isinstance(outcome, jobs.JobFailed)
+    assert (outcome.kind, outcome.reason) == (
+        "training",
+        "the update holds NaN or Inf: nothing is sent",
+    )
+    assert masked_files(folder) == []
+
+
+async def test_an_update_of_another_size_is_never_masked(
+    trainer: TrainerProcess, folder: Path
+) -> None:
+    job = mask_job(folder, np.zeros(10, np.float32))
+    np.zeros(9, "<f4").tofile(job.update_path)
+    outcome = await trainer.run(job, on_progress=quiet)
+    assert isinstance(outcome, jobs.JobFailed)
+    assert (outcome.kind, outcome.reason) == (
+        "training",
+        "the update's file has 36 bytes, 40 are expected",
+    )
+
+
+async def test_masking_is_cancelled_between_chunks_and_leaves_no_file(folder: Path) -> None:
+    patient = TrainerProcess(TrainerLimits(cancel_grace_s=30))
+    job = mask_job(folder, np.zeros(2_000_000, np.float32), num_seeds=2000)
+    running = asyncio.create_task(patient.run(job, on_progress=quiet))
+    await until(Path(job.out_path + ".tmp").exists)
+    pid = patient.pid
+    await patient.cancel()
+    assert await running == jobs.Cancelled(job_id=1)
+    assert patient.pid == pid, "it stopped by itself"
+    assert masked_files(folder) == []
+    outcome = await patient.run(mask_job(folder, np.zeros(9, np.float32), 2), on_progress=quiet)
+    assert isinstance(outcome, jobs.Masked)
+    await patient.close()

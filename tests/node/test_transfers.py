@@ -1,10 +1,25 @@
 """Bulk streams of a node: what was not asked for is refused, what breaks goes on later."""
 
-from fake_coordinator import MODEL, UPDATE, FakeCoordinator, digest_of, member, settle
+import asyncio
+from pathlib import Path
 
+import pytest
+from fake_coordinator import (
+    MODEL,
+    UPDATE,
+    FakeCoordinator,
+    FakeTrainer,
+    digest_of,
+    member,
+    settle,
+)
+
+from fedtui.errors import CloseCode
 from fedtui.wire import events
-from fedtui.wire.messages import Fetch, Open
+from fedtui.wire.messages import Declining, Fetch, Open
+from node import jobs
 from node.paths import Profile
+from node.updates import Updates
 
 
 async def test_a_model_that_nobody_asked_for_is_refused(home: Profile) -> None:
@@ -15,7 +30,7 @@ async def test_a_model_that_nobody_asked_for_is_refused(home: Profile) -> None:
     coordinator.offer_bytes("update", b"x" * 100, b"d" * 32)
     await settle()
     assert len(coordinator.refused) == 3
-    assert list(home.models.iterdir()) == []
+    assert {path.name for path in home.models.iterdir()} <= {"certified.json"}
     await node.close()
 
 
@@ -35,9 +50,12 @@ async def test_a_model_with_another_digest_is_thrown_away(home: Profile) -> None
     node = await member(home, coordinator)
     coordinator.offer()
     await settle()
-    assert coordinator.refused == ["the digest does not fit"]
-    assert [path.suffix for path in home.models.iterdir()] == []
+    assert coordinator.refused == ["the digest does not fit"] * 2, "it is fetched once more"
+    assert list(home.models.glob("*.f32")) == []
     assert coordinator.uploads == []
+    (said,) = [one for one in coordinator.said if isinstance(one, Declining)]
+    assert "damaged" in said.reason
+    assert (await node.status()).state == "waiting"
     await node.close()
 
 
@@ -53,19 +71,89 @@ async def test_a_model_at_hand_is_not_fetched_again(home: Profile) -> None:
     await node.close()
 
 
-async def test_a_disk_that_fails_while_a_model_arrives_is_said(home: Profile) -> None:
+async def test_L5_a_disk_that_fails_while_a_model_arrives_declines_at_once(home: Profile) -> None:
+    """Nobody waits for the deadline: it is tried once more, then the coordinator is told."""
     coordinator = FakeCoordinator()
-    coordinator.serve_bulk = True
     node = await member(home, coordinator)
     coordinator.serve_bulk = False
     coordinator.offer()
-    await settle()
-    stream = max(coordinator._sinks)
-    coordinator.handler.event(events.StreamFailed(stream, outgoing=False, reason="disk full"))
+    for expected in (0, 1):
+        await settle()
+        assert sum(isinstance(one, Declining) for one in coordinator.said) == 0
+        assert sum(_is_of_a_model(one) for one in coordinator.said) == 1 + expected
+        stream = max(coordinator._sinks)
+        coordinator.handler.event(events.StreamFailed(stream, outgoing=False, reason="disk full"))
     seen = await node.status()
     assert seen.problem is not None
     assert "disk full" in seen.problem.text
+    (said,) = [one for one in coordinator.said if isinstance(one, Declining)]
+    assert "disk full" in said.reason
+    coordinator.serve_bulk = True
+    coordinator.offer(attempt=2)
+    await settle()
+    assert coordinator.uploads == [UPDATE], "the next attempt begins anew"
     await node.close()
+
+
+async def test_a_model_that_arrives_damaged_once_costs_nothing(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    coordinator.models[digest_of(MODEL)] = bytes(len(MODEL))
+    node = await member(home, coordinator)
+    refuse = coordinator.refuse
+
+    def mend(stream: int, code: CloseCode, *, text: str) -> bool:
+        coordinator.models[digest_of(MODEL)] = MODEL
+        return refuse(stream, code, text=text)
+
+    coordinator.refuse = mend
+    coordinator.offer()
+    await settle()
+    assert coordinator.uploads == [UPDATE]
+    seen = await node.status()
+    assert seen.problem is None
+    assert any("fetched once more" in line.text for line in seen.log)
+    await node.close()
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "fails"])
+async def test_L5_an_update_that_cannot_be_read_is_declined_and_trained_again(
+    home: Profile, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    coordinator = FakeCoordinator()
+    coordinator.receipts = False
+    trainer = FakeTrainer(hold=asyncio.Event())
+    node = await member(home, coordinator, trainer=trainer)
+    if how != "fails":
+        monkeypatch.setattr(Updates, "keep", lambda self, _: _spoil(self.path, how))
+    trainer.hold.set()
+    coordinator.offer()
+    await settle()
+    if how == "fails":
+        stream = coordinator._stream
+        coordinator.handler.event(events.StreamFailed(stream, outgoing=True, reason="EIO"))
+    monkeypatch.undo()
+    (said,) = [one for one in coordinator.said if isinstance(one, Declining)]
+    assert (said.round, said.attempt) == (1, 1)
+    assert "update" in said.reason
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert not any("the coordinator refused" in line.text for line in seen.log)
+    coordinator.offer(attempt=2)
+    await settle()
+    assert coordinator.uploads[-1] == UPDATE
+    trained = [job for job in trainer.done if isinstance(job, jobs.TrainJob)]
+    assert len(trained) == 2
+    await node.close()
+
+
+def _spoil(path: Path, how: str) -> None:
+    path.unlink()
+    if how == "cut":
+        path.write_bytes(UPDATE[:-4])
+
+
+def _is_of_a_model(message: object) -> bool:
+    return isinstance(message, Fetch) and message.kind == "model"
 
 
 async def test_a_refused_update_ends_the_attempt(home: Profile) -> None:

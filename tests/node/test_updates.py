@@ -61,3 +61,16 @@ def test_a_source_gives_exactly_what_is_asked_or_fails(updates: Updates) -> None
         source.read(95, 10)
     source.close()
     source.close()
+
+
+def test_the_masked_vector_goes_with_the_update_and_alone(updates: Updates, home: Profile) -> None:
+    updates.path.write_bytes(DATA)
+    updates.keep(NOTE)
+    updates.masked.write_bytes(DATA)
+    (home.work / "masked.u64.tmp").write_bytes(DATA)
+    updates.drop_masked()
+    updates.drop_masked()
+    assert sorted(path.name for path in home.work.iterdir()) == ["update.f32", "update.json"]
+    updates.masked.write_bytes(DATA)
+    updates.drop()
+    assert list(home.work.iterdir()) == []

@@ -8,15 +8,19 @@ from fake_coordinator import (
     MANIFEST,
     MODEL,
     PLAN,
+    UPDATE,
     FakeTrainer,
+    digest_of,
     model_ref,
     settle,
     write_config,
 )
+from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.learning.params import Manifest, TensorSpec
-from fedtui.rounds import machine
+from fedtui.rounds import machine, masking
 from fedtui.rounds.plan import EvaluationSection, TaskSection, plan_hash
+from fedtui.secagg.participant import Masks
 from fedtui.status import Refused
 from node import jobs
 from node.config import DataTable, NodeConfig, TaskTable
@@ -146,10 +150,26 @@ async def test_a_check_compares_the_model_here_with_the_plans(home: Profile) -> 
     assert "not the model of the plan" in report.problems[0]
 
 
+async def test_a_check_that_fails_says_with_which_exit_code(home: Profile) -> None:
+    bench = Bench(home, FakeTrainer(failure="/d does not exist", kind="missing"))
+    report = await bench.work.check(PLANNED, write_config(home))
+    assert (report.problems, report.exit_code) == (("/d does not exist",), 66)
+
+
 async def test_an_observer_needs_no_data(home: Profile) -> None:
     bench = Bench(home, FakeTrainer(failure="x"))
     report = await bench.work.check(PLANNED, NodeConfig(role="observer"))
     assert report.problems == ()
+    assert report.facts[-1] == "would send its name and keys"
+
+
+async def test_the_check_of_an_evaluator_says_that_no_update_would_leave(home: Profile) -> None:
+    bench = Bench(home, FakeTrainer())
+    report = await bench.work.check(PLANNED, NodeConfig(role="evaluator"))
+    assert "would send 3 sums over them, no update: loss_sum" in report.facts[-1]
+    assert "numbers" not in report.facts[-1]
+    report = await bench.work.check(PLANNED, NodeConfig())
+    assert report.facts[-1] == "would send 260 numbers"
 
 
 def test_an_own_task_is_found_by_its_hash(home: Profile) -> None:
@@ -174,3 +194,71 @@ async def test_a_bug_of_ours_fails_the_job_at_once(
     await settle()
     assert bench.heard == [machine.JobFailed(1, 2, "a bug in fedtui (RuntimeError)")]
     assert "the trainer does one job at a time" in capsys.readouterr().err
+
+
+def prepare(number: int = 1) -> machine.Prepare:
+    layout = masking.encoding(MASKED_PLAN, MANIFEST.num_values, "update")
+    scalars = dict.fromkeys(layout.scalars, 1.0)
+    return machine.Prepare(number, 2, layout, Masks((b"s" * 32,), (b"m" * 32,)), scalars, 0.5)
+
+
+async def test_a_mask_job_holds_the_seeds_and_the_vector_belongs_to_the_update(
+    home: Profile,
+) -> None:
+    bench = Bench(home, FakeTrainer())
+    updates = Updates(home.work)
+    updates.path.write_bytes(UPDATE)
+    bench.work.mask(prepare())
+    await settle()
+    (job,) = bench.trainer.done
+    assert isinstance(job, jobs.MaskJob)
+    assert (job.plus, job.minus, job.weight) == ((b"s" * 32,), (b"m" * 32,), 0.5)
+    (event,) = bench.heard
+    assert isinstance(event, machine.Prepared)
+    assert (event.round, event.attempt) == (1, 2)
+    assert event.num_bytes == prepare().encoding.num_bytes == updates.masked.stat().st_size
+    assert event.digest == digest_of(updates.masked.read_bytes())
+    updates.drop()
+    assert list(home.work.iterdir()) == []
+
+
+async def test_a_vector_is_never_reused(home: Profile) -> None:
+    bench = Bench(home, FakeTrainer(failure="no"))
+    updates = Updates(home.work)
+    updates.masked.write_bytes(b"of an earlier attempt")
+    bench.work.mask(prepare())
+    await settle()
+    assert bench.heard == [machine.JobFailed(1, 2, "no")]
+    assert not updates.masked.exists()
+
+
+async def test_only_masking_stops_with_the_update(home: Profile) -> None:
+    trainer = FakeTrainer(hold=asyncio.Event())
+    bench = Bench(home, trainer)
+    bench.work.train(machine.Train(1, 1, model_ref()), PLANNED, write_config(home))
+    await settle()
+    bench.work.stop_masking()
+    assert trainer.num_cancelled == 0
+    trainer.hold.set()
+    await settle()
+    trainer.hold.clear()
+    bench.work.mask(prepare())
+    await settle()
+    bench.work.stop_masking()
+    await settle()
+    assert trainer.num_cancelled == 1
+    assert [type(event) for event in bench.heard] == [machine.Trained]
+
+
+@pytest.mark.parametrize(("metric", "fits"), [("accuracy", True), ("loss", False)])
+async def test_sums_that_have_no_place_in_a_masked_vector_fail_the_job(
+    home: Profile, metric: str, fits: bool
+) -> None:
+    bench = Bench(home, FakeTrainer())
+    task = TaskSection(name="digits", metric=metric)
+    plan = msgspec.structs.replace(MASKED_PLAN, task=task)
+    agreement = Agreement(plan, MANIFEST, b"h" * 32)
+    bench.work.measure(machine.Measure(3, model_ref()), agreement, NodeConfig())
+    await settle()
+    (event,) = bench.heard
+    assert isinstance(event, machine.Measured if fits else machine.JobFailed)

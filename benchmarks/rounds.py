@@ -1,6 +1,7 @@
 """How long a round takes, how many bytes it moves and what it costs: real programs on loopback.
 
     python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --json
+    python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --secure --json
     python benchmarks/rounds.py --nodes 1000 --thin --dim 10000 --rounds 3 --json
 
 The task trains nothing (null_task.py): each node returns a random vector made beforehand, so the
@@ -53,6 +54,9 @@ maximum = {options.rounds + 1}
 holdout = 0.0
 [deadlines]
 update_s = 600.0
+[privacy]
+updates = "{"masked" if options.secure else "visible"}"
+largest_cohort = {max(100, options.nodes)}
 """
 
 
@@ -116,7 +120,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         NodeSpec(
             label=f"node-{i}",
             shard=f"{i}/{options.nodes}",
-            options=("--task-file", str(TASK_FILE)),
+            options=("--task-file", str(TASK_FILE), *([] if options.secure else ["--visible"])),
         )
         for i in range(options.nodes)
     )
@@ -136,6 +140,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "nodes": options.nodes,
         "dim": options.dim,
         "thin": options.thin,
+        "secure": options.secure,
         "rounds": len(counted),
         "seconds_per_round": {
             "median": round(statistics.median(seconds), 4),
@@ -144,7 +149,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         },
         "bytes_up_per_node_round": per_node(counted, "bytes_up", options.nodes),
         "bytes_down_per_node_round": per_node(counted, "bytes_down", options.nodes),
-        "payload_bytes": 4 * options.dim,
+        "payload_bytes": 4 * options.dim,  # of an update as it is trained; masked: about as much
         "peak_rss_mb": {role: cost["rss_mb"] for role, cost in spent.items()},
         "cpu_seconds": {role: cost["cpu_s"] for role, cost in spent.items()},
     }
@@ -160,6 +165,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=1_000_000, help="values of the model")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds")
     parser.add_argument("--thin", action="store_true", help="all nodes in one process")
+    parser.add_argument("--secure", action="store_true", help="masked updates")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args()
     found = asyncio.run(measure(options))

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fedtui.secagg import masks
+from fedtui.secagg.participant import Masks
 from fedtui.status import NodeStatus
 from fedtui.wire.invite import Invite
 from node import config as configs
@@ -21,7 +23,17 @@ from node import keystore, tasks
 from node.board import Board
 from node.controls import Node
 from node.home import Home
-from node.jobs import Checked, CheckJob, Job, JobFailed, Outcome, Trained, TrainJob
+from node.jobs import (
+    Checked,
+    CheckJob,
+    Job,
+    JobFailed,
+    Masked,
+    MaskJob,
+    Outcome,
+    Trained,
+    TrainJob,
+)
 from node.ledger import Ledger
 from node.link import Link
 from node.models import Models
@@ -48,6 +60,8 @@ class ReadyTrainer:
         del on_progress
         if isinstance(job, CheckJob):
             return Checked(job_id=job.job_id)
+        if isinstance(job, MaskJob):
+            return await asyncio.to_thread(mask, job)
         if not isinstance(job, TrainJob):
             return JobFailed(job_id=job.job_id, reason="nothing is held out", kind="task")
         await asyncio.to_thread(Path(job.out_path).write_bytes, self._update)
@@ -67,6 +81,24 @@ class ReadyTrainer:
         pass
 
 
+def mask(job: MaskJob) -> Masked:
+    """What the trainer process does with an update under masks."""
+    update_D = np.fromfile(job.update_path, "<f4")
+    of = Masks(job.plus, job.minus)
+    words, num_saturated = masks.masked(
+        job.encoding, update_D, job.scalars, weight=job.weight, of=of
+    )
+    data = words.astype("<u8").tobytes()
+    Path(job.out_path).write_bytes(data)
+    return Masked(
+        job_id=job.job_id,
+        out_path=job.out_path,
+        digest=blake2b(data, digest_size=32).hexdigest(),
+        num_bytes=len(data),
+        num_saturated=num_saturated,
+    )
+
+
 def make_node(index: int, invite: Invite, update: bytes) -> Node:
     """One profile with its files, as the daemon makes it."""
     home = profile(f"thin-{index}")
@@ -74,7 +106,9 @@ def make_node(index: int, invite: Invite, update: bytes) -> Node:
     table = configs.CoordinatorTable(
         id=invite.coordinator_id.hex(), addresses=list(invite.addresses)
     )
-    configs.save(home.config, configs.NodeConfig(label=home.name, coordinator=table))
+    privacy = configs.PrivacyTable(require_masked=False)  # whatever the plan of the benchmark is
+    config = configs.NodeConfig(label=home.name, coordinator=table, privacy=privacy)
+    configs.save(home.config, config)
     tasks.add(home, Path(__file__).parent / "null_task.py")
     key = OwnKey.open(home.root)
     first = NodeStatus(label=home.name, profile=home.name, node_id=key.identity.id.hex())

@@ -1,17 +1,21 @@
-"""Draw docs/state-diagrams.md from the TRANSITIONS tables of the machines.
+"""Draw docs/state-diagrams.md from the machines' TRANSITIONS, and one of them for masked rounds.
 
-python docs/make_diagrams.py        writes the file; a test fails while it is out of date
+python docs/make_diagrams.py        writes both; a test fails while one is out of date
 """
 
 from enum import Enum
 from pathlib import Path
 
-from fedtui.rounds import coordinator, federation, participant
+from fedtui.rounds import coordinator, federation, masked, participant
 
 TARGET = Path(__file__).with_name("state-diagrams.md")
+MASKED = Path(__file__).with_name("secure-aggregation.md")
+BEGIN = "<!-- drawn from fedtui/rounds/masked.py by docs/make_diagrams.py -->\n"
+END = "<!-- end -->\n"
 MACHINES = {
     "Federation": (federation, "What the coordinator does between rounds and around them."),
     "RoundCoordinator": (coordinator, "One attempt of one round, as the coordinator sees it."),
+    "MaskedAttempt": (masked, "One attempt whose updates the coordinator sees as a sum only."),
     "RoundParticipant": (participant, "Every round, as one node sees it."),
 }
 HEAD = """# State diagrams
@@ -42,5 +46,14 @@ def document() -> str:
     return "\n".join(parts)
 
 
+def with_diagram(page: str) -> str:
+    """The page on secure aggregation with its diagram as it is now."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    lines = diagram(masked.Phase, dict(masked.TRANSITIONS))
+    return before + BEGIN + "\n".join(lines) + "\n" + END + after
+
+
 if __name__ == "__main__":
     TARGET.write_text(document(), encoding="utf-8")
+    MASKED.write_text(with_diagram(MASKED.read_text(encoding="utf-8")), encoding="utf-8")

@@ -3,17 +3,20 @@
 import importlib.util
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from fedtui.rounds import coordinator, federation, participant
-from fedtui.rounds.machine import Operator
+from fedtui.rounds import coordinator, federation, masked, participant
+from fedtui.rounds.machine import LocalOperator, Operator
+from fedtui.rounds.plan import Plan, PrivacySection
 from fedtui.simulation.network import Weather
-from fedtui.simulation.world import World
+from fedtui.simulation.world import World, small_plan
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "make_diagrams.py"
 MACHINES = [
     (federation.Federation, federation),
     (coordinator.RoundCoordinator, coordinator),
+    (masked.MaskedAttempt, masked),
     (participant.RoundParticipant, participant),
 ]
 
@@ -27,6 +30,9 @@ def test_the_page_is_what_the_script_draws() -> None:
     assert script.TARGET.read_text(encoding="utf-8") == script.document(), (
         "docs/state-diagrams.md is out of date: python docs/make_diagrams.py"
     )
+    page = script.MASKED.read_text(encoding="utf-8")
+    assert page.count(script.BEGIN) == page.count(script.END) == 1
+    assert page == script.with_diagram(page), "out of date: python docs/make_diagrams.py"
 
 
 @pytest.fixture
@@ -48,9 +54,13 @@ def made(monkeypatch):
     return seen
 
 
-def busy_world(seed: int) -> None:
+def masked_plan() -> Plan:
+    return msgspec.structs.replace(small_plan(), privacy=PrivacySection(updates="masked"))
+
+
+def busy_world(seed: int, plan: Plan) -> None:
     weather = Weather(duplicates=0.2, disorder_s=0.2)
-    world = World(seed=seed, num_nodes=4, weather=weather)
+    world = World(seed=seed, num_nodes=4, weather=weather, plan=plan)
     world.join(1, role="evaluator")
     rng = world.rng
     for step in range(60):
@@ -74,18 +84,45 @@ def busy_world(seed: int) -> None:
     world.operator("n1", "leave")
 
 
-def test_machines_make_no_transition_that_their_table_lacks(made) -> None:
+def busy_worlds() -> None:
+    """Visible and masked rounds; masked ones whose updates are measured by those who sent them."""
     for seed in range(4):
-        busy_world(seed)
+        busy_world(seed, small_plan())
+        busy_world(seed, masked_plan())
+    calm = World(seed=1, num_nodes=4, plan=masked_plan())
+    calm.run(rounds=3)
+    for phase in list(masked.Phase)[:7]:
+        stopped_in(phase)
+
+
+def stopped_in(phase: masked.Phase) -> None:
+    """The federation is ended while an attempt is in this phase."""
+    world = World(seed=1, num_nodes=4, plan=masked_plan())
+    machine = world.coordinator.machine
+    while machine.attempt is None or machine.attempt.phase is not phase:
+        world.clock.step()
+    world.lie(Operator("stop"))
+    for node in world.nodes.values():
+        node.feed(LocalOperator("leave"))
+
+
+def test_machines_make_no_transition_that_their_table_lacks(made) -> None:
+    busy_worlds()
     allowed = {
         (kind.__name__, start.name, end.name)
         for kind, module in MACHINES
         for (start, _), end in module.TRANSITIONS.items()
     }
     # A restart sets a fresh machine to the phase that the store remembers; that is no transition.
-    remembered = {("Federation", "GATHERING", "ENDED"), ("Federation", "GATHERING", "PAUSED")}
+    remembered = {
+        ("Federation", "GATHERING", "ENDED"),
+        ("Federation", "GATHERING", "PAUSED"),
+        ("MaskedAttempt", "INVITING", "VOTING"),
+    }
     assert made <= allowed | remembered
     assert len(made) >= 20, "too little happened to mean anything"
+    unseen = {change for change in allowed - made if change[0] == "MaskedAttempt"}
+    assert unseen == set(), "every transition of a masked attempt happens"
 
 
 @pytest.mark.parametrize(("kind", "module"), MACHINES)

@@ -1,8 +1,17 @@
 """What README and docs tell a reader to type works: the code blocks run, the commands exist."""
 
+import json
+import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -92,26 +101,163 @@ def test_commands_are_found_and_wrong_ones_are_told() -> None:
     assert "no option --clubs" in missing("fedtui", ["task", "check", "f.py", "--clubs"])
 
 
+# ---- "Your own data" and "Your own model", word by word and with the real programs ------------
+
+
+def section(heading: str) -> str:
+    """What README says under a heading."""
+    found = re.search(rf"^## {heading}\n(.*?)^## ", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    return [code for kind, code in FENCE.findall(section(heading)) if kind == language]
+
+
+def commands_under(heading: str) -> list[str]:
+    (block,) = blocks(heading, "console")
+    return [line.removeprefix("$ ") for line in block.splitlines()]
+
+
+class Desk:
+    """A folder where somebody types what README says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "run").mkdir(mode=0o700)
+        self.environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "FEDTUI_HOME": str(folder / "nodes"),
+            "XDG_RUNTIME_DIR": str(folder / "run"),
+        }
+
+    def type(self, line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            shlex.split(line),
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def works(self, line: str) -> str:
+        """Type a line that must succeed; return what it printed."""
+        done = self.type(line)
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+        return done.stdout
+
+    def change(self, file: str, **values: object) -> None:
+        """Set keys of a TOML file in the coordinator's directory, wherever they stand."""
+        path = self.folder / "fed" / file
+        text = path.read_text()
+        for key, value in values.items():
+            text, num = re.subn(
+                rf"^{key} = [^#\n]*", f"{key} = {value} ", text, flags=re.MULTILINE
+            )
+            assert num, key
+        path.write_text(text)
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """The coordinator of `fed`, and an end to all nodes that were started meanwhile."""
+        server = subprocess.Popen(
+            ["fedtui-coordinator", "serve", "--dir", "fed", "--json"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline(), "it did not start"
+            yield
+        finally:
+            self.type("fedtui stop")
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=30)
+
+    def until(self, done: Callable[[], bool], *, limit_s: float = 90.0) -> None:
+        """Wait for another process."""
+        end = time.monotonic() + limit_s
+        while not done():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.2)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def write_drawings(folder: Path) -> np.ndarray:
+    """my_task.py and drawings.npz, as README has them; returns the images."""
+    (folder / "my_task.py").write_text(python_block(README))
+    images = np.random.default_rng(1).integers(0, 256, (40, 16, 16), dtype=np.uint8)
+    np.savez(folder / "drawings.npz", images=images, labels=np.arange(40) % 2)
+    return images
+
+
 @pytest.mark.loopback
-@pytest.mark.timeout(200)
-def test_the_task_of_the_readme_is_short_and_passes_its_check(tmp_path: Path) -> None:
-    code = python_block(README)
-    assert len(code.splitlines()) <= 30
-    (tmp_path / "my_task.py").write_text(code)
-    rng = np.random.default_rng(1)
-    images = rng.integers(0, 256, (40, 16, 16), dtype=np.uint8)
-    np.savez(tmp_path / "drawings.npz", images=images, labels=np.arange(40) % 2)
-    done = subprocess.run(
-        [sys.executable, "-m", "node", "task", "check", "my_task.py", "--data", "drawings.npz"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "40 examples" in done.stdout
-    assert "would send" in done.stdout
-    assert "circle" in done.stdout
+@pytest.mark.timeout(300)
+def test_your_own_model_works_from_its_check_to_its_predictions(desk: Desk) -> None:
+    assert len(python_block(README).splitlines()) <= 30
+    images = write_drawings(desk.folder)
+    check, init, join = commands_under("Your own model")
+    said = desk.works(check)
+    assert "40 examples" in said
+    assert "would send" in said
+    assert "circle" in said
+    desk.works(init)
+    task = tomllib.loads((desk.folder / "fed/plan.toml").read_text())["task"]
+    digest = sha256((desk.folder / "my_task.py").read_bytes()).hexdigest()
+    assert task == {"name": "my_task", "metric": "accuracy", "sha256": digest}
+
+    # README's federation is for three nodes and more, masked: here it ends after a round of one.
+    desk.change("coordinator.toml", host='"127.0.0.1"', port=0, addresses='["127.0.0.1"]')
+    desk.change("plan.toml", minimum=1, maximum=1, updates='"visible"')
+    with desk.serving():
+        made = desk.works("fedtui-coordinator invite --dir fed --auto-approve --json")
+        (desk.folder / "my.invite").write_text(json.loads(made)["invite"])
+        desk.works(f"{join} --yes --visible")
+        np.save(desk.folder / "new.npy", images[:3])
+        desk.until(lambda: desk.type("fedtui predict new.npy").returncode == 0)
+        answers = desk.works("fedtui predict new.npy").splitlines()
+        refused = desk.type("fedtui predict drawings.npz")
+    assert [json.loads(line)["prediction"] in {"circle", "cross"} for line in answers] == [
+        True
+    ] * 3
+    assert "predicts from a .npy file" in refused.stderr
+    for document in (section("Your own model"), EXTENDING.read_text()):
+        assert "`.npy`" in document
+        assert "`np.save`" in document
+
+
+@pytest.mark.loopback
+@pytest.mark.timeout(120)
+def test_your_own_data_is_followed_word_by_word(desk: Desk) -> None:
+    (plan,) = blocks("Your own data", "toml")
+    (desk.folder / "plan.toml").write_text(plan)
+    (command,) = commands_under("Your own data")
+    desk.works(command)
+    made = tomllib.loads((desk.folder / "fed/plan.toml").read_text())
+    assert made["task"]["options"]["target"] == "outcome"
+    manifest = json.loads((desk.folder / "fed/manifest.json").read_text())
+    assert manifest, "there is a model of these columns"
+
+    (without,) = re.findall(r"`fedtui-coordinator (init --task) digits`", section("Your own data"))
+    refused = desk.type(f"fedtui-coordinator {without} tabular --dir fed2")
+    assert refused.returncode == 78
+    retyped = command.replace("--dir fed ", f"--dir {desk.folder / 'fed2'} ")
+    assert refused.stderr.endswith(f": {retyped}\n")
+    assert not (desk.folder / "fed2").exists()
+    text = "--option target=outcome --option 'columns={age = 1}'"
+    refused = desk.type(f"fedtui-coordinator init --dir fed2 --task tabular {text}")
+    assert refused.returncode == 78
+    assert "columns is a table, not '{age = 1}'" in refused.stderr
 
 
 def test_fedprox_of_the_documents_takes_the_step_that_the_paper_says(tmp_path: Path) -> None:

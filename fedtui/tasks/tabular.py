@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from fedtui.learning.data import Array, DataSource
     from fedtui.learning.task import Batch
 
+_SHOWN = 40  # characters of a wrong option in an error
+
 
 class _Rescale(nn.Module):
     """From the network's unit scale to the target's own units. It has no parameters."""
@@ -119,8 +121,10 @@ def build(
     """A task that predicts `target` from the other `columns`; `hidden` are the layers' widths.
 
     Raises:
+        TypeError: an argument of another type; a plan can say anything here.
         ValueError: a type that is not understood, or a target that no column describes.
     """
+    _check_types(target, columns, hidden)
     parsed = [parse_column(name, text) for name, text in columns.items()]
     if target not in columns:
         raise ValueError(f"the target {target!r} is not among the columns {', '.join(columns)}")
@@ -132,3 +136,22 @@ def build(
     features = [column for column in parsed if column.name != target]
     form = _Form(next(column for column in parsed if column.name == target), features, widths)
     return _Classify(form) if form.target.categories else _Regress(form)
+
+
+def _check_types(target: object, columns: object, hidden: object) -> None:
+    if not isinstance(target, str):
+        raise TypeError(f"target is the name of a column, not {target!r}")
+    if not isinstance(columns, dict):
+        raise TypeError(
+            f"columns is a table, not {str(columns)[:_SHOWN]!r}: under [task.options.columns] of "
+            'plan.toml, write a line such as age = "number:50:20" for each column'
+        )
+    for name, text in columns.items():
+        if not isinstance(text, str):
+            raise TypeError(
+                f'the type of column {name!r} is a text such as "number", not {text!r}'
+            )
+    if hidden is not None and not (
+        isinstance(hidden, list) and all(type(width) is int for width in hidden)
+    ):
+        raise TypeError(f"hidden is a list of whole numbers such as [64], not {hidden!r}")

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from fedtui import plugins
 from fedtui.learning import metrics
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Params
 from fedtui.learning.task import load
 from fedtui.learning.trainer import evaluate, initial, predict, train_locally
 from fedtui.learning.training import TrainingSpec
+from fedtui.plugins import PluginError
 from fedtui.tasks.tabular import build
 
 torch.set_num_threads(1)
@@ -76,6 +78,26 @@ def test_prediction_needs_no_target_column(tmp_path: Path) -> None:
 def test_options_are_checked(options: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         build(**{"target": "price", "columns": COLUMNS} | options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"target": 1}, "target is the name of a column, not 1"),
+        ({"columns": '{"age": "number"}'}, r"columns is a table, .*\[task.options.columns\]"),
+        ({"columns": ["price"]}, "columns is a table"),
+        (
+            {"columns": COLUMNS | {"area": 80}},
+            "column 'area' is a text such as \"number\", not 80",
+        ),
+        ({"hidden": "64"}, r"hidden is a list of whole numbers such as \[64\], not '64'"),
+        ({"hidden": [16, "8"]}, "hidden is a list of whole numbers"),
+        ({"hidden": [True]}, "hidden is a list of whole numbers"),
+    ],
+)
+def test_an_option_of_another_type_is_said_in_a_sentence(options: dict, said: str) -> None:
+    with pytest.raises(PluginError, match=said):
+        plugins.build("tasks", "tabular", **{"target": "price", "columns": COLUMNS} | options)
 
 
 def test_without_hidden_layers_it_is_a_linear_model() -> None:

@@ -1,0 +1,6 @@
+"""Makes patching importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))

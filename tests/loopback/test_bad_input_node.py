@@ -214,11 +214,12 @@ def test_ctrl_c_at_either_prompt_of_join_leaves_nothing_running(federation: Fede
     status, said = typing(federation, "--profile", "c", "join", at=b"invite", keys=b"\x03")
     assert (status, "Traceback" in said) == (130, False), said
     join = joining(federation)[:3]
-    task = ("--task-file", str(federation.task))
+    task = ("--task-file", str(federation.task), "--visible")
     status, said = typing(federation, "--profile", "c", *join, *task, at=b"Agree", keys=b"\x03")
     assert (status, "Traceback" in said) == (130, False), said
     assert federation.fedtui("c", "status").returncode == 6
-    assert federation.fedtui("c", "join", "--accept", federation.plan_hash).returncode == 0
+    agreed = federation.fedtui("c", "join", "--accept", federation.plan_hash, "--visible")
+    assert agreed.returncode == 0, agreed.stderr
 
 
 def test_K2_no_secret_of_a_node_is_in_its_log_files_or_arguments(federation: Federation) -> None:

@@ -73,7 +73,7 @@ def test_what_a_coordinator_refuses_has_its_exit_code(federation: Federation) ->
     invite = federation.invite().read_text()
     used = federation.folder / "used"
     used.write_text(invite)
-    options = ("--task-file", str(federation.task), "--accept", federation.plan_hash)
+    options = ("--task-file", str(federation.task), "--accept", federation.plan_hash, "--visible")
     first = federation.fedtui("a", "join", "--invite-file", str(used), *options)
     assert first.returncode == 0, first.stderr
     assert "waiting for approval" in first.stderr
@@ -98,11 +98,11 @@ def test_another_plan_is_refused_and_pause_leave_and_stop_work(federation: Feder
     refused = federation.fedtui(
         "a",
         *("join", "--invite-file", str(federation.invite("--auto-approve"))),
-        *("--task-file", str(federation.task), "--accept", "0" * 64),
+        *("--task-file", str(federation.task), "--accept", "0" * 64, "--visible"),
     )
     assert refused.returncode == 7
     assert federation.plan_hash in refused.stderr
-    taken = federation.fedtui("a", "join", "--accept", federation.plan_hash, "--wait")
+    taken = federation.fedtui("a", "join", "--accept", federation.plan_hash, "--visible", "--wait")
     assert taken.returncode == 0, taken.stderr
     assert federation.fedtui("a", "pause").returncode == 0
     assert federation.status("a")["state"] == "paused"

@@ -163,6 +163,11 @@ class Attempt(ABC):
         return self._cohort.awaited
 
     @property
+    def owing(self) -> list[NodeId]:
+        """Those from whom the answer of this phase is still to come, sorted."""
+        return list(self.awaited)
+
+    @property
     @abstractmethod
     def deadline(self) -> float | None:
         """When a Tick is due."""
@@ -231,7 +236,7 @@ class Attempt(ABC):
         if event.node not in self.awaited:
             return
         if event.for_good:
-            self._cohort.lose(event.node, "left the federation")
+            self._cohort.lose(event.node, event.why)
         else:
             self._cohort.leave(event.node, now + self.frame.plan.deadlines.rejoin_s)
 

@@ -31,10 +31,11 @@ AWAITED = frozenset({Standing.OFFERED, Standing.TRAINING, Standing.SENDING, Stan
 
 @dataclass(slots=True)
 class Member:
-    """What the coordinator knows of one node in this attempt."""
+    """What the coordinator knows of one node in this attempt; `late`: lost to a deadline."""
 
     standing: Standing = Standing.OFFERED
     reason: str = ""
+    late: bool = False
     stage: str = ""
     fraction: float = 0.0
     away_until: float | None = None
@@ -59,8 +60,10 @@ class Cohort:
             self.awaited.pop(node, None)
             self.away.pop(node, None)
 
-    def lose(self, node: NodeId, reason: str) -> None:
+    def lose(self, node: NodeId, reason: str, *, late: bool = False) -> None:
+        """Go on without the member; `late` if it missed a deadline."""
         self.stand(node, Standing.LOST, reason)
+        self.members[node].late = late
 
     def leave(self, node: NodeId, until: float) -> None:
         """The member's session ended; it is awaited until then."""

@@ -141,9 +141,9 @@ class RoundCoordinator(Attempt):
         update_over = now >= self._until
         for node, member in list(self.awaited.items()):
             if accept_over and member.standing is Standing.OFFERED:
-                self._cohort.lose(node, "did not answer the offer in time")
+                self._cohort.lose(node, "did not answer the offer in time", late=True)
             elif update_over:
-                self._cohort.lose(node, "its update came too late")
+                self._cohort.lose(node, "its update came too late", late=True)
 
     def _on_aggregation(
         self, event: Aggregated | AggregationFailed, now: float

@@ -230,21 +230,22 @@ class Federation:
         if self.phase is Phase.ENDED:
             return []
         match event.command:
-            case "pause":
-                if self._pause_asked:
-                    return []
+            case "stop":
+                return self._stop(f"ended by {event.by}")
+            case "pause" if not self._pause_asked:
                 self._pause_asked = True
                 return [Persist(FederationPaused(reason=event.by))]
-            case "resume":
-                if not self._pause_asked:
-                    return []
+            case "resume" if self._pause_asked:
                 self._pause_asked = False
                 if self.phase is Phase.PAUSED:
                     self._enter(Phase.GATHERING)
                     self._gathering = self._gather(now)
                 return [Persist(FederationResumed())]
-            case "stop":
-                return self._stop(f"ended by {event.by}")
+            case "next":
+                self._gathering.hurry(now)
+            case _:
+                pass
+        return []
 
     def _stop(self, reason: str) -> list[CoordinatorEffect]:
         attempt = self.attempt
@@ -332,8 +333,7 @@ class Federation:
                 seconds=max(0.0, now - attempt.started),
             )
         )
-        announced = self._announce(attempt)
-        return [*announced, over, *self._begin_evaluation(attempt.survivors, now)]
+        return [*self._announce(attempt), over, *self._begin_evaluation(attempt.survivors, now)]
 
     def _announce(self, attempt: RoundCoordinator | MaskedRound) -> list[CoordinatorEffect]:
         survivors = frozenset(attempt.survivors)

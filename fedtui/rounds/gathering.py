@@ -32,6 +32,10 @@ class Gathering:
     def enough(self, num: int, now: float) -> bool:
         return num >= self.wanted or (now >= self.until and num >= self.minimum)
 
+    def hurry(self, now: float) -> None:
+        """The minimum is enough from now on, and nothing is waited for."""
+        self.until = self.not_before = min(now, self.not_before)
+
     def due(self, num: int) -> float | None:
         """When to look again with `num` participants; None: not before one more comes."""
         if num < self.minimum:

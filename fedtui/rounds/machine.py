@@ -65,10 +65,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The node's session ended; `for_good` if it left or was revoked."""
+    """The node's session ended; `for_good` if it left or was put out, `why` in a few words."""
 
     node: NodeId
     for_good: bool = False
+    why: str = "left the federation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +141,9 @@ class AggregationFailed:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What the coordinator's operator asks for."""
+    """What the coordinator's operator asks for; "next" is a round now, with those who are here."""
 
-    command: Literal["pause", "resume", "stop"]
+    command: Literal["pause", "resume", "stop", "next"]
     by: str = "operator"
 
 

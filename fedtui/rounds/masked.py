@@ -163,6 +163,11 @@ class MaskedAttempt(Attempt):
         return self.phase in {Phase.FINISHED, Phase.FAILED}
 
     @property
+    def owing(self) -> list[NodeId]:
+        """Those from whom the answer of this phase is still to come, sorted."""
+        return [node for node in self.awaited if node not in self._answered]
+
+    @property
     def num_answered(self) -> int:
         """How many have answered in this phase."""
         return len(self._answered)
@@ -250,10 +255,10 @@ class MaskedAttempt(Attempt):
         if self.phase is Phase.INVITING and now >= self._accept_until:
             for node, member in list(self.awaited.items()):
                 if member.standing is Standing.OFFERED:
-                    self._cohort.lose(node, "did not answer the offer in time")
+                    self._cohort.lose(node, "did not answer the offer in time", late=True)
         if now >= self._until and self.phase in _LATE:
             for node in list(self.awaited.keys() - self._answered):
-                self._cohort.lose(node, _LATE[self.phase])
+                self._cohort.lose(node, _LATE[self.phase], late=True)
 
     def _settle(self, now: float) -> list[CoordinatorEffect]:
         effects: list[CoordinatorEffect] = []

@@ -38,3 +38,10 @@ def test_reasons_are_few_and_counted() -> None:
     for number in range(9):
         cohort.lose(name(number), f"reason {number // 2}")
     assert cohort.reasons() == "2: reason 0; 2: reason 1; 2: reason 2"
+
+
+def test_who_misses_a_deadline_is_told_apart_from_who_is_lost() -> None:
+    cohort = Cohort([name(1), name(2)])
+    cohort.lose(name(1), "its update came too late", late=True)
+    cohort.lose(name(2), "left the federation")
+    assert [member.late for member in cohort.members.values()] == [True, False]

@@ -137,6 +137,7 @@ def test_who_is_silent_is_left_behind_at_the_accept_deadline(desk: Desk) -> None
     assert desk.attempt.members[name(3)].standing is Standing.LOST
     desk.accept(3)
     assert desk.attempt.members[name(3)].standing is Standing.LOST, "late is late"
+    assert [m.late for m in desk.attempt.members.values()] == [False, False, True, True]
 
 
 def test_who_is_late_is_left_behind_at_the_update_deadline(desk: Desk) -> None:

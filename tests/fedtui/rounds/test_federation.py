@@ -500,3 +500,17 @@ def test_an_evaluator_away_for_a_moment_when_the_last_round_ends_still_measures_
     assert desk.federation.ended is None
     desk.put(Joined(name(9), "evaluator"), after_s=1.0)
     assert [n for n, _ in desk.sent(Evaluate)] == [name(9)]
+
+
+# ---- a round now
+
+
+def test_the_operator_may_begin_with_those_who_are_here() -> None:
+    desk = Desk(make_plan(rounds=RoundsSection(start_with=4)))
+    desk.join(1)
+    desk.put(Operator("next"))
+    assert desk.federation.phase is Phase.GATHERING, "never with fewer than the minimum"
+    desk.join(2)
+    assert desk.federation.phase is Phase.ROUND
+    desk.put(Operator("next"))
+    assert desk.attempt.owing == [name(1), name(2)]

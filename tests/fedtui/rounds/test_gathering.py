@@ -30,3 +30,12 @@ def test_later_the_minimum_is_enough_after_a_while() -> None:
 )
 def test_backoff(num: int, pause_s: float) -> None:
     assert gathering.backoff(num) == pause_s
+
+
+def test_in_a_hurry_the_minimum_is_enough_at_once() -> None:
+    wait = gathering.again(make_plan(), 4, 3, 10.0)
+    assert (wait.enough(2, 11.0), wait.not_before) == (False, 12.0)
+    wait.hurry(11.0)
+    assert wait.enough(2, 11.0)
+    assert wait.not_before == 11.0
+    assert not wait.enough(1, 11.0)

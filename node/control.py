@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fedtui.control import messages
 from fedtui.control.messages import Ack, Attach, Command, Err, Happened, Hello, Snapshot
+from fedtui.status import Setup
 from node.exits import Exit, of_error
 
 if TYPE_CHECKING:
@@ -210,24 +211,62 @@ async def _carry_out(command: Command, controls: NodeControls) -> Ack:
             return Ack(id=command.id, ledger=await controls.ledger(command.limit))
         case "log":
             return Ack(id=command.id, log=await controls.log(command.limit))
+        case "history":
+            return Ack(id=command.id, history=await controls.history(command.limit))
+        case "words":
+            return Ack(id=command.id, words=await controls.words())
+        case "discover" | "probe" | "read_invite" | "setup" | "join" | "join_at":
+            return await _bring_in(command, controls)
+        case "limit" | "acknowledge" | "retry" | "pause" | "resume" | "stop_sharing":
+            await _steer(command, controls)
         case _:
             await _change(command, controls)
-            return Ack(id=command.id)
+    return Ack(id=command.id)
+
+
+async def _bring_in(command: Command, controls: NodeControls) -> Ack:
+    match command.name:
+        case "discover":
+            return Ack(id=command.id, found=await controls.discover())
+        case "probe":
+            return Ack(id=command.id, probed=await controls.probe(command.text))
+        case "read_invite":
+            return Ack(id=command.id, invite=await controls.read_invite(command.text))
+        case "setup":
+            await controls.setup(command.choice or Setup())
+        case "join_at":
+            await controls.join_at(command.text, command.other)
+        case _:
+            await controls.join(command.text)
+    return Ack(id=command.id)
+
+
+async def _steer(command: Command, controls: NodeControls) -> None:
+    match command.name:
+        case "limit":
+            if command.limits is not None:
+                await controls.limit(command.limits)
+        case "acknowledge":
+            await controls.acknowledge(command.number)
+        case "retry":
+            await controls.retry()
+        case "pause":
+            await controls.pause(command.until)
+        case "resume":
+            await controls.resume()
+        case _:
+            await controls.stop_sharing()
 
 
 async def _change(command: Command, controls: NodeControls) -> None:
     match command.name:
-        case "join":
-            await controls.join(command.text)
         case "consent":
             await controls.consent(command.text)
-        case "pause":
-            await controls.pause()
-        case "resume":
-            await controls.resume()
+        case "withdraw":
+            await controls.withdraw()
         case "rotate_key":
             await controls.rotate_key()
         case "leave":
-            await controls.leave()
+            await controls.leave(after_round=command.after_round, forget=command.forget)
         case _:
             await controls.stop()

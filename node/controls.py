@@ -23,7 +23,18 @@ from node.membership import Membership
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fedtui.status import CheckReport, LedgerLine, LogLine, NodeStatus
+    from fedtui.status import (
+        CheckReport,
+        FoundCoordinator,
+        InviteSeen,
+        LedgerLine,
+        Limits,
+        LogLine,
+        NodeStatus,
+        PastRound,
+        ProbedCoordinator,
+        Setup,
+    )
     from fedtui.wire.halves import NodeHello
     from node.config import NodeConfig
     from node.home import Connection, Home
@@ -136,8 +147,46 @@ class Node:
     async def consent(self, plan_hash: str) -> None:
         self._member().agree(plan_hash)
 
-    async def pause(self) -> None:
+    async def withdraw(self) -> None:
+        raise _unbuilt("withdraw")
+
+    async def discover(self) -> tuple[FoundCoordinator, ...]:
+        raise _unbuilt("discover")
+
+    async def probe(self, address: str) -> ProbedCoordinator:
+        raise _unbuilt(f"probe {address}")
+
+    async def read_invite(self, invite: str) -> InviteSeen:
+        raise _unbuilt(f"reading an invite of {len(invite)} characters")
+
+    async def setup(self, choice: Setup) -> None:
+        raise _unbuilt(f"setup {choice}")
+
+    async def join_at(self, address: str, coordinator_id: str) -> None:
+        raise _unbuilt(f"join_at {address} {coordinator_id}")
+
+    async def pause(self, until: float = 0.0) -> None:
+        if until:
+            raise _unbuilt("a pause with an end")
         self._member().pause()
+
+    async def stop_sharing(self) -> None:
+        raise _unbuilt("stop_sharing")
+
+    async def limit(self, limits: Limits) -> None:
+        raise _unbuilt(f"limit {limits}")
+
+    async def retry(self) -> None:
+        raise _unbuilt("retry")
+
+    async def acknowledge(self, alarm_id: int) -> None:
+        raise _unbuilt(f"acknowledge {alarm_id}")
+
+    async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
+        return self._board.status.rounds[-limit:]
+
+    async def words(self) -> tuple[str, ...]:
+        raise _unbuilt("words")
 
     async def resume(self) -> None:
         self._member().resume()
@@ -166,8 +215,10 @@ class Node:
                 exit_code=Exit.TRY_LATER,
             ) from error
 
-    async def leave(self) -> None:
+    async def leave(self, *, after_round: bool = False, forget: bool = False) -> None:
         """Tell the coordinator, forget the membership, stop the daemon. The ledger stays."""
+        if after_round or forget:
+            raise _unbuilt("this way to leave")
         config = configs.load(self._home.profile.config)
         if self._membership is not None or not config.coordinator.id:  # else it never met it
             self._member().leave()
@@ -290,3 +341,7 @@ class Node:
         )
         if traffic != self._board.status.traffic:
             self._board.post(status.TrafficMeasured(traffic=traffic))
+
+
+def _unbuilt(what: str) -> Stop:
+    return Stop(f"{what}: this node cannot do that yet", exit_code=Exit.INTERNAL)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fedtui.control import messages
 from fedtui.control.messages import (
@@ -22,7 +22,20 @@ from fedtui.control.messages import (
     Hello,
     Snapshot,
 )
-from fedtui.status import CheckReport, LedgerLine, LogLine, NodeStatus, Refused, reduce
+from fedtui.status import (
+    CheckReport,
+    FoundCoordinator,
+    InviteSeen,
+    LedgerLine,
+    Limits,
+    LogLine,
+    NodeStatus,
+    PastRound,
+    ProbedCoordinator,
+    Refused,
+    Setup,
+    reduce,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +44,7 @@ if TYPE_CHECKING:
 EXIT_NOT_RUNNING = 6
 NOT_RUNNING_REMEDY = "start it with 'fedtui join', or 'fedtui node --foreground'"
 _BACK_OFF_S = 0.5
+_Answer = TypeVar("_Answer")
 
 
 class NotRunningError(Refused):
@@ -82,27 +96,56 @@ class ControlClient:
                     raise
             await asyncio.sleep(_BACK_OFF_S)
 
+    async def discover(self) -> tuple[FoundCoordinator, ...]:
+        return (await self._ask("discover")).found
+
+    async def probe(self, address: str) -> ProbedCoordinator:
+        return _present((await self._ask("probe", text=address)).probed)
+
+    async def read_invite(self, invite: str) -> InviteSeen:
+        return _present((await self._ask("read_invite", text=invite)).invite)
+
+    async def setup(self, choice: Setup) -> None:
+        await self._ask("setup", choice=choice)
+
     async def join(self, invite: str = "") -> None:
         await self._ask("join", text=invite)
 
+    async def join_at(self, address: str, coordinator_id: str) -> None:
+        await self._ask("join_at", text=address, other=coordinator_id)
+
     async def check(self) -> CheckReport:
-        ack = await self._ask("check")
-        return ack.check or CheckReport()
+        return _present((await self._ask("check")).check)
 
     async def consent(self, plan_hash: str) -> None:
         await self._ask("consent", text=plan_hash)
 
-    async def pause(self) -> None:
-        await self._ask("pause")
+    async def withdraw(self) -> None:
+        await self._ask("withdraw")
+
+    async def pause(self, until: float = 0.0) -> None:
+        await self._ask("pause", until=until)
 
     async def resume(self) -> None:
         await self._ask("resume")
 
+    async def stop_sharing(self) -> None:
+        await self._ask("stop_sharing")
+
+    async def limit(self, limits: Limits) -> None:
+        await self._ask("limit", limits=limits)
+
+    async def retry(self) -> None:
+        await self._ask("retry")
+
+    async def acknowledge(self, alarm_id: int) -> None:
+        await self._ask("acknowledge", number=alarm_id)
+
     async def rotate_key(self) -> None:
         await self._ask("rotate_key")
 
-    async def leave(self) -> None:
-        await self._ask("leave")
+    async def leave(self, *, after_round: bool = False, forget: bool = False) -> None:
+        await self._ask("leave", after_round=after_round, forget=forget)
 
     async def stop(self) -> None:
         await self._ask("stop")
@@ -113,9 +156,15 @@ class ControlClient:
     async def log(self, limit: int = 100) -> tuple[LogLine, ...]:
         return (await self._ask("log", limit=limit)).log
 
-    async def _ask(self, name: CommandName, *, text: str = "", limit: int = 100) -> Ack:
+    async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
+        return (await self._ask("history", limit=limit)).history
+
+    async def words(self) -> tuple[str, ...]:
+        return (await self._ask("words")).words
+
+    async def _ask(self, name: CommandName, **fields: Any) -> Ack:
         self._last_id += 1
-        command = Command(id=self._last_id, name=name, text=text, limit=limit)
+        command = Command(id=self._last_id, name=name, **fields)
         async with self._attached() as (reader, writer, hello):
             if hello.proto != messages.PROTO and name != "status":
                 raise Refused(
@@ -163,6 +212,13 @@ class ControlClient:
             raise NotRunningError from error
         finally:
             writer.close()
+
+
+def _present(answer: _Answer | None) -> _Answer:
+    """What the node answered; an answer without it comes from another protocol."""
+    if answer is None:
+        raise Refused("the node answered something else than was asked", exit_code=10)
+    return answer
 
 
 def _follow(known: NodeStatus | None, message: messages.FromNode) -> NodeStatus | None:

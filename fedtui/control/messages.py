@@ -19,23 +19,47 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from fedtui.status import CheckReport, Event, LedgerLine, LogLine, NodeStatus
+from fedtui.status import (
+    CheckReport,
+    Event,
+    FoundCoordinator,
+    InviteSeen,
+    LedgerLine,
+    Limits,
+    LogLine,
+    NodeStatus,
+    PastRound,
+    ProbedCoordinator,
+    Setup,
+)
 
-PROTO = 1
+PROTO = 2
 MAX_LINE_BYTES = 2**20
 
 CommandName = Literal[
     "status",
+    "discover",
+    "probe",
+    "read_invite",
+    "setup",
     "join",
+    "join_at",
     "check",
     "consent",
+    "withdraw",
     "pause",
     "resume",
+    "stop_sharing",
+    "limit",
+    "retry",
+    "acknowledge",
     "rotate_key",
     "leave",
     "stop",
     "ledger",
     "log",
+    "history",
+    "words",
 ]
 Id = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
@@ -75,12 +99,23 @@ class Happened(_Message, frozen=True, tag="event"):
 
 
 class Command(_Message, frozen=True, tag="cmd"):
-    """`text` is the invite of join or the plan hash of consent; `limit` is for ledger and log."""
+    """`text` is the invite, the plan hash of consent, or the address of probe and join_at.
+
+    `other` is the coordinator's id of join_at, `number` the alarm's id of acknowledge, `until`
+    UTC seconds of pause; `limit` is for ledger, log and history.
+    """
 
     id: Id
     name: CommandName
     text: Annotated[str, msgspec.Meta(max_length=4096)] = ""
-    limit: Annotated[int, msgspec.Meta(ge=1, le=2000)] = 100
+    other: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    number: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 0
+    until: Annotated[float, msgspec.Meta(ge=0, le=2**53)] = 0.0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 100
+    limits: Limits | None = None
+    choice: Setup | None = None
+    after_round: bool = False
+    forget: bool = False
 
     def __repr__(self) -> str:
         """Without `text`: it may be an invite, and a representation ends up in logs."""
@@ -95,6 +130,11 @@ class Ack(_Message, frozen=True):
     check: CheckReport | None = None
     ledger: tuple[LedgerLine, ...] = ()
     log: tuple[LogLine, ...] = ()
+    history: tuple[PastRound, ...] = ()
+    found: tuple[FoundCoordinator, ...] = ()
+    probed: ProbedCoordinator | None = None
+    invite: InviteSeen | None = None
+    words: tuple[str, ...] = ()
 
 
 class Err(_Message, frozen=True):

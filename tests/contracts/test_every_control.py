@@ -9,7 +9,18 @@ import pytest
 from fake_node import PLAN, FakeNode
 
 from fedtui.control.client import ControlClient
-from fedtui.status import NodeControls, NodeStatus, Refused
+from fedtui.status import (
+    Alarm,
+    AlarmRaised,
+    FoundCoordinator,
+    Limits,
+    NodeControls,
+    NodeStatus,
+    PastRound,
+    Refused,
+    RoundPassed,
+    Setup,
+)
 from node.control import ControlServer
 
 
@@ -133,3 +144,60 @@ async def test_two_watchers_and_a_command_do_not_disturb_each_other(bench: Bench
         assert await until_target(one) == await until_target(two)
     await one.aclose()  # type: ignore[attr-defined]
     await two.aclose()  # type: ignore[attr-defined]
+
+
+async def test_finding_a_coordinator_and_joining_it_by_address(bench: Bench) -> None:
+    bench.node.found = (FoundCoordinator(name="c", address="10.0.0.1:8443", federation="clinics"),)
+    assert await bench.controls.discover() == bench.node.found
+    with pytest.raises(Refused):
+        await bench.controls.probe("nowhere:1")
+    probed = await bench.controls.probe(bench.node.probed.address)
+    assert probed == bench.node.probed
+    await bench.controls.join_at(probed.address, probed.coordinator_id)
+    assert bench.node.joined_at == [(probed.address, probed.coordinator_id)]
+
+
+async def test_an_invite_is_read_before_it_is_used(bench: Bench) -> None:
+    seen = await bench.controls.read_invite("fedtui1:abc")
+    assert seen.fingerprint == bench.node.probed.fingerprint
+    assert bench.node.invites == []
+
+
+async def test_choices_and_limits_arrive_as_they_were_made(bench: Bench) -> None:
+    choice = Setup(data="/data", label="alder")
+    await bench.controls.setup(choice)
+    assert bench.node.choices == [choice]
+    limits = Limits(cpu_percent=50, hours="20:00-07:00", run="AC")
+    await bench.controls.limit(limits)
+    assert (await bench.controls.status()).limits == limits
+
+
+async def test_what_the_operator_can_stop_alone(bench: Bench) -> None:
+    await bench.controls.join()
+    await bench.controls.consent(PLAN.plan_hash)
+    await bench.controls.pause(until=9.0)
+    assert (await bench.controls.status()).pause_until == 9.0
+    await bench.controls.retry()
+    assert bench.node.retried == 1
+    await bench.controls.withdraw()
+    assert not (await bench.controls.status()).consented
+    await bench.controls.stop_sharing()
+    assert bench.node.shared_stopped
+    await bench.controls.leave(after_round=True)
+    assert (await bench.controls.status()).leaving
+    await bench.controls.leave(forget=True)
+    assert bench.node.forgot
+
+
+async def test_an_alarm_stays_until_it_is_acknowledged(bench: Bench) -> None:
+    bench.node.board.post(AlarmRaised(alarm=Alarm(id=3, at=1.0, kind="trainer", text="it died")))
+    assert not (await bench.controls.status()).alarms[0].acknowledged
+    await bench.controls.acknowledge(3)
+    assert (await bench.controls.status()).alarms[0].acknowledged
+
+
+async def test_past_rounds_and_the_nodes_own_words_can_be_read(bench: Bench) -> None:
+    past = PastRound(number=2, attempt=1, outcome="counted", ended_at=5.0)
+    bench.node.board.post(RoundPassed(past=past))
+    assert await bench.controls.history() == (past,)
+    assert len(await bench.controls.words()) == 6

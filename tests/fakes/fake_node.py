@@ -4,15 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from fedtui.status import (
+    AlarmSeen,
     CheckReport,
+    CoordinatorPinned,
+    FoundCoordinator,
+    InviteSeen,
     KeyChanged,
     Leaves,
+    LeavingSet,
     LedgerLine,
+    Limits,
+    LimitsSet,
     LogLine,
     NodeStatus,
+    PastRound,
+    PauseSet,
     PlanSeen,
     PlanSummary,
+    ProbedCoordinator,
     Refused,
+    Setup,
     State,
 )
 from node.board import Board
@@ -40,7 +51,20 @@ class FakeNode:
             )
             for n in range(1, 6)
         )
+        self.found: tuple[FoundCoordinator, ...] = ()
+        self.probed = ProbedCoordinator(
+            coordinator_id="ef" * 32,
+            address="192.168.1.20:8443",
+            label="clinics",
+            fingerprint="BK6L-UZEO-PLUP-UBBR-AAAA-BBBB-CCCC-DDDD",
+            words=("amber", "fjord", "kettle", "maple", "onyx", "quill"),
+        )
         self.invites: list[str] = []
+        self.joined_at: list[tuple[str, str]] = []
+        self.choices: list[Setup] = []
+        self.shared_stopped = False
+        self.retried = 0
+        self.forgot = False
         self.stopped = False
 
     async def status(self) -> NodeStatus:
@@ -75,20 +99,68 @@ class FakeNode:
         self.board.post(PlanSeen(plan=plan, consented=True))
         self._to("waiting", "waiting for the next round")
 
-    async def pause(self) -> None:
+    async def discover(self) -> tuple[FoundCoordinator, ...]:
+        return self.found
+
+    async def probe(self, address: str) -> ProbedCoordinator:
+        if address != self.probed.address:
+            raise Refused(f"nobody answers at {address}", remedy="check it", exit_code=5)
+        return self.probed
+
+    async def read_invite(self, invite: str) -> InviteSeen:
+        if not invite.startswith("fedtui1:"):
+            raise Refused("this is no invite", remedy="ask for another", exit_code=3)
+        seen = self.probed
+        return InviteSeen(
+            coordinator_id=seen.coordinator_id,
+            fingerprint=seen.fingerprint,
+            addresses=(seen.address,),
+        )
+
+    async def setup(self, choice: Setup) -> None:
+        self.choices.append(choice)
+
+    async def join_at(self, address: str, coordinator_id: str) -> None:
+        self.joined_at.append((address, coordinator_id))
+        await self.join()
+
+    async def withdraw(self) -> None:
+        self.board.post(PlanSeen(plan=self._plan(), consented=False))
+        self._to("asking", "you took your consent back")
+
+    async def pause(self, until: float = 0.0) -> None:
         self._plan()
+        self.board.post(PauseSet(pause_until=until))
         self._to("paused", "paused by you")
 
     async def resume(self) -> None:
         self._plan()
         self._to("waiting", "waiting for the next round")
 
+    async def stop_sharing(self) -> None:
+        self.shared_stopped = True
+        self._to("paused", "stopped sharing")
+
+    async def limit(self, limits: Limits) -> None:
+        self.board.post(LimitsSet(limits=limits))
+
+    async def retry(self) -> None:
+        self.retried += 1
+
+    async def acknowledge(self, alarm_id: int) -> None:
+        self.board.post(AlarmSeen(id=alarm_id))
+
     async def rotate_key(self) -> None:
         self._plan()
         self.board.post(KeyChanged(node_id="cd" * 32, fingerprint="NEW"))
 
-    async def leave(self) -> None:
+    async def leave(self, *, after_round: bool = False, forget: bool = False) -> None:
         self._plan()
+        self.forgot = forget
+        if after_round:
+            self.board.post(LeavingSet(leaving=True))
+            return
+        self.board.post(CoordinatorPinned(coordinator=None))
         self.board.post(PlanSeen(plan=None, consented=False))
         self._to("idle", "left the federation")
 
@@ -100,6 +172,12 @@ class FakeNode:
 
     async def log(self, limit: int = 100) -> tuple[LogLine, ...]:
         return self.board.status.log[-limit:]
+
+    async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
+        return self.board.status.rounds[-limit:]
+
+    async def words(self) -> tuple[str, ...]:
+        return ("brisk", "cedar", "dune", "ember", "flint", "grove")
 
     def _plan(self) -> PlanSummary:
         if self.board.status.plan is None:

@@ -25,7 +25,7 @@ check: .venv/.dev   ## what CI runs: format, lint, types, imports, every test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) test
-	$(BIN)/pytest -m "slow or loopback or netns" --timeout 600
+	$(BIN)/pytest -m "slow or loopback or netns or snapshot" --timeout 600
 bench: .venv/.dev   ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --json
 	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 10000000 --rounds 3 --json

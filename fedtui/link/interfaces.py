@@ -65,18 +65,6 @@ def reached_through(
     return tuple(used), tuple(addresses)
 
 
-def for_multicast(among: Iterable[Interface]) -> list[str | int]:
-    """What zeroconf calls these: an IPv4 address, and an index for IPv6 (not on loopback)."""
-    found: list[str | int] = []
-    for interface in among:
-        v4 = [a for a in interface.addresses if ":" not in a]
-        found += v4[:1]
-        is_loopback = all(ipaddress.ip_address(a).is_loopback for a in interface.addresses)
-        if interface.has_v6 and not is_loopback:
-            found.append(interface.index)
-    return found
-
-
 def _resolved(host: str) -> frozenset[str]:
     try:
         return frozenset({str(ipaddress.ip_address(host))})

@@ -2,7 +2,7 @@
 
 import ifaddr
 
-from fedtui.link.interfaces import Interface, for_multicast, interfaces, reached_through
+from fedtui.link.interfaces import Interface, interfaces, reached_through
 
 LO = Interface("lo", 1, ("127.0.0.1", "::1"), has_v6=True)
 LAN = Interface("eth0", 2, ("192.168.1.20", "fd00::20"), has_v6=True)
@@ -49,7 +49,3 @@ def test_a_server_on_one_address_is_reached_through_that_one() -> None:
 def test_an_address_or_name_of_nobody_is_reached_through_nothing() -> None:
     assert reached_through("192.168.1.99", HERE) == ((), ())
     assert reached_through("nowhere.invalid", HERE) == ((), ())
-
-
-def test_multicast_uses_an_address_for_ipv4_and_an_index_for_ipv6() -> None:
-    assert for_multicast(HERE) == ["127.0.0.1", "192.168.1.20", 2, "10.0.0.7"]

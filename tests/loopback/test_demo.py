@@ -11,8 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import plain_sums
 import psutil
 import pytest
+
+from fedtui.learning.params import Params
+from fedtui.rounds.plan import DEFAULT_WEIGHT_CAP
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(400)]
 DEMO = [sys.executable, "-c", "from fedtui.demo import main; main()"]
@@ -82,17 +87,24 @@ def read_until(process: "subprocess.Popen[str]", word: str) -> None:
     raise AssertionError(f"the demo ended without saying {word!r}: {''.join(said)}")
 
 
-def test_the_demo_reaches_its_target_and_says_so_in_json(
-    tmp_path: Path, environment: dict[str, str], scratch: Path
-) -> None:
-    done = subprocess.run(
-        [*DEMO, "--json", "--out", str(tmp_path / "model")],
+def demo(
+    tmp_path: Path, environment: dict[str, str], *options: str, out: str = "model"
+) -> "subprocess.CompletedProcess[str]":
+    """Run the demo to its end; its model goes to `out`."""
+    return subprocess.run(
+        [*DEMO, *options, "--out", str(tmp_path / out)],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
         cwd=tmp_path,
     )
+
+
+def test_the_demo_reaches_its_target_and_says_so_in_json(
+    tmp_path: Path, environment: dict[str, str], scratch: Path
+) -> None:
+    done = demo(tmp_path, environment, "--json")
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     assert (found["task"], found["nodes"], found["seed"]) == ("digits", 4, 1)
@@ -113,27 +125,14 @@ def test_equal_seeds_give_bit_equal_models(tmp_path: Path, environment: dict[str
     few = ["--nodes", "2", "--visible", "--rounds", "2"]
     models = []
     for name in ("one", "two"):
-        subprocess.run(
-            [*DEMO, *few, "--json", "--out", str(tmp_path / name)],
-            env=environment,
-            capture_output=True,
-            check=False,
-            cwd=tmp_path,
-        )
+        demo(tmp_path, environment, *few, "--json", out=name)
         models.append((tmp_path / name / "model.safetensors").read_bytes())
     assert models[0] == models[1]
 
 
 def test_a_target_that_is_not_reached_exits_1(tmp_path: Path, environment: dict[str, str]) -> None:
     options = ["--nodes", "1", "--visible", "--rounds", "1", "--target", "0.999"]
-    done = subprocess.run(
-        [*DEMO, *options, "--plain", "--out", str(tmp_path / "model")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    done = demo(tmp_path, environment, *options, "--plain")
     assert done.returncode == 1, done.stderr
     assert "target NOT reached" in done.stdout
 
@@ -147,14 +146,7 @@ def test_a_plan_without_a_target_is_measured_by_its_evaluator_and_exits_0(
         "[rounds]\nmaximum = 1\n[evaluation]\nwith_evaluator = true\n"
         '[privacy]\nupdates = "visible"\n'
     )
-    done = subprocess.run(
-        [*DEMO, "--plan", str(plan), "--nodes", "1", "--json", "--out", str(tmp_path / "model")],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    done = demo(tmp_path, environment, "--plan", str(plan), "--nodes", "1", "--json")
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert (outcome["reached"], outcome["target"]) == (None, None)
@@ -167,14 +159,7 @@ def test_data_that_no_node_can_use_is_said_with_the_demos_own_remedy(
 ) -> None:
     (tmp_path / "empty").mkdir()
     options = ["--task", "fashion_mnist", "--data", str(tmp_path / "empty"), "--nodes", "3"]
-    done = subprocess.run(
-        [*DEMO, *options, "--plain"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    done = demo(tmp_path, environment, *options, "--plain")
     assert done.returncode == 65, done.stderr
     assert "what to do: fedtui-demo --task fashion_mnist --data FOLDER" in done.stderr
     assert "fedtui join" not in done.stderr
@@ -207,6 +192,33 @@ def test_R2_a_killed_node_is_started_again_and_the_demo_finishes(
     out, err = running.communicate()
     assert running.returncode == 0, err
     assert json.loads(out)["reached"] is True
+
+
+def test_R2_two_of_ten_nodes_killed_in_mid_round_leave_the_exact_sum_of_the_others(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    first = tmp_path / "first.safetensors"
+    command = ["fedtui.learning.trainer", "--task", "digits", "--out", str(first)]
+    subprocess.run([sys.executable, "-P", "-m", *command], check=True)
+    built = tmp_path / "told"
+    environment |= plain_sums.environment(built)
+    for label, point in (("node-3", "do Prepare"), ("node-8", "heard Survivors")):
+        (built / "kill" / label).write_text(f"Offer {point} round 2")
+    options = ["--nodes", "10", "--rounds", "3", "--target", "1.0", "--json"]
+    done = demo(tmp_path, environment, *options, "--initial", str(first))
+    assert done.returncode == 1, done.stderr  # nobody reaches such a target
+    for label in ("node-3", "node-8"):
+        assert (built / "kill" / f"{label}.killed").read_text() == "2 1"
+        assert f"{label} ended unexpectedly (-9): started again" in done.stderr
+    second = plain_sums.told(built).rounds[1]
+    assert len(second.cohort) == 10
+    assert len(second.survivors) == 9, "one was killed before its update was there, one after"
+    begun = Params.from_safetensors(first.read_bytes())
+    models = plain_sums.check(built, begun.vector_D, weight_cap=DEFAULT_WEIGHT_CAP)
+    assert len(models) == 3
+    exported = (tmp_path / "model" / "model.safetensors").read_bytes()
+    found_D = Params.from_safetensors(exported, begun.manifest).vector_D
+    assert any(np.array_equal(found_D, model_D) for model_D in models)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fedtui import status
+from node.alarms import Alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from node.alarms import Kind
 
 KEPT_EVENTS = 512
 MIN_INTERVAL_S = 0.25
@@ -30,6 +33,7 @@ class Board:
         self._kept: deque[status.Event] = deque(maxlen=KEPT_EVENTS)
         self._listeners: list[Callable[[status.Event], None]] = []
         self._last_quick: dict[type, float] = {}
+        self._alarms = Alarms()
 
     def listen(self, listener: Callable[[status.Event], None]) -> Callable[[], None]:
         """Call `listener` with every event from now on; returns what ends that."""
@@ -55,20 +59,34 @@ class Board:
         for listener in tuple(self._listeners):
             listener(numbered)
 
-    def post_quick(self, event: status.Event) -> None:
-        """Post an event that replaces the one before, unless that was a moment ago."""
+    def post_quick(self, event: status.Event) -> bool:
+        """Post an event that replaces the one before, unless that was a moment ago.
+
+        False: it was not posted, so what it adds to the one before must come with the next.
+        """
         now = self._clock()
-        if now - self._last_quick.get(type(event), float("-inf")) >= MIN_INTERVAL_S:
-            self._last_quick[type(event)] = now
-            self.post(event)
+        if 0 <= now - self._last_quick.get(type(event), float("-inf")) < MIN_INTERVAL_S:
+            return False
+        self._last_quick[type(event)] = now
+        self.post(event)
+        return True
 
     def state(self, state: status.State, sentence: str) -> None:
         """Say what the node does now; nothing if that was said already."""
         if (state, sentence) != (self.status.state, self.status.sentence):
             self.post(status.StateChanged(state=state, sentence=sentence))
 
-    def log(self, level: status.Level, text: str) -> None:
-        self.post(status.Logged(line=status.LogLine(at=self._clock(), level=level, text=text)))
+    def log(self, level: status.Level, text: str, source: status.Source = "node") -> None:
+        line = status.LogLine(at=self._clock(), level=level, text=text, source=source)
+        self.post(status.Logged(line=line))
+
+    def alarm(
+        self, kind: Kind, text: str, *, remedy: str = "", detail: tuple[str, ...] = ()
+    ) -> None:
+        """Raise an alarm, unless one of its kind was raised a moment ago (node/alarms.py)."""
+        alarm = self._alarms.raised(kind, text, at=self._clock(), remedy=remedy, detail=detail)
+        if alarm is not None:
+            self.post(status.AlarmRaised(alarm=alarm))
 
     def problem(self, text: str, *, remedy: str = "", code: int = 0) -> None:
         """Something is wrong: kept until `solved()`."""

@@ -59,8 +59,28 @@ def test_since_gives_all_that_was_missed_or_none() -> None:
 def test_quick_events_are_told_now_and_then(passed_s: float, told: int) -> None:
     clock = Clock()
     board = Board(NodeStatus(), clock=clock)
-    board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.1)))
+    said = [board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.1)))]
     clock.now += passed_s
-    board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.2)))
-    board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.3)))
-    assert board.status.seq == told
+    said.append(board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.2))))
+    said.append(board.post_quick(status.TrainingMoved(training=status.Training(fraction=0.3))))
+    assert board.status.seq == told == sum(said)
+
+
+def test_an_alarm_is_shown_once_and_stays() -> None:
+    clock = Clock()
+    board = Board(NodeStatus(), clock=clock)
+    board.alarm("disk", "the ledger cannot be written", remedy="free some space", detail=("a",))
+    board.alarm("disk", "the ledger cannot be written")
+    clock.now += 11
+    board.alarm("disk", "again")
+    assert [(one.id, one.text) for one in board.status.alarms] == [
+        (1, "the ledger cannot be written"),
+        (2, "again"),
+    ]
+    assert board.status.alarms[0].detail == ("a",)
+
+
+def test_a_line_says_what_it_is_about() -> None:
+    board = Board(NodeStatus(), clock=Clock())
+    board.log("ok", "round 3 counted", "round")
+    assert (board.status.log[-1].level, board.status.log[-1].source) == ("ok", "round")

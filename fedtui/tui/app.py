@@ -1,0 +1,133 @@
+"""FedtuiApp: attaches to a node's controls, keeps the Store, shows the screens, performs commands.
+
+    controls.watch() -> Store -> tick (2 Hz by default) -> the screen on top -> widgets that changed
+
+It holds nothing that the node needs: it may crash, stall or be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import work
+from textual.app import App
+
+from fedtui.status import Refused
+from fedtui.tui import keymap
+from fedtui.tui.commands import BY_ID
+from fedtui.tui.doing import DOING
+from fedtui.tui.glyphs import BRAILLE
+from fedtui.tui.palette import Commands
+from fedtui.tui.screens.base import BaseScreen
+from fedtui.tui.screens.overview import OverviewScreen
+from fedtui.tui.store import Store
+from fedtui.tui.themes import THEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.binding import BindingType
+
+    from fedtui.status import NodeControls
+    from fedtui.tui.glyphs import Glyphs
+
+STYLES = Path(__file__).parent / "styles"
+
+
+class FedtuiApp(App[None]):
+    """The screen of one node. `clock` gives UTC seconds, `hz` bounds how often anything repaints."""
+
+    CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))
+    MODES: ClassVar = {"overview": OverviewScreen}
+    DEFAULT_MODE = "overview"
+    COMMANDS: ClassVar = {Commands}
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "f12"  # ours is in the table of commands
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings()]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-short"), (32, "-tall")]
+
+    def __init__(
+        self,
+        controls: NodeControls,
+        *,
+        clock: Callable[[], float] = time.time,
+        glyphs: Glyphs = BRAILLE,
+        keys: dict[str, str] | None = None,
+        hz: float = 2.0,
+        theme: str = "fedtui-dark",
+    ) -> None:
+        super().__init__()
+        self.controls = controls
+        self.store = Store(clock=clock, glyphs=glyphs)
+        self.keys = dict(keys or {})
+        self._hz = hz
+        self.animation_level = "none"
+        for one in THEMES:
+            self.register_theme(one)
+        self.theme = theme
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The screen's own tokens, for themes that do not know them."""
+        return dict(THEMES[0].variables)
+
+    def on_mount(self) -> None:
+        self.set_keymap({name: key for name, key in self.keys.items() if name in BY_ID})
+        self.attach()
+        self.set_interval(1 / self._hz, self.refresh_view)
+
+    @work(exclusive=True, group="attach")
+    async def attach(self) -> None:
+        """Follow the node until the app ends; what happened before is read once."""
+        first = True
+        async for status in self.controls.watch():
+            self.store.heard(status)
+            if first:
+                first = False
+                with suppress(Refused):
+                    log = await self.controls.log(2000)
+                    self.store.remember(log, await self.controls.ledger(2000))
+                self.refresh_view()
+
+    def refresh_view(self) -> None:
+        """Show the newest View on the screen on top; others are out of sight."""
+        shown = self.screen
+        if isinstance(shown, BaseScreen):
+            shown.show(self.store.view())
+
+    # ---- commands -----------------------------------------------------------------------------
+
+    def action_key(self, key: str) -> None:
+        """A key of the table: the first of its commands that can be given now."""
+        ids = keymap.owners(key, self.keys)
+        view = self.store.live
+        possible = [one for one in ids if not BY_ID[one].why_not(view)]
+        if possible:
+            self.give(possible[0])
+        elif ids:
+            command = BY_ID[ids[0]]
+            self.say(f"{command.title}: {command.why_not(view)}", severity="warning")
+
+    def give(self, command_id: str) -> None:
+        """Carry out a command, or say why not."""
+        command = BY_ID[command_id]
+        if why := command.why_not(self.store.live):
+            self.say(f"{command.title}: {why}", severity="warning")
+        elif command.performs in DOING:
+            self.perform(command.performs, command.argument)
+
+    @work(group="commands")
+    async def perform(self, does: str, argument: str) -> None:
+        try:
+            await DOING[does](self, argument)
+        except Refused as refusal:
+            remedy = f". {refusal.remedy}" if refusal.remedy else ""
+            self.say(f"{refusal.text}{remedy}", severity="error")
+        self.refresh_view()
+
+    def say(self, text: str, *, severity: Any = "information") -> None:
+        """A toast, without markup."""
+        self.notify(text, severity=severity, markup=False)

@@ -1,0 +1,1 @@
+"""What asks the operator something, or shows one thing in full, above the screen."""

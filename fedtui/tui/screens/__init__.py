@@ -1,0 +1,1 @@
+"""The seven screens; each answers one question in full."""

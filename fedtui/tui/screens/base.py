@@ -1,0 +1,61 @@
+"""BaseScreen: what every screen has: three lines, a banner, a body and the footer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.containers import Vertical
+from textual.screen import Screen
+
+from fedtui.tui.widgets.footer import Footer
+from fedtui.tui.widgets.lines import Banner, EgressLine, IdentityLine, StatusLine
+from fedtui.tui.widgets.live import Live
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from fedtui.tui.app import FedtuiApp
+    from fedtui.tui.view import View
+
+
+class BaseScreen(Screen[None]):
+    """Subclasses compose `body`; every widget with a `show(view)` is shown the View on each tick."""
+
+    AUTO_FOCUS = None
+    inherit_bindings = False
+
+    @property
+    def face(self) -> FedtuiApp:
+        """The app, as what it is."""
+        from fedtui.tui.app import FedtuiApp  # noqa: PLC0415  the app imports its screens
+
+        assert isinstance(self.app, FedtuiApp)  # noqa: S101  nobody else pushes this screen
+        return self.app
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine(id="line-status")
+        yield IdentityLine(id="line-identity")
+        yield EgressLine(id="line-egress")
+        yield Banner(id="banner")
+        with Vertical(id="body"):
+            yield from self.body()
+        yield Footer(self.face.keys)
+
+    def body(self) -> ComposeResult:
+        raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        """Shown again: it may be out of date."""
+        self.show(self.face.store.view())
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(lambda: self.show(self.face.store.view()))
+
+    def show(self, view: View) -> None:
+        """Draw what changed."""
+        for widget in self.query(Live):
+            widget.show(view)
+        self.shown(view)
+
+    def shown(self, view: View) -> None:
+        """For screens with more than Live widgets: tables, charts."""

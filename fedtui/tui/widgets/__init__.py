@@ -1,0 +1,1 @@
+"""Pieces of screens. A widget selects what it needs of the View and repaints only on change."""

@@ -25,13 +25,15 @@ _EVERY_V6 = "::"
 class Interface:
     """One interface with the addresses that others can dial; link-local ones are left out.
 
-    `has_v6` tells whether IPv6 multicast works on it, for which any IPv6 address will do.
+    `has_v6` tells whether IPv6 multicast works on it, for which any IPv6 address will do;
+    `networks` are those that it is directly in.
     """
 
     name: str
     index: int
     addresses: tuple[str, ...]
     has_v6: bool
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
 
 
 def interfaces(adapters: Iterable[ifaddr.Adapter] | None = None) -> tuple[Interface, ...]:
@@ -42,8 +44,13 @@ def interfaces(adapters: Iterable[ifaddr.Adapter] | None = None) -> tuple[Interf
             continue
         texts = [ip.ip if isinstance(ip.ip, str) else ip.ip[0] for ip in adapter.ips]
         dialled = tuple(t for t in texts if not ipaddress.ip_address(t).is_link_local)
+        networks = tuple(
+            ipaddress.ip_network((text, ip.network_prefix), strict=False)
+            for text, ip in zip(texts, adapter.ips, strict=True)
+            if text in dialled
+        )
         has_v6 = any(":" in text for text in texts)
-        found.append(Interface(adapter.name, adapter.index, dialled, has_v6))
+        found.append(Interface(adapter.name, adapter.index, dialled, has_v6, networks))
     return tuple(found)
 
 
@@ -63,6 +70,17 @@ def reached_through(
             used.append(interface)
             addresses += here
     return tuple(used), tuple(addresses)
+
+
+def nearest_first(addresses: Iterable[str], among: tuple[Interface, ...]) -> list[str]:
+    """Sort so that those in a network of ours come first, IPv4 before IPv6."""
+
+    def distance(address: str) -> tuple[bool, bool]:
+        there = ipaddress.ip_address(address)
+        ours = any(there in network for each in among for network in each.networks)
+        return not ours, there.version == 6
+
+    return sorted(addresses, key=distance)
 
 
 def _resolved(host: str) -> frozenset[str]:

@@ -1,8 +1,10 @@
 """Interfaces: which ones discovery uses, and under which addresses a server is reached."""
 
+from ipaddress import ip_network
+
 import ifaddr
 
-from fedtui.link.interfaces import Interface, interfaces, reached_through
+from fedtui.link.interfaces import Interface, interfaces, nearest_first, reached_through
 
 LO = Interface("lo", 1, ("127.0.0.1", "::1"), has_v6=True)
 LAN = Interface("eth0", 2, ("192.168.1.20", "fd00::20"), has_v6=True)
@@ -27,7 +29,10 @@ def test_bridges_of_containers_and_link_local_addresses_are_left_out() -> None:
             adapter("wlan0", 6, "169.254.1.1", "fe80::3"),
         ]
     )
-    assert found == (LAN, Interface("wlan0", 6, (), has_v6=True))
+    assert [each.name for each in found] == ["eth0", "wlan0"]
+    assert [each.addresses for each in found] == [LAN.addresses, ()]
+    assert found[0].networks == (ip_network("192.168.1.0/24"), ip_network("fd00::/64"))
+    assert found[1].has_v6
 
 
 def test_this_machine_has_a_loopback() -> None:
@@ -49,3 +54,9 @@ def test_a_server_on_one_address_is_reached_through_that_one() -> None:
 def test_an_address_or_name_of_nobody_is_reached_through_nothing() -> None:
     assert reached_through("192.168.1.99", HERE) == ((), ())
     assert reached_through("nowhere.invalid", HERE) == ((), ())
+
+
+def test_an_address_in_a_network_of_ours_is_dialled_first() -> None:
+    ours = interfaces([adapter("eth0", 2, "192.168.1.20", "fd00::20")])
+    there = ["10.0.0.1", "fd00::77", "192.168.1.77", "2001:db8::1"]
+    assert nearest_first(there, ours) == ["192.168.1.77", "fd00::77", "10.0.0.1", "2001:db8::1"]

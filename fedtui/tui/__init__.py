@@ -1,1 +1,1 @@
-"""The operator's screen: draws a NodeStatus, asks a NodeControls. No torch, no sockets, no secrets."""
+"""The operator's screen: draws a NodeStatus, asks a NodeControls; no torch, sockets or secrets."""

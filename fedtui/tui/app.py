@@ -1,13 +1,12 @@
-"""FedtuiApp: attaches to a node's controls, keeps the Store, shows the screens, performs commands.
+"""FedtuiApp: attaches to a node's controls, keeps the Store, shows screens, performs commands.
 
-    controls.watch() -> Store -> tick (2 Hz by default) -> the screen on top -> widgets that changed
+    controls.watch() -> Store -> tick (2 Hz unless set) -> screen on top -> widgets that changed
 
 It holds nothing that the node needs: it may crash, stall or be killed at any moment.
 """
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -38,7 +37,7 @@ STYLES = Path(__file__).parent / "styles"
 
 
 class FedtuiApp(App[None]):
-    """The screen of one node. `clock` gives UTC seconds, `hz` bounds how often anything repaints."""
+    """The screen of one node. `clock` gives UTC seconds; `hz` bounds how often it repaints."""
 
     CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))
     MODES: ClassVar = {"overview": OverviewScreen}
@@ -47,14 +46,22 @@ class FedtuiApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "f12"  # ours is in the table of commands
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.bindings()]
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-short"), (32, "-tall")]
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as App has it
+        (0, "-tiny"),
+        (60, "-narrow"),
+        (100, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012  as App has it
+        (0, "-low"),
+        (20, "-short"),
+        (32, "-tall"),
+    ]
 
     def __init__(
         self,
         controls: NodeControls,
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
         glyphs: Glyphs = BRAILLE,
         keys: dict[str, str] | None = None,
         hz: float = 2.0,

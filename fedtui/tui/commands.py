@@ -1,4 +1,4 @@
-"""Every command of the screen, in one table: keys, footer, help and palette are made from it. Pure.
+"""Every command of the screen, in one table that makes keys, footer, help and palette. Pure.
 
 A command says why it cannot be given now, in words; the palette shows it dim with that reason. Its
 `twin` is the same thing on the command line, or the key in a configuration file.

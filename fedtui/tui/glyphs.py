@@ -38,7 +38,7 @@ class Glyphs:
 
 BRAILLE = Glyphs(
     name="braille",
-    steps={"waiting": "○", "now": "▶", "done": "✔", "failed": "✖", "skipped": "–"},
+    steps={"waiting": "○", "now": "▶", "done": "✔", "failed": "✖", "skipped": "-"},
     live="●",
     offline="◌",
     up="↑",
@@ -57,14 +57,14 @@ BRAILLE = Glyphs(
 )
 BLOCK = Glyphs(
     name="block",
-    steps={"waiting": "○", "now": "►", "done": "√", "failed": "×", "skipped": "-"},
+    steps={"waiting": "○", "now": "►", "done": "√", "failed": "✗", "skipped": "-"},
     live="●",
     offline="○",
     up="↑",
     down="↓",
     ok="√",
     warn="!",
-    error="×",
+    error="✗",
     info="·",
     bar="█",
     rest="░",

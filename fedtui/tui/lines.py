@@ -47,7 +47,7 @@ class Piece:
     rank: int = 0
 
 
-def fit(pieces: Sequence[Piece], width: int, mark: str = "…") -> Content:
+def fit(pieces: Sequence[Piece], width: int) -> Content:
     """One line of at most `width` cells: whole pieces go by rank, then the last one is cut."""
     kept = [piece for piece in pieces if piece.text]
     while len(kept) > 1 and _cells(kept) > width:

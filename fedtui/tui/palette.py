@@ -1,9 +1,9 @@
-"""The command palette: every command of the table, with its key and twin; dim with the reason if not now."""
+"""The palette: every command of the table with key and twin; dim, with the reason, if not now."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
@@ -23,10 +23,7 @@ class Commands(Provider):
 
     @property
     def _face(self) -> FedtuiApp:
-        from fedtui.tui.app import FedtuiApp  # noqa: PLC0415  the app imports this
-
-        assert isinstance(self.app, FedtuiApp)  # noqa: S101  nobody else uses this provider
-        return self.app
+        return cast("FedtuiApp", self.app)
 
     async def discover(self) -> AsyncIterator[DiscoveryHit]:
         """All of them, in the order of the table."""

@@ -1,4 +1,4 @@
-"""The colours: dark, light and high contrast, with the screen's own tokens. Never raw red or green.
+"""The colours: dark, light, high contrast, with the screen's own tokens; no raw red or green.
 
 `$phase-now` what happens now, `$mine` this node's, `$global` the federation's, `$alarm` what wants
 the operator, `$verified` and `$unverified` what was checked here and what was not, `$quiet` words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.containers import Vertical
 from textual.screen import Screen
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class BaseScreen(Screen[None]):
-    """Subclasses compose `body`; every widget with a `show(view)` is shown the View on each tick."""
+    """Subclasses compose `body`; every Live widget in it is shown the View on each tick."""
 
     AUTO_FOCUS = None
     inherit_bindings = False
@@ -27,10 +27,7 @@ class BaseScreen(Screen[None]):
     @property
     def face(self) -> FedtuiApp:
         """The app, as what it is."""
-        from fedtui.tui.app import FedtuiApp  # noqa: PLC0415  the app imports its screens
-
-        assert isinstance(self.app, FedtuiApp)  # noqa: S101  nobody else pushes this screen
-        return self.app
+        return cast("FedtuiApp", self.app)
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="line-status")

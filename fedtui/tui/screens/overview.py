@@ -1,4 +1,4 @@
-"""Overview: what the node does now, at a glance; each pane names the screen with the full answer."""
+"""Overview: what the node does now; each pane names the screen with the full answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The footer: the keys that matter now, from the table of commands. The lowest priority goes first."""
+"""The footer: the keys that matter now, from the table of commands; low priorities go first."""
 
 from __future__ import annotations
 

@@ -18,17 +18,19 @@ from fedtui.status import Refused
 from fedtui.tui import keymap
 from fedtui.tui.commands import BY_ID
 from fedtui.tui.doing import DOING
-from fedtui.tui.glyphs import BRAILLE
+from fedtui.tui.glyphs import SETS, choose
 from fedtui.tui.palette import Commands
 from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.screens.overview import OverviewScreen
+from fedtui.tui.settings import Settings
 from fedtui.tui.store import Store
 from fedtui.tui.themes import THEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from textual.binding import BindingType
+    from textual.timer import Timer
 
     from fedtui.status import NodeControls
     from fedtui.tui.glyphs import Glyphs
@@ -37,7 +39,7 @@ STYLES = Path(__file__).parent / "styles"
 
 
 class FedtuiApp(App[None]):
-    """The screen of one node. `clock` gives UTC seconds; `hz` bounds how often it repaints."""
+    """The screen of one node. `clock` gives UTC seconds."""
 
     CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))
     MODES: ClassVar = {"overview": OverviewScreen}
@@ -62,29 +64,58 @@ class FedtuiApp(App[None]):
         controls: NodeControls,
         *,
         clock: Callable[[], float],
-        glyphs: Glyphs = BRAILLE,
-        keys: dict[str, str] | None = None,
-        hz: float = 2.0,
-        theme: str = "fedtui-dark",
+        settings: Settings | None = None,
+        save: Callable[[Settings], None] = lambda _: None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`save` keeps settings that the operator changed; `environment` decides the signs."""
         super().__init__()
         self.controls = controls
-        self.store = Store(clock=clock, glyphs=glyphs)
-        self.keys = dict(keys or {})
-        self._hz = hz
+        self.settings = settings or Settings()
+        self._save = save
+        self._environment = environment if environment is not None else {"TERM": "xterm"}
+        self._ticking: Timer | None = None
+        self.store = Store(clock=clock, glyphs=self._glyphs())
         self.animation_level = "none"
         for one in THEMES:
             self.register_theme(one)
-        self.theme = theme
+        self.theme = self.settings.theme
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The operator's own keys, by command."""
+        return self.settings.keys
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The screen's own tokens, for themes that do not know them."""
         return dict(THEMES[0].variables)
 
-    def on_mount(self) -> None:
-        self.set_keymap({name: key for name, key in self.keys.items() if name in BY_ID})
+    async def on_mount(self) -> None:
+        self._follow_settings()
+        if self.settings.screen in self.MODES and self.settings.screen != self.DEFAULT_MODE:
+            await self.switch_mode(self.settings.screen)
         self.attach()
-        self.set_interval(1 / self._hz, self.refresh_view)
+
+    def apply(self, settings: Settings) -> None:
+        """Look and behave so from now on, and keep it."""
+        self.settings = settings
+        self._save(settings)
+        self._follow_settings()
+        self.refresh_view()
+
+    def _follow_settings(self) -> None:
+        self.theme = self.settings.theme
+        self.set_keymap({name: key for name, key in self.keys.items() if name in BY_ID})
+        self.store.draw_with(glyphs=self._glyphs(), log_scale=self.settings.log_scale)
+        if self._ticking is not None:
+            self._ticking.stop()
+        self._ticking = self.set_interval(1 / self.settings.hz, self.refresh_view)
+
+    def _glyphs(self) -> Glyphs:
+        chosen = self.settings.glyphs
+        if chosen != "auto":
+            return SETS[chosen]
+        return choose(self._environment, self._environment.get("ENCODING", "utf-8"))
 
     @work(exclusive=True, group="attach")
     async def attach(self) -> None:

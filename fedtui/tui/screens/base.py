@@ -36,7 +36,7 @@ class BaseScreen(Screen[None]):
         yield Banner(id="banner")
         with Vertical(id="body"):
             yield from self.body()
-        yield Footer(self.face.keys)
+        yield Footer()
 
     def body(self) -> ComposeResult:
         raise NotImplementedError

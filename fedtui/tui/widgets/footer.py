@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.content import Content
 
@@ -11,17 +11,12 @@ from fedtui.tui.keymap import shown
 from fedtui.tui.widgets.live import Live
 
 if TYPE_CHECKING:
+    from fedtui.tui.app import FedtuiApp
     from fedtui.tui.view import View
 
 
 class Footer(Live):
-    """`keys` maps ids of commands to keys of the operator's own."""
-
-    keys: dict[str, str]
-
-    def __init__(self, keys: dict[str, str]) -> None:
-        super().__init__()
-        self.keys = keys
+    """Keys are the operator's own where they chose some."""
 
     def look(self, view: View) -> Content:
         width = self.size.width
@@ -38,6 +33,6 @@ class Footer(Live):
     def _line(self, view: View, most: int) -> Content:
         parts: list[str | tuple[str, str]] = []
         for command in commands.footer(view, most):
-            key = shown(self.keys.get(command.id, "") or command.keys[0])
+            key = shown(cast("FedtuiApp", self.app).keys.get(command.id, "") or command.keys[0])
             parts += [(f" {key}", "bold $accent"), f" {command.short} "]
         return Content.assemble(*parts)

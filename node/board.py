@@ -32,18 +32,30 @@ class Board:
         self._clock = clock
         self._kept: deque[status.Event] = deque(maxlen=KEPT_EVENTS)
         self._listeners: list[Callable[[status.Event], None]] = []
+        self._num_watching = 0
         self._last_quick: dict[type, float] = {}
         self._alarms = Alarms()
 
-    def listen(self, listener: Callable[[status.Event], None]) -> Callable[[], None]:
-        """Call `listener` with every event from now on; returns what ends that."""
+    def listen(
+        self, listener: Callable[[status.Event], None], *, watches: bool = True
+    ) -> Callable[[], None]:
+        """Call `listener` with every event from now on; returns what ends that.
+
+        One that `watches` is a screen: for it is measured what a log does not need.
+        """
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._num_watching += watches
+
+        def unlisten() -> None:
+            self._listeners.remove(listener)
+            self._num_watching -= watches
+
+        return unlisten
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
+        """Whether a screen listens."""
+        return self._num_watching > 0
 
     def since(self, seq: int) -> tuple[status.Event, ...] | None:
         """The events after `seq`; None if they are no longer all here."""

@@ -19,6 +19,7 @@ from fedtui.wire.messages import InviteProof
 from node import config as configs
 from node.exits import Exit, Stop
 from node.membership import Membership
+from node.readings import Readings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from node.config import NodeConfig
     from node.home import Connection, Home
 
-TRAFFIC_EVERY_S = 1.0
 GOODBYE_S = 3.0
 ROTATE_S = 30.0
 
@@ -62,7 +62,8 @@ class Node:
         self._membership: Membership | None = None
         self._link: Connection | None = None
         self._running: asyncio.Task[object] | None = None
-        self._meter: asyncio.Task[None] | None = None
+        self._readings = Readings(home)
+        self._reading: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()  # one connection is ended and begun at a time
         self._new_key = asyncio.Event()
         self._restarting: asyncio.Task[None] | None = None
@@ -70,6 +71,8 @@ class Node:
 
     async def start(self) -> None:
         """Take up the federation that node.toml names, if any."""
+        self._readings.machine()
+        self._reading = asyncio.create_task(self._readings.run())
         ledger = self._home.ledger
         lines = tuple(entry.line() for entry in ledger.tail(status.MAX_TAIL))
         for line in lines:
@@ -94,6 +97,8 @@ class Node:
         """Say goodbye and let everything go."""
         if self._restarting is not None:
             self._restarting.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
         await self._end()
         await self._home.trainer.close()
         self._home.ledger.close()
@@ -101,7 +106,7 @@ class Node:
     # ---- NodeControls -------------------------------------------------------------------------
 
     async def status(self) -> NodeStatus:
-        self._read_meter()
+        self._readings.traffic()
         return self._board.status
 
     async def watch(self) -> AsyncIterator[NodeStatus]:
@@ -250,7 +255,7 @@ class Node:
         self._membership, self._link = membership, link
         self._running = asyncio.create_task(link.run())
         self._running.add_done_callback(self._link_over)
-        self._meter = asyncio.create_task(self._measure())
+        self._readings.follow(link)
 
     def _link_over(self, running: asyncio.Task[object]) -> None:
         """A link that ends by a bug of ours must not look as if it were still there."""
@@ -262,8 +267,6 @@ class Node:
             self._board.state("stopped", text)
 
     async def _end(self) -> None:
-        if self._meter is not None:
-            self._meter.cancel()
         if self._membership is not None:
             self._membership.done()
         if self._link is not None and self._running is not None:
@@ -273,7 +276,8 @@ class Node:
             await asyncio.gather(self._running, return_exceptions=True)
         if self._membership is not None:  # last: what the session still said may be at work
             await self._membership.close()
-        self._membership = self._link = self._running = self._meter = None
+        self._readings.follow(None)
+        self._membership = self._link = self._running = None
 
     def _key_changed(self) -> None:
         """The node is another identity: show it, and come back as it."""
@@ -316,31 +320,6 @@ class Node:
             formerly=fingerprint(known.former_ids[-1]) if known and known.rotations else "",
         )
         self._board.post(status.CoordinatorPinned(coordinator=shown))
-
-    # ---- traffic ------------------------------------------------------------------------------
-
-    async def _measure(self) -> None:
-        """While somebody looks, tell the traffic each second."""
-        while True:
-            await asyncio.sleep(TRAFFIC_EVERY_S)
-            if self._board.is_watched:
-                self._read_meter()
-
-    def _read_meter(self) -> None:
-        if self._link is None:
-            return
-        now = self._home.clock()
-        seen = self._link.traffic(asyncio.get_running_loop().time())
-        traffic = status.Traffic(
-            up=seen.sent_bytes,
-            down=seen.received_bytes,
-            up_today=self._home.ledger.num_bytes_on(now),
-            up_per_s=round(seen.sent_rate, 1),
-            down_per_s=round(seen.received_rate, 1),
-            round_trip_s=seen.round_trip_s,
-        )
-        if traffic != self._board.status.traffic:
-            self._board.post(status.TrafficMeasured(traffic=traffic))
 
 
 def _unbuilt(what: str) -> Stop:

@@ -84,7 +84,7 @@ async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
     config = configs.load(home.config)
     key = OwnKey.open(home.root, secret or passphrase.from_file())
     board = Board(_first(home, config, key.identity), clock=_utc)
-    board.listen(log.event)
+    board.listen(log.event, watches=False)
     node = _node(home, config, key, board)
     socket = home.socket()
     server = ControlServer(socket, controls=node, board=board)

@@ -157,6 +157,10 @@ class Link:
         """Return bytes and rates at `now`, in seconds of any one clock."""
         return self.meter.read(now, round_trip_s=self.round_trip_s)
 
+    def totals(self) -> tuple[int, int]:
+        """Bytes of all frames of all sessions so far: sent, received."""
+        return self.meter.totals()
+
     def use_hello(self, hello: NodeHello) -> None:
         """Say this from the next session on, such as no invite any more."""
         self._hello = hello
@@ -286,6 +290,7 @@ class Link:
     def _on_event(self, event: SessionEvent) -> None:
         if isinstance(event, Welcomed):
             self._welcomed = True
+            self.meter.num_welcomed += 1
             self._handler.connected(event.welcome)
         elif isinstance(event, ServerIdentified):
             self.coordinator = event.identity

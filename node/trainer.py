@@ -43,6 +43,13 @@ class Trainer(Protocol):
     def last_exit(self) -> str | None:
         """Why the process last ended by itself, as a sentence; None while it never did."""
 
+    @property
+    def pid(self) -> int | None:
+        """Process id while one runs."""
+
+    on_death: Callable[[str, tuple[str, ...]], None] | None
+    """Hears why a process ended by itself, and the last lines that it wrote to stderr."""
+
     async def start(self) -> None:
         """Start the process now rather than at the first job. `run` reports a failure."""
 
@@ -77,6 +84,7 @@ class TrainerProcess:
         self._not_before_s = 0.0
         self._pausing = False
         self.last_exit: str | None = None
+        self.on_death: Callable[[str, tuple[str, ...]], None] | None = None
 
     @property
     def state(self) -> TrainerState:
@@ -184,9 +192,12 @@ class TrainerProcess:
 
     def _on_end(self, cause: str | None) -> None:
         """The process is gone, or could not start. No cause: it was we who ended it."""
+        last_words = self._life.last_words if self._life is not None else ()
         self._life = None
         if cause is None:
             return
+        if self.on_death is not None:
+            self.on_death(cause, last_words)
         self.last_exit = cause
         pause_s = min(_PAUSE_FIRST_S * 2**self._num_crashes, _PAUSE_MOST_S)
         self._num_crashes += 1

@@ -105,6 +105,11 @@ class TrainerLife:
         return self._expected
 
     @property
+    def last_words(self) -> tuple[str, ...]:
+        """What the process wrote to its stderr last, as lines; what came before is not kept."""
+        return tuple(self._stderr_tail.decode(errors="replace").strip().splitlines())
+
+    @property
     def pid(self) -> int:
         """Process id."""
         return self._process.pid

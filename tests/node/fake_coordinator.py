@@ -35,6 +35,7 @@ from fedtui.wire.messages import (
     Terms,
     Welcome,
 )
+from fedtui.wire.tally import Tally
 from node import config as configs
 from node import jobs
 from node.board import Board
@@ -49,6 +50,7 @@ from node.meter import Meter, Traffic
 from node.models import Models
 from node.own_key import OwnKey
 from node.paths import Profile
+from node.trainer import TrainerLimits
 from node.updates import Updates
 
 COORDINATOR = Identity.from_seed(b"c" * 32)
@@ -91,7 +93,11 @@ class FakeTrainer:
     idle: asyncio.Event = field(default_factory=asyncio.Event)  # while no job runs
     state: str = "idle"
     last_exit: str | None = None
+    pid: int | None = None
+    on_death: Callable[[str, tuple[str, ...]], None] | None = None
     manifest: Manifest = MANIFEST
+    limits: TrainerLimits | None = None
+    killed: bool = False
 
     def __post_init__(self) -> None:
         self.idle.set()
@@ -152,6 +158,15 @@ class FakeTrainer:
         self.on_cancel()
         await self.idle.wait()
 
+    async def kill(self) -> None:
+        self.killed = True
+        if self.hold is not None:
+            self.hold.set()
+        await self.idle.wait()
+
+    def limit(self, limits: TrainerLimits) -> None:
+        self.limits = limits
+
     async def close(self) -> None:
         self.state = "stopped"
 
@@ -209,7 +224,8 @@ class FakeCoordinator:
         self._stream = 0
         self._sinks: dict[int, tuple[object, bytes]] = {}
         self._waiting: dict[int, bytes] = {}
-        self._meter = Meter()
+        self.meter = Meter()
+        self.tally = Tally()
 
     @property
     def plan_hash(self) -> bytes:
@@ -232,6 +248,9 @@ class FakeCoordinator:
 
     def connect(self) -> None:
         self.up = True
+        self.tally = Tally()
+        self.meter.follow(self.tally)
+        self.meter.num_welcomed += 1
         self.coordinator = self.identity.public
         self.server_hello = ServerHello(
             version_min=1,
@@ -277,7 +296,10 @@ class FakeCoordinator:
         self.stopped.set()
 
     def traffic(self, now: float) -> Traffic:
-        return self._meter.read(now)
+        return self.meter.read(now)
+
+    def totals(self) -> tuple[int, int]:
+        return self.meter.totals()
 
     def send(self, message: FromNode) -> bool:
         if not self.up:
@@ -296,6 +318,7 @@ class FakeCoordinator:
         self.opened.append(opening)
         data = source.read(self.upload_offset, opening.num_bytes - self.upload_offset)
         self.uploads.append(bytes(data))
+        self.tally.sent.num_data += len(data)
         if self.receipts:
             self._soon(events.StreamReceipt(self._stream, opening.digest))
         return self._stream
@@ -306,6 +329,7 @@ class FakeCoordinator:
         self.served_from = offset
         if self.serve_bulk:
             sink.write(memoryview(data)[offset:])
+            self.tally.received.num_data += len(data) - offset
             self._soon(events.StreamComplete(stream))
         else:
             sink.write(memoryview(data)[offset : offset + 100])

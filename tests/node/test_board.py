@@ -84,3 +84,13 @@ def test_a_line_says_what_it_is_about() -> None:
     board = Board(NodeStatus(), clock=Clock())
     board.log("ok", "round 3 counted", "round")
     assert (board.status.log[-1].level, board.status.log[-1].source) == ("ok", "round")
+
+
+def test_a_log_listens_but_does_not_watch() -> None:
+    board = Board(NodeStatus(), clock=Clock())
+    board.listen(lambda _: None, watches=False)
+    assert not board.is_watched
+    unlisten = board.listen(lambda _: None)
+    assert board.is_watched
+    unlisten()
+    assert not board.is_watched

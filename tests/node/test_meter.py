@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtui.wire.tally import Tally
-from node.meter import RATE_OVER_S, Meter
+from node.meter import MAX_ROUND_TRIPS, RATE_OVER_S, Meter
 
 
 @given(
@@ -55,3 +55,38 @@ def test_a_rate_is_a_mean_over_the_last_seconds() -> None:
 def test_nothing_read_yet() -> None:
     traffic = Meter().read(5.0, round_trip_s=0.25)
     assert (traffic.sent_bytes, traffic.num_sessions, traffic.round_trip_s) == (0, 0, 0.25)
+    assert (traffic.round_trip_p50_s, traffic.round_trip_p99_s) == (0.25, 0.25)
+    assert traffic.jitter_s is None, "of one there is none"
+
+
+@given(st.lists(st.floats(0.001, 10), min_size=2, max_size=300, unique=True))
+def test_round_trips_are_told_of_the_last_ones_and_each_counts_once(trips: list[float]) -> None:
+    meter = Meter()
+    for trip in trips:
+        traffic = meter.read(0.0, round_trip_s=trip)
+        traffic = meter.read(0.0, round_trip_s=trip)
+    kept = sorted(trips[-MAX_ROUND_TRIPS:])
+    p50, p99 = traffic.round_trip_p50_s, traffic.round_trip_p99_s
+    assert p50 in kept
+    assert p99 in kept
+    assert sum(one <= p50 for one in kept) >= len(kept) / 2 > sum(one < p50 for one in kept) - 1
+    assert sum(one > p99 for one in kept) <= len(kept) / 100
+    assert 0 <= traffic.jitter_s <= kept[-1] - kept[0]
+
+
+def test_jitter_is_the_mean_step() -> None:
+    meter = Meter()
+    for trip in (0.1, 0.3, 0.2, 0.2):
+        traffic = meter.read(0.0, round_trip_s=trip)
+    assert traffic.jitter_s == pytest.approx((0.2 + 0.1) / 2)
+
+
+def test_totals_are_those_of_the_next_reading() -> None:
+    meter = Meter()
+    tally = Tally()
+    meter.follow(tally)
+    tally.sent.num_data += 70
+    tally.received.num_ctrl += 7
+    assert meter.totals() == (70, 7)
+    meter.follow(Tally())
+    assert meter.totals() == (70, 7)

@@ -213,9 +213,14 @@ async def test_a_trainer_killed_while_idle_is_noticed(
 
 
 async def test_a_trainer_that_exits_is_quoted(trainer: TrainerProcess, folder: Path) -> None:
+    heard: list[tuple[str, tuple[str, ...]]] = []
+    trainer.on_death = lambda cause, last_words: heard.append((cause, last_words))
     outcome = await trainer.run(job(folder, does="exit"), on_progress=quiet)
     assert isinstance(outcome, jobs.JobFailed)
     assert outcome.reason == "the trainer ended by itself with status 3: the last words"
+    ((cause, last_words),) = heard
+    assert cause == outcome.reason
+    assert last_words[-1] == "the last words"
 
 
 async def test_a_memory_limit_ends_the_trainer_with_its_reason(folder: Path) -> None:

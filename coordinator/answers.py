@@ -1,13 +1,14 @@
 """What the commands print, as structs: for people, for scripts, for a screen. Light.
 
-`Status.rounds` is what demo and benchmarks read. Bytes count whole frames of all sessions, from
-the start of a round to the start of the next; they are None for rounds of an earlier life of the
-process.
+`Status.rounds` is what demo and benchmarks read. What the screen draws too is defined beside it,
+in fedtui.status.coordinator.
 """
 
 from typing import Literal
 
 import msgspec
+
+from fedtui.status.coordinator import RoundLine
 
 State = Literal[
     "waiting",
@@ -28,20 +29,6 @@ State = Literal[
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
     """Unknown fields are ignored: an older reader may meet a newer coordinator."""
-
-
-class RoundLine(_Part, frozen=True, kw_only=True):
-    """One committed round. `score` is None if nobody measured its model."""
-
-    round: int
-    attempt: int
-    seconds: float
-    score: float | None
-    participants: int
-    dropped: int
-    bytes_up: int | None
-    bytes_down: int | None
-    model: str
 
 
 class ModelLine(_Part, frozen=True, kw_only=True):
@@ -111,17 +98,6 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence about what was done."""
 
     text: str
-
-
-class MadeInvite(msgspec.Struct, frozen=True, kw_only=True):
-    """What `invite` prints. The text is shown once; only a hash of its secret is kept."""
-
-    invite: str
-    id: str
-    expires: float
-    uses: int
-    role: str
-    addresses: tuple[str, ...]
 
 
 class InitReport(msgspec.Struct, frozen=True, kw_only=True):

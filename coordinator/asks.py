@@ -21,11 +21,37 @@ class AskNodes(Ask, frozen=True, kw_only=True):
     """Answered with a list of nodes."""
 
 
+class AskBoard(Ask, frozen=True, kw_only=True):
+    """Answered with a fedtui.status.coordinator.Board."""
+
+
+class AskInvites(Ask, frozen=True, kw_only=True):
+    """Answered with every invite, newest first."""
+
+
+class AskRevokeInvite(Ask, frozen=True, kw_only=True):
+    """Nobody can enrol with this invite any more; `id` as 16 hex digits."""
+
+    id: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}\\Z")]
+
+
 class AskApprove(Ask, frozen=True, kw_only=True):
     fingerprint: str
 
 
+class AskReject(Ask, frozen=True, kw_only=True):
+    """Turn away a node that waits for approval."""
+
+    fingerprint: str
+
+
 class AskRevoke(Ask, frozen=True, kw_only=True):
+    fingerprint: str
+
+
+class AskEvict(Ask, frozen=True, kw_only=True):
+    """Put a node out of the round under way; it may come back for the next."""
+
     fingerprint: str
 
 
@@ -47,6 +73,10 @@ class AskResume(Ask, frozen=True, kw_only=True):
     """Rounds go on."""
 
 
+class AskNext(Ask, frozen=True, kw_only=True):
+    """Begin a round with the nodes that are here, without waiting for more."""
+
+
 class AskStop(Ask, frozen=True, kw_only=True):
     """Stop the program; with `end`, end the federation for good and leave the program running."""
 
@@ -60,11 +90,17 @@ class AskFollow(Ask, frozen=True, kw_only=True):
 AnyAsk = (
     AskStatus
     | AskNodes
+    | AskBoard
+    | AskInvites
+    | AskRevokeInvite
     | AskApprove
+    | AskReject
     | AskRevoke
+    | AskEvict
     | AskInvite
     | AskPause
     | AskResume
+    | AskNext
     | AskStop
     | AskFollow
 )

@@ -10,12 +10,14 @@ from typing import TypeAlias
 
 import structlog
 
+from coordinator.alarms import Alarms
 from coordinator.metrics import Metrics
 from coordinator.roster import Roster
 from fedtui.crypto.keys import short_id
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
 from fedtui.rounds.records import (
+    Audited,
     Evaluated,
     FederationEnded,
     FederationPaused,
@@ -26,6 +28,7 @@ from fedtui.rounds.records import (
     RoundStarted,
     UpdateReceived,
 )
+from fedtui.status.coordinator import Alarm
 from fedtui.wire.messages import Progress
 
 log = structlog.get_logger(__name__)
@@ -81,6 +84,22 @@ class Chronicle:
     _before: tuple[int, int] = (0, 0)
     _phase: str = ""
     _phase_began: float = 0.0
+    alarms: Alarms = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alarms = Alarms(self.clock, self._rang)
+
+    def note(self, event: str, **fields: object) -> None:
+        """Something that is neither a record nor an event of the machine."""
+        self._say(event, **fields)
+
+    def asks(self, node: bytes) -> None:
+        """A node waits for approval."""
+        self._say("asks", node=short_id(node), label=self._label(node))
+
+    def name_of(self, node: bytes) -> str:
+        """A node for people: its label, else its short id."""
+        return self._label(node) or f"node {short_id(node)}"
 
     def committed(self, records: Sequence[Record]) -> None:
         """These facts are durable now."""
@@ -122,6 +141,9 @@ class Chronicle:
                 self._say(
                     "round failed", round=record.round, attempt=record.attempt, text=record.cause
                 )
+                self.alarms.ring("round failed", f"round {record.round} failed: {record.cause}")
+            case Audited(action="wrong shares"):
+                self.alarms.ring("wrong shares", f"{record.object}: {record.detail} lied")
             case Evaluated():
                 self._say(
                     "scored", round=record.round, score=record.score, num_nodes=record.num_nodes
@@ -212,6 +234,9 @@ class Chronicle:
         self._phase, self._phase_began = phase, now
         present, needed = len(self.federation.available), self.federation.needed
         self._say("phase", phase=phase, present=present, needed=needed)
+
+    def _rang(self, alarm: Alarm) -> None:
+        self._say("alarm", number=alarm.number, kind=alarm.kind, text=alarm.text)
 
     def _label(self, node: bytes) -> str:
         member = self.roster.get(node)

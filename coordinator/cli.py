@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from coordinator import cli_keep, cli_key, cli_nodes, cli_start, cli_status
+from coordinator import cli_invites, cli_keep, cli_key, cli_nodes, cli_start, cli_status
 from coordinator.exits import Exit, of_error
 from fedtui import __version__
 
@@ -24,12 +24,14 @@ app = typer.Typer(
 )
 app.command()(cli_start.init)
 app.command()(cli_start.serve)
-app.command()(cli_nodes.invite)
+app.command()(cli_invites.invite)
+app.add_typer(cli_invites.invites_app, name="invites")
 app.add_typer(cli_nodes.nodes_app, name="nodes")
 app.command()(cli_status.status)
 app.command()(cli_status.follow)
 app.command()(cli_status.pause)
 app.command()(cli_status.resume)
+app.command("next")(cli_status.next_round)
 app.command()(cli_status.stop)
 app.add_typer(cli_key.key_app, name="key")
 app.add_typer(cli_keep.audit_app, name="audit")

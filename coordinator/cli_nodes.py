@@ -1,16 +1,14 @@
-"""`invite` and `nodes`: who may take part."""
+"""`nodes`: who takes part; letting in, turning away, putting out."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from coordinator import adminclient
-from coordinator.answers import MadeInvite, NodeLine
-from coordinator.asks import AskApprove, AskInvite, AskNodes, AskRevoke, Role
+from coordinator.answers import NodeLine
+from coordinator.asks import AskApprove, AskEvict, AskNodes, AskReject, AskRevoke
 from coordinator.cli_options import Dir, Json, layout_of, show
-from coordinator.refusals import BadRequestError
 
 Fingerprint = Annotated[str, typer.Argument(help="The node's whole fingerprint.")]
 
@@ -21,60 +19,9 @@ nodes_app = typer.Typer(
 )
 
 
-def invite(
-    directory: Dir = None,
-    *,
-    role: Annotated[
-        str, typer.Option(help="participant (trains), evaluator (measures) or observer.")
-    ] = "participant",
-    label: Annotated[str, typer.Option(help="A hint for you, such as a name.")] = "",
-    hours: Annotated[
-        float | None, typer.Option(min=0.01, max=8760, help="How long it is good.")
-    ] = None,
-    uses: Annotated[int, typer.Option(min=1, max=10_000, help="For how many nodes.")] = 1,
-    auto_approve: Annotated[
-        bool, typer.Option("--auto-approve", help="Whoever holds it is in at once.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Print an invite: one line to hand to a node's operator over a way you trust. Shown once."""
-    ask = AskInvite(
-        role=_role(role), label=label, hours=hours, uses=uses, auto_approve=auto_approve
-    )
-    layout = layout_of(directory)
-    if adminclient.is_running(layout):
-        made = adminclient.ask(layout, ask, MadeInvite)
-    else:
-        from coordinator import offline  # noqa: PLC0415  brings the database with it
-
-        made = offline.invite(layout, ask)
-    if not as_json:
-        until = datetime.fromtimestamp(made.expires, UTC)
-        typer.echo(
-            f"for {_counted(made.uses, made.role)}, until {until:%Y-%m-%d %H:%M} UTC, reached at "
-            f"{', '.join(made.addresses)}",
-            err=True,
-        )
-    show(made, made.invite, as_json=as_json)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _role(text: str) -> Role:
-    match text:
-        case "participant" | "evaluator" | "observer":
-            return text
-        case _:
-            raise BadRequestError(
-                f"there is no role {text!r}: it is participant, evaluator or observer"
-            )
-
-
 @nodes_app.callback()
 def nodes(context: typer.Context, directory: Dir = None, as_json: Json = False) -> None:
-    """List every node that ever came. 'approve' and 'revoke' act on one."""
+    """List every node that ever came. The other commands act on one."""
     context.obj = directory
     if context.invoked_subcommand is None:
         _list(directory, as_json=as_json)
@@ -94,6 +41,26 @@ def approve(
     layout = layout_of(directory or context.obj)
     line = adminclient.ask(layout, AskApprove(fingerprint=node), NodeLine)
     show(line, f"{line.label or line.fingerprint} is enrolled as {line.role}", as_json=as_json)
+
+
+@nodes_app.command()
+def reject(
+    context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
+) -> None:
+    """Turn away a node that waits. It can only ask again with a new key and invite."""
+    layout = layout_of(directory or context.obj)
+    line = adminclient.ask(layout, AskReject(fingerprint=node), NodeLine)
+    show(line, f"{line.label or line.fingerprint} is turned away", as_json=as_json)
+
+
+@nodes_app.command()
+def evict(
+    context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
+) -> None:
+    """Put a node out of the round under way. It may come back for the next one."""
+    layout = layout_of(directory or context.obj)
+    line = adminclient.ask(layout, AskEvict(fingerprint=node), NodeLine)
+    show(line, f"{line.label or line.fingerprint} is out of this round", as_json=as_json)
 
 
 @nodes_app.command()

@@ -1,14 +1,15 @@
-"""`status`, `follow`, `pause`, `resume`, `stop`: how the run stands, and steering it."""
+"""`status`, `follow`, `pause`, `resume`, `next`, `stop`: how the run stands, and steering it."""
 
 from typing import Annotated
 
 import typer
 
 from coordinator import adminclient
-from coordinator.answers import Done, RoundLine, Status
-from coordinator.asks import AskPause, AskResume, AskStatus, AskStop
+from coordinator.answers import Done, Status
+from coordinator.asks import AskNext, AskPause, AskResume, AskStatus, AskStop
 from coordinator.cli_options import Dir, Json, layout_of, megabytes, show
 from coordinator.layout import Layout
+from fedtui.status.coordinator import RoundLine
 
 SHOWN_ROUNDS = 10
 
@@ -76,6 +77,11 @@ def resume(directory: Dir = None, as_json: Json = False) -> None:
     _steer(layout_of(directory), AskResume(), as_json=as_json)
 
 
+def next_round(directory: Dir = None, as_json: Json = False) -> None:
+    """Begin a round with the nodes that are here, without waiting for more."""
+    _steer(layout_of(directory), AskNext(), as_json=as_json)
+
+
 def stop(
     directory: Dir = None,
     *,
@@ -89,6 +95,8 @@ def stop(
     _steer(layout_of(directory), AskStop(end=end), as_json=as_json)
 
 
-def _steer(layout: Layout, command: AskPause | AskResume | AskStop, *, as_json: bool) -> None:
+def _steer(
+    layout: Layout, command: AskPause | AskResume | AskNext | AskStop, *, as_json: bool
+) -> None:
     done = adminclient.ask(layout, command, Done)
     show(done, done.text, as_json=as_json)

@@ -3,23 +3,33 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from coordinator import board
 from coordinator.answers import Done, NodeLine
 from coordinator.asks import (
     AnyAsk,
     AskApprove,
+    AskBoard,
+    AskEvict,
     AskFollow,
     AskInvite,
+    AskInvites,
+    AskNext,
     AskNodes,
     AskPause,
+    AskReject,
     AskResume,
     AskRevoke,
+    AskRevokeInvite,
     AskStatus,
     AskStop,
 )
+from coordinator.clock import wall_s
+from coordinator.invites import invite_lines
 from coordinator.refusals import BadRequestError, DiskError
 from coordinator.roster import Member, Roster
-from fedtui.crypto.keys import fingerprint, parse_fingerprint
+from fedtui.crypto.keys import fingerprint, parse_fingerprint, short_id
 from fedtui.rounds.machine import Operator
+from fedtui.status.coordinator import InviteLine, MadeInvite
 
 if TYPE_CHECKING:
     from coordinator.service import CoordinatorService
@@ -73,13 +83,13 @@ class Commands:
                 return self._service.status()
             case AskNodes():
                 return self._nodes()
-            case AskApprove(fingerprint=text):
-                return await self._approve(text)
-            case AskRevoke(fingerprint=text):
-                return await self._revoke(text)
-            case AskInvite():
-                return await self._service.invite_maker().make(ask)
-            case AskPause() | AskResume() | AskStop():
+            case AskBoard():
+                return self._service.board()
+            case AskApprove() | AskReject() | AskRevoke() | AskEvict():
+                return await self._decide(ask)
+            case AskInvite() | AskInvites() | AskRevokeInvite():
+                return await self._invites(ask)
+            case AskPause() | AskResume() | AskNext() | AskStop():
                 return await self._steer(ask)
             case AskFollow():
                 raise BadRequestError("'follow' is a stream of its own")
@@ -89,22 +99,54 @@ class Commands:
         members = self._service.store.roster.members.values()
         return [node_line(m, connected=m.node_id in visits) for m in members]
 
-    async def _approve(self, text: str) -> NodeLine:
-        member = find(self._service.store.roster, text)
-        member = await self._service.store.approve(member.node_id, by="operator")
-        self._service.gatekeeper.approved(member.node_id)
+    async def _decide(self, ask: AskApprove | AskReject | AskRevoke | AskEvict) -> NodeLine:
+        """What the operator decided about one node."""
+        store, gatekeeper = self._service.store, self._service.gatekeeper
+        member = find(store.roster, ask.fingerprint)
+        node = member.node_id
+        match ask:
+            case AskApprove():
+                member = await store.approve(node, by="operator")
+                gatekeeper.approved(node)
+                self._tell(node, "enrolled")
+            case AskReject():
+                member = await store.reject(node, by="operator")
+                gatekeeper.revoked(node, was_pending=True)
+                self._tell(node, "rejected")
+            case AskRevoke():
+                member = await store.revoke(node, by="operator")
+                gatekeeper.revoked(node)
+                self._tell(node, "revoked")
+            case AskEvict():
+                if not gatekeeper.evicted(node):
+                    raise BadRequestError("this node is not connected: there is nothing to end")
+                self._tell(node, "evicted")
         return self._line(member)
 
-    async def _revoke(self, text: str) -> NodeLine:
-        member = find(self._service.store.roster, text)
-        member = await self._service.store.revoke(member.node_id, by="operator")
-        self._service.gatekeeper.revoked(member.node_id)
-        return self._line(member)
+    def _tell(self, node: bytes, event: str) -> None:
+        chronicle = self._service.chronicle
+        chronicle.note(event, node=short_id(node), label=chronicle.name_of(node))
+
+    async def _invites(
+        self, ask: AskInvite | AskInvites | AskRevokeInvite
+    ) -> MadeInvite | list[InviteLine] | Done:
+        store, chronicle = self._service.store, self._service.chronicle
+        match ask:
+            case AskInvites():
+                return invite_lines(await store.invites(), wall_s())
+            case AskInvite():
+                made = await self._service.invite_maker().make(ask)
+                chronicle.note("invite made", invite=made.id, role=made.role, uses=made.uses)
+                return made
+            case AskRevokeInvite():
+                await store.revoke_invite(bytes.fromhex(ask.id), by="operator")
+                chronicle.note("invite revoked", invite=ask.id)
+                return Done(text=f"invite {ask.id} lets nobody in any more")
 
     def _line(self, member: Member) -> NodeLine:
         return node_line(member, connected=member.node_id in self._service.gatekeeper.visits)
 
-    async def _steer(self, ask: AskPause | AskResume | AskStop) -> Done:
+    async def _steer(self, ask: AskPause | AskResume | AskNext | AskStop) -> Done:
         if isinstance(ask, AskStop) and not ask.end:
             self._service.stop()
             return Done(text="the coordinator stops; 'serve' goes on where it was")
@@ -118,9 +160,19 @@ class Commands:
             case AskResume():
                 await self._durably(Operator("resume"))
                 return Done(text="rounds go on")
+            case AskNext():
+                return await self._next()
             case _:
                 await self._durably(Operator("stop"))
                 return Done(text="the federation ends; its best model is the result")
+
+    async def _next(self) -> Done:
+        """Begin a round now; refused with the reason if none can begin."""
+        federation = self._service.federation
+        if not board.can_begin(federation):
+            raise BadRequestError(f"no round can begin now: {self._service.status().text}")
+        await self._durably(Operator("next"))
+        return Done(text=f"a round begins with the {len(federation.available)} nodes here")
 
     async def _durably(self, event: Operator) -> None:
         """Raises DiskError if it cannot be written now; then it takes effect as soon as it can."""

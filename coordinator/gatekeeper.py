@@ -6,6 +6,7 @@ plan; a pending one waits, connected, for `approved`.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ from coordinator.metrics import Metrics
 from coordinator.roster import Member, kind_of
 from coordinator.server import NodeLink, Rejected
 from coordinator.store import Store
+from coordinator.traffic import Moved, Traffic
 from fedtui.crypto.keys import FINGERPRINT_BYTES, Identity, PublicIdentity, short_id
 from fedtui.errors import ChannelError, CloseCode
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
@@ -53,6 +55,7 @@ from fedtui.wire.messages import (
 log = structlog.get_logger(__name__)
 
 RETRY_AFTER_S = 5.0
+EVICTED_S = 10.0  # after which an evicted node may dial again
 AUDIT_EVERY_S = 60.0
 """Of what a node can cause as often as it likes, the audit chain gets one entry of each kind in
 this time: nobody fills the disk by coming and going. The log has them all."""
@@ -108,21 +111,24 @@ class Gatekeeper:
         self._metrics = metrics
         self._tasks: set[asyncio.Task[None]] = set()
         self._audited: dict[tuple[bytes, str], float] = {}  # oldest first
-        self._bytes_up = 0  # of sessions that are over
-        self._bytes_down = 0
+        self._traffic = Traffic()
+        self.unfit: Counter[bytes] = Counter()  # updates refused for what they are
+        self.on_alarm: Callable[[str, str], None] | None = None  # hears a kind and a sentence
+        self.on_waiting: Callable[[bytes], None] | None = None  # a node came that is pending
 
     @property
     def num_pending(self) -> int:
         """Connected nodes that wait for approval."""
         return sum(1 for visit in self.visits.values() if self._state(visit) == "pending")
 
-    def traffic(self) -> tuple[int, int]:
+    def traffic(self) -> Moved:
         """All bytes received from and sent to nodes so far, whole frames."""
-        tallies = [visit.link.tally for visit in self.visits.values()]
-        return (
-            self._bytes_up + sum(t.received.num_bytes for t in tallies),
-            self._bytes_down + sum(t.sent.num_bytes for t in tallies),
-        )
+        return self._traffic.total(visit.link.tally for visit in self.visits.values())
+
+    def traffic_of(self, node_id: bytes) -> Moved:
+        """The same of one node."""
+        visit = self.visits.get(node_id)
+        return self._traffic.of(node_id, visit.link.tally if visit is not None else None)
 
     # ---- coming in ------------------------------------------------------------------------------
 
@@ -191,7 +197,7 @@ class Gatekeeper:
     def opened(self, link: NodeLink) -> None:
         """See Gate.opened."""
         visit = self.visits[link.node_id] = Visit(link)
-        link.on_refused = lambda why: self._refused(link, why)
+        link.on_refused = lambda code, why: self._refused(link, code, why)
         log.info("connected", node=link.node_id, role=link.role, state=link.admission.state)
         member = self._house.store.roster.get(link.node_id)
         if member is not None and member.state not in {"pending", "enrolled"}:
@@ -200,6 +206,8 @@ class Gatekeeper:
         if self._state(visit) == "pending":
             loop = asyncio.get_running_loop()
             visit.timer = loop.call_later(self._house.pending_s, self._give_up_pending, visit)
+            if self.on_waiting is not None:
+                self.on_waiting(link.node_id)
         self._start(self._touch(link))
 
     async def _touch(self, link: NodeLink) -> None:
@@ -217,8 +225,7 @@ class Gatekeeper:
             return
         del self.visits[link.node_id]
         link.on_refused = None
-        self._bytes_up += link.tally.received.num_bytes
-        self._bytes_down += link.tally.sent.num_bytes
+        self._traffic.ended(link.node_id, link.tally)
         if visit.timer is not None:
             visit.timer.cancel()
         self._arrivals.closed(link)
@@ -239,13 +246,30 @@ class Gatekeeper:
         if visit is not None and visit.link.ready:
             self._join(visit)
 
-    def revoked(self, node_id: bytes) -> None:
+    def revoked(self, node_id: bytes, *, was_pending: bool = False) -> None:
         """The node is out, whatever it was doing."""
-        self._put(Left(node_id, for_good=True))
+        verb = "rejected" if was_pending else "revoked"
+        self._put_out(node_id, f"{verb} by the coordinator's operator")
+        visit = self.visits.get(node_id)
+        if visit is not None:
+            visit.link.close(CloseCode.REVOKED, f"the coordinator's operator {verb} this node")
+
+    def evicted(self, node_id: bytes) -> bool:
+        """The node is out of the round under way, and may come back; False if it is not here."""
+        visit = self.visits.get(node_id)
+        if visit is None:
+            return False
+        self._put_out(node_id, "put out of the round by the coordinator's operator")
+        text = "the coordinator's operator put this node out of the round; it may come back"
+        visit.link.close(CloseCode.LIMIT, text, retryable=True, retry_after_s=EVICTED_S)
+        self._audit(node_id, "node evicted", "by the operator", alarm=False)
+        return True
+
+    def _put_out(self, node_id: bytes, why: str) -> None:
+        self._put(Left(node_id, for_good=True, why=why))
         visit = self.visits.get(node_id)
         if visit is not None:
             visit.joined = False
-            visit.link.close(CloseCode.REVOKED, "the coordinator's operator revoked this node")
 
     def send(self, node_id: bytes, message: FromCoordinator) -> None:
         """Queue a message for a node that has joined; dropped if it is away."""
@@ -397,11 +421,13 @@ class Gatekeeper:
 
     # ---- the audit chain ------------------------------------------------------------------------
 
-    def _refused(self, link: NodeLink, why: str) -> None:
+    def _refused(self, link: NodeLink, code: CloseCode, why: str) -> None:
+        """A stream was refused: for being late (LIMIT), or for what it is."""
         log.info("update refused", node=link.node_id, reason=why)
-        self._audit(link.node_id, "update refused", why)
+        self.unfit[link.node_id] += code is not CloseCode.LIMIT
+        self._audit(link.node_id, "update refused", why, alarm=code is not CloseCode.LIMIT)
 
-    def _audit(self, node_id: bytes, action: str, detail: str) -> None:
+    def _audit(self, node_id: bytes, action: str, detail: str, *, alarm: bool = True) -> None:
         """Tell the audit chain, unless it heard the same of this node a moment ago."""
         now = asyncio.get_running_loop().time()
         for key, at in tuple(self._audited.items()):
@@ -412,8 +438,14 @@ class Gatekeeper:
             return
         self._audited[node_id, action] = now
         node = f"node {short_id(node_id)}"
+        if alarm and self.on_alarm is not None:
+            self.on_alarm(action, f"{self._name(node_id)}: {action}: {detail}")
         entry = Audited(actor=node, action=action, object=node, detail=detail)
         self._start(self._house.store.commit([entry]))
+
+    def _name(self, node_id: bytes) -> str:
+        member = self._house.store.roster.get(node_id)
+        return (member.label if member is not None else "") or f"node {short_id(node_id)}"
 
     # ---- tasks ----------------------------------------------------------------------------------
 

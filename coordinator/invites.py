@@ -3,15 +3,17 @@
 import ipaddress
 import secrets
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from coordinator.answers import MadeInvite
 from coordinator.asks import AskInvite
 from coordinator.clock import wall_s
 from coordinator.config import CoordinatorConfig
 from coordinator.refusals import BadRequestError
+from coordinator.store import Invite as StoredInvite
 from coordinator.store import InviteScope, Store
 from fedtui.crypto.keys import Identity
+from fedtui.status.coordinator import InviteLine, InviteState, MadeInvite
 from fedtui.wire.invite import Invite, secret_hash
 from fedtui.wire.labels import safe_label
 
@@ -82,6 +84,30 @@ class InviteMaker:
                 "coordinator.toml"
             )
         return tuple(_joined(h, self.port) for h in hosts)
+
+
+def invite_lines(invites: Iterable[StoredInvite], now: float) -> list[InviteLine]:
+    """Invites for people, newest first."""
+    return [
+        InviteLine(
+            id=invite.invite_id.hex(),
+            role=invite.scope.role,
+            label=invite.scope.label,
+            state=_state(invite, now),
+            uses_left=invite.uses_left,
+            expires=invite.expires_at,
+            auto_approve=invite.scope.auto_approve,
+        )
+        for invite in reversed(tuple(invites))
+    ]
+
+
+def _state(invite: StoredInvite, now: float) -> InviteState:
+    if invite.scope.revoked:
+        return "revoked"
+    if invite.uses_left < 1:
+        return "spent"
+    return "expired" if now >= invite.expires_at else "open"
 
 
 def own_addresses() -> list[str]:

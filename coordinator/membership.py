@@ -30,6 +30,7 @@ class InviteScope(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = "participant"
     label: str = ""
     auto_approve: bool = False
+    revoked: bool = False
 
 
 class Invite(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,24 @@ def invites(connection: Connection) -> tuple[Invite, ...]:
     """Every invite, newest last, spent and expired ones too."""
     rows = connection.execute(select(schema.invites).order_by(schema.invites.c.created))
     return tuple(_invite(row) for row in rows)
+
+
+def revoke_invite(tx: Transaction, invite_id: bytes, by: str) -> Invite:
+    """Take an invite back; no change if it was taken back already."""
+    c = schema.invites.c
+    row = tx.connection.execute(select(schema.invites).where(c.id == invite_id)).first()
+    if row is None:
+        raise StoreConflict(
+            f"there is no invite {invite_id.hex()}; see 'fedtui-coordinator invites'"
+        )
+    invite = _invite(row)
+    if invite.scope.revoked:
+        return invite
+    scope = msgspec.structs.replace(invite.scope, revoked=True)
+    values = {"scope": msgspec.msgpack.encode(scope), "uses_left": 0}
+    tx.connection.execute(update(schema.invites).where(c.id == invite_id).values(values))
+    tx.note("invite revoked", f"invite {invite_id.hex()}", actor=by)
+    return msgspec.structs.replace(invite, scope=scope, uses_left=0)
 
 
 def _invite(row: Row[tuple[object, ...]]) -> Invite:
@@ -156,7 +175,7 @@ def _usable(tx: Transaction, who: Enrolment, now: float) -> Invite | None:
     elif microseconds(now) >= microseconds(invite.expires_at):
         reason = "expired invite"
     elif invite.uses_left < 1:
-        reason = "used invite"
+        reason = "revoked invite" if invite.scope.revoked else "used invite"
     else:
         return invite
     tx.note("invite refused", _label(who.identity.id), reason)
@@ -237,6 +256,17 @@ def approve(tx: Transaction, node_id: bytes, by: str) -> Member:
             "invite it again, it needs a new identity"
         )
     return _admit(tx, member, by)
+
+
+def reject(tx: Transaction, node_id: bytes, by: str) -> Member:
+    """Turn away a node that waits for approval; no change if that was done already."""
+    member = _known(tx, node_id)
+    if member.state not in {"pending", "expelled"}:
+        raise StoreConflict(
+            f"node {short_id(node_id)} is {member.state}: only a node that waits can be rejected; "
+            "'nodes revoke' puts this one out"
+        )
+    return _end(tx, node_id, "expelled", by)
 
 
 def revoke(tx: Transaction, node_id: bytes, by: str) -> Member:

@@ -3,16 +3,19 @@
 import asyncio
 
 from coordinator import report
-from coordinator.answers import MadeInvite, NodeLine, Status
+from coordinator.answers import NodeLine, Status
 from coordinator.asks import AskInvite
+from coordinator.clock import wall_s
 from coordinator.commands import node_line
-from coordinator.invites import InviteMaker
+from coordinator.invites import InviteMaker, invite_lines
 from coordinator.layout import Layout
+from coordinator.membership import invites as stored_invites
 from coordinator.membership import nodes as stored_nodes
 from coordinator.opening import load_identity, open_store, read_settings
 from coordinator.reading import reading
 from coordinator.refusals import BadRequestError
 from fedtui.crypto.keys import fingerprint
+from fedtui.status.coordinator import InviteLine, MadeInvite
 
 
 def status(layout: Layout) -> Status:
@@ -31,6 +34,12 @@ def nodes(layout: Layout) -> list[NodeLine]:
     with reading(layout) as database:
         members = stored_nodes(database.connection)
     return [node_line(member, connected=False) for member in members]
+
+
+def invites(layout: Layout) -> list[InviteLine]:
+    """Every invite, newest first."""
+    with reading(layout) as database:
+        return invite_lines(stored_invites(database.connection), wall_s())
 
 
 def invite(layout: Layout, ask: AskInvite) -> MadeInvite:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from coordinator.answers import ModelLine, RoundLine, State, Status
+from coordinator.answers import ModelLine, State, Status
 from fedtui.learning.metrics import higher_is_better
 from fedtui.rounds import masked, masking
 from fedtui.rounds.coordinator import Phase as AttemptPhase
@@ -14,6 +14,7 @@ from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import Plan
+from fedtui.status.coordinator import RoundLine
 
 _STATES: dict[AttemptPhase | masked.Phase, State] = {
     AttemptPhase.INVITING: "inviting",

@@ -82,12 +82,12 @@ class NodeLink(LiveSession[CoordinatorSession]):
     address: str
     admission: Admission
     superseded_by: "NodeLink | None" = None
-    on_refused: Callable[[str], None] | None = None
+    on_refused: Callable[[CloseCode, str], None] | None = None
 
     def refuse(self, stream: int, code: CloseCode, *, text: str) -> bool:
         """As in LiveSession; whoever refuses, `on_refused` hears why."""
         if self.on_refused is not None:
-            self.on_refused(text)
+            self.on_refused(code, text)
         return super().refuse(stream, code, text=text)
 
     @property

@@ -17,11 +17,12 @@ import msgspec
 import structlog
 from msgspec.structs import replace
 
-from coordinator import report
+from coordinator import board, report, spokenwords
 from coordinator.admin import AdminServer
 from coordinator.aggregation import CannotCombineError, Recipe
 from coordinator.answers import Status
 from coordinator.arrivals import Arrivals, Doors
+from coordinator.attendance import Attendance
 from coordinator.chronicle import Chronicle
 from coordinator.clock import SteadyClock
 from coordinator.combining import Combiner
@@ -34,6 +35,7 @@ from coordinator.health import Health, HealthServer
 from coordinator.invites import InviteMaker
 from coordinator.library import Library
 from coordinator.metrics import Metrics
+from coordinator.nodewords import NodeWords
 from coordinator.opening import Opened
 from coordinator.server import NodeServer, ServerSettings
 from coordinator.spool import Spool
@@ -56,6 +58,7 @@ from fedtui.rounds.machine import (
     Send,
 )
 from fedtui.rounds.records import Record, RoundFinished
+from fedtui.status.coordinator import Board
 from fedtui.wire.messages import MAX_SUCCESSIONS, AuditHead, Result
 
 log = structlog.get_logger(__name__)
@@ -143,6 +146,15 @@ class CoordinatorService:
             self._clock,
             self.gatekeeper.traffic,
         )
+        self.gatekeeper.on_alarm = self.chronicle.alarms.ring
+        self.gatekeeper.on_waiting = self.chronicle.asks
+        self.attendance = Attendance(
+            self.federation, self._clock, self.chronicle.alarms, self.chronicle.name_of
+        )
+        self.words = NodeWords()
+        known = spokenwords.kept(self.layout.root, opened.identity.id)
+        if known:
+            self.words.keep(opened.identity.id, known)
         limits = self.config.limits
         guard = GuardSettings(
             handshake_s=limits.handshake_s,
@@ -230,6 +242,7 @@ class CoordinatorService:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=FINISH_S)
         await self._arrivals.finish()
+        await self.words.finish()
 
     async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -255,6 +268,7 @@ class CoordinatorService:
 
     def handled(self, events: Sequence[CoordinatorEvent]) -> None:
         """These events are done with."""
+        self.attendance.handled(events)
         self.chronicle.handled(events)
 
     def perform(self, effect: CoordinatorEffect) -> None:
@@ -345,6 +359,25 @@ class CoordinatorService:
             traffic=self.chronicle.bytes_of_rounds(),
         )
         return report.of_running(self.federation, around)
+
+    def board(self) -> Board:
+        """The same for a screen, with every node."""
+        return board.of(self)
+
+    @property
+    def identity_id(self) -> bytes:
+        """Who this coordinator is."""
+        return self._identity.id
+
+    @property
+    def now(self) -> float:
+        """UTC seconds on the clock of rounds."""
+        return self._clock()
+
+    @property
+    def began(self) -> float:
+        """When this life began, on the same clock."""
+        return self._began
 
     @property
     def num_turned_away(self) -> int:

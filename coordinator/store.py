@@ -73,6 +73,7 @@ class Store:
         self._clock = clock
         self._identity: Identity | None = None
         self._closed = False
+        self.invites_changed = 0  # grows with every change of the invites in this life
         warning = database.version_warning()
         self.warnings = (warning,) if warning else ()
 
@@ -215,14 +216,23 @@ class Store:
             created_by=created_by,
         )
         await self._do(lambda tx: membership.add_invite(tx, invite))
+        self.invites_changed += 1
 
     async def invites(self) -> tuple[Invite, ...]:
         """Every invite, newest last, spent and expired ones too."""
         return await self._do(lambda tx: membership.invites(tx.connection))
 
+    async def revoke_invite(self, invite_id: bytes, *, by: str) -> Invite:
+        """Nobody can enrol with it any more."""
+        invite = await self._do(lambda tx: membership.revoke_invite(tx, invite_id, by))
+        self.invites_changed += 1
+        return invite
+
     async def enrol(self, who: Enrolment, *, now: float) -> EnrolResult:
         """Let a node in (which burns its invite), keep it waiting, or refuse it."""
-        return await self._do(lambda tx: membership.enrol(tx, who, now))
+        result = await self._do(lambda tx: membership.enrol(tx, who, now))
+        self.invites_changed += who.invite_id is not None
+        return result
 
     async def allow(self, node_ids: Sequence[bytes], *, by: str) -> None:
         """Approve these ids whenever they come."""
@@ -230,6 +240,9 @@ class Store:
 
     async def approve(self, node_id: bytes, *, by: str) -> Member:
         return await self._do(lambda tx: membership.approve(tx, node_id, by))
+
+    async def reject(self, node_id: bytes, *, by: str) -> Member:
+        return await self._do(lambda tx: membership.reject(tx, node_id, by))
 
     async def revoke(self, node_id: bytes, *, by: str) -> Member:
         return await self._do(lambda tx: membership.revoke(tx, node_id, by))

@@ -100,7 +100,7 @@ class Federation:
         self.evaluating: Evaluating | MaskedEvaluation | None = None
         self.failures: list[str] = []
         self.phase = Phase.GATHERING
-        self._pause_asked = snapshot.paused
+        self.pause_asked = snapshot.paused
         self._last_attempt = snapshot.last_attempt
         self._burnt = snapshot.burnt
         self._round_began: float | None = None
@@ -114,7 +114,7 @@ class Federation:
         self._rejoin_until = now + self.plan.deadlines.rejoin_s if begun else -math.inf
         if self.ended is not None:
             self.phase = Phase.ENDED
-        elif self._pause_asked:
+        elif self.pause_asked:
             self.phase = Phase.PAUSED
 
     # ---- what others may ask ------------------------------------------------------------------
@@ -232,11 +232,11 @@ class Federation:
         match event.command:
             case "stop":
                 return self._stop(f"ended by {event.by}")
-            case "pause" if not self._pause_asked:
-                self._pause_asked = True
+            case "pause" if not self.pause_asked:
+                self.pause_asked = True
                 return [Persist(FederationPaused(reason=event.by))]
-            case "resume" if self._pause_asked:
-                self._pause_asked = False
+            case "resume" if self.pause_asked:
+                self.pause_asked = False
                 if self.phase is Phase.PAUSED:
                     self._enter(Phase.GATHERING)
                     self._gathering = self._gather(now)
@@ -273,7 +273,7 @@ class Federation:
                 return effects
 
     def _try_to_begin(self, now: float) -> list[CoordinatorEffect]:
-        if self._pause_asked:
+        if self.pause_asked:
             self._enter(Phase.PAUSED)
             return self._say_waiting(now)
         available = self.available

@@ -21,7 +21,7 @@ subtracted.
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError
@@ -166,6 +166,11 @@ class MaskedAttempt(Attempt):
     def owing(self) -> list[NodeId]:
         """Those from whom the answer of this phase is still to come, sorted."""
         return [node for node in self.awaited if node not in self._answered]
+
+    @property
+    def answered(self) -> Set[NodeId]:
+        """Those who have answered in this phase."""
+        return self._answered
 
     @property
     def num_answered(self) -> int:

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from coordinator.answers import RoundLine, Status
+from coordinator.answers import Status
+from fedtui.status.coordinator import RoundLine
 
 
 def test_the_fields_that_demo_and_benchmarks_read() -> None:

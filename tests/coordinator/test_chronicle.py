@@ -86,6 +86,7 @@ def test_records_and_events_become_lines() -> None:
         "round finished",
         "scored",
         "round failed",
+        "alarm",
         "paused",
         "joined",
         "progress",
@@ -94,7 +95,10 @@ def test_records_and_events_become_lines() -> None:
     ]
     assert all(line["ts"] == 7.0 for line in lines)
     assert (lines[1]["participants"], lines[1]["dropped"]) == (2, 1)
-    assert lines[6]["fraction"] == 0.5
+    assert lines[7]["fraction"] == 0.5
+    (alarm,) = desk.chronicle.alarms.newest
+    assert (alarm.number, alarm.at, alarm.text) == (1, 7.0, "round 2 failed: too few")
+    assert lines[4]["text"] == alarm.text
     assert NODE.hex() not in str(lines)
     text = desk.metrics.exposition().decode()
     assert 'fedtui_rounds_total{outcome="finished"} 1.0' in text

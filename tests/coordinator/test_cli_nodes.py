@@ -24,18 +24,9 @@ def test_the_list_of_nodes(ran: Layout, capsys: pytest.CaptureFixture[str]) -> N
     assert [n["label"] for n in json.loads(capsys.readouterr().out)] == ["n1", "n3"]
 
 
-def test_an_unknown_role(ran: Layout, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("invite", "--role", "king", "--dir", ran.root) == Exit.USAGE
-    assert "participant, evaluator or observer" in capsys.readouterr().err
-
-
-def test_an_invite_goes_to_stdout_and_what_it_is_to_stderr(
+def test_acting_on_a_node_needs_the_running_coordinator(
     ran: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ran.config.write_text(ran.config.read_text().replace("port = 0", "port = 8443", 1))
-    assert run("invite", "--hours", "2", "--dir", ran.root) == Exit.OK
-    said = capsys.readouterr()
-    assert said.out.startswith("fedtui1:")
-    assert said.out.count("\n") == 1
-    assert said.err.startswith("for 1 participant, until ")
-    assert "fedtui1:" not in said.err
+    for command in ("approve", "reject", "revoke", "evict"):
+        assert run("nodes", command, "AAAA", "--dir", ran.root) == Exit.NOT_RUNNING
+        assert "start it with 'fedtui-coordinator serve" in capsys.readouterr().err

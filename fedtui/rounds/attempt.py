@@ -59,6 +59,7 @@ from fedtui.wire.messages import (
 from fedtui.wire.texts import short_text
 
 MAX_REASON_CELLS = 100
+_AGGREGATING = "AGGREGATING"  # both kinds of attempt call this phase so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,11 +351,20 @@ class Attempt(ABC):
 
     # ---- the end --------------------------------------------------------------------------------
 
-    @abstractmethod
     def _on_aggregation(
         self, event: Aggregated | AggregationFailed, now: float
     ) -> list[CoordinatorEffect]:
         """The next model is on disk, or there is none."""
+        if self.phase.name != _AGGREGATING or not self._names_us(event):
+            return []
+        if isinstance(event, AggregationFailed):
+            return self._fail(event.reason)
+        self._enter_finished(event)
+        return self._finish(event, now)
+
+    @abstractmethod
+    def _enter_finished(self, event: Aggregated) -> None:
+        """Change the phase, and take over what `sums` needs."""
 
     def _finish(self, event: Aggregated, now: float) -> list[CoordinatorEffect]:
         """Keep the outcome; `sums` must be right by now."""

@@ -15,7 +15,6 @@ from fedtui.rounds.history import OpenAttempt
 from fedtui.rounds.machine import (
     Aggregate,
     Aggregated,
-    AggregationFailed,
     Contribution,
     CoordinatorEffect,
     NodeId,
@@ -145,16 +144,6 @@ class RoundCoordinator(Attempt):
             elif update_over:
                 self._cohort.lose(node, "its update came too late", late=True)
 
-    def _on_aggregation(
-        self, event: Aggregated | AggregationFailed, now: float
-    ) -> list[CoordinatorEffect]:
-        if self.phase is not Phase.AGGREGATING or not self._names_us(event):
-            return []
-        if isinstance(event, AggregationFailed):
-            return self._fail(event.reason)
-        self._enter(Phase.FINISHED)
-        return self._finish(event, now)
-
     # ---- closing --------------------------------------------------------------------------------
 
     def _settle(self, now: float) -> list[CoordinatorEffect]:
@@ -185,6 +174,10 @@ class RoundCoordinator(Attempt):
     def _aggregate(self) -> Aggregate:
         parts = tuple(self.contributions[node] for node in self._survivors)
         return Aggregate(self.round, self.attempt, self.base, parts)
+
+    def _enter_finished(self, event: Aggregated) -> None:
+        del event  # the sums came with the updates
+        self._enter(Phase.FINISHED)
 
     def _enter_failed(self) -> None:
         self._enter(Phase.FAILED)

@@ -15,7 +15,6 @@ from fedtui.rounds.cohort import Standing
 from fedtui.rounds.evaluation import Outcome, outcome
 from fedtui.rounds.machine import (
     Aggregated,
-    AggregationFailed,
     CoordinatorEffect,
     CoordinatorEvent,
     Joined,
@@ -150,8 +149,6 @@ class MaskedEvaluation(MaskedAttempt):
         del opened
         raise LocalProtocolError("no update belongs to an evaluation")
 
-    def _on_aggregation(
-        self, event: Aggregated | AggregationFailed, now: float
-    ) -> list[CoordinatorEffect]:
-        del event, now
-        return []
+    def _enter_finished(self, event: Aggregated) -> None:
+        del event
+        raise LocalProtocolError("an evaluation makes no model")

@@ -17,19 +17,17 @@ import msgspec
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import sums_for
 from fedtui.rounds import answers
+from fedtui.rounds.handing_in import hand_in
 from fedtui.rounds.machine import (
-    Note,
     ParticipantEffect,
     Prepared,
     Say,
     Tell,
     UpdateAcknowledged,
     UpdateRefused,
-    Upload,
 )
 from fedtui.rounds.masked_work import MaskedWork, MaskingSide
 from fedtui.rounds.participant import Answered, Phase, Policy, RoundParticipant
-from fedtui.rounds.plan import MASKED
 from fedtui.secagg.participant import RefusedError
 from fedtui.wire.messages import (
     Abort,
@@ -231,19 +229,7 @@ class MaskedParticipant(RoundParticipant):
     def _send(self, offer: Offer, prepared: Prepared) -> list[ParticipantEffect]:
         if self.masked is None:
             raise LocalProtocolError("a masked update belongs to an attempt")
-        what = "update and training sums"
-        return [
-            Note(offer.round, offer.attempt, what, MASKED, prepared.num_bytes, prepared.digest),
-            Upload(
-                incarnation=self._incarnation,
-                round=offer.round,
-                attempt=offer.attempt,
-                num_bytes=prepared.num_bytes,
-                digest=prepared.digest,
-                manifest_digest=offer.manifest_digest,
-                header=None,
-            ),
-        ]
+        return hand_in(offer, prepared, incarnation=self._incarnation)
 
     def _on_upload_over(
         self, event: UpdateAcknowledged | UpdateRefused

@@ -8,7 +8,6 @@ from fedtui.rounds.history import OpenAttempt
 from fedtui.rounds.machine import (
     Aggregate,
     Aggregated,
-    AggregationFailed,
     Contribution,
     CoordinatorEffect,
     NodeId,
@@ -111,16 +110,12 @@ class MaskedRound(MaskedAttempt):
         parts = tuple(self.contributions[node] for node in self._survivors)
         return [*effects, Aggregate(self.round, self.attempt, self.base, parts, self.secret)]
 
-    def _on_aggregation(
-        self, event: Aggregated | AggregationFailed, now: float
-    ) -> list[CoordinatorEffect]:
-        if self.phase is not Phase.AGGREGATING or not self._names_us(event):
-            return []
-        if isinstance(event, AggregationFailed):
-            return self._fail(event.reason)
+    def _enter_finished(self, event: Aggregated) -> None:
         self._enter(Phase.FINISHED)
         self._sums = event.sums
-        return [*self._finish(event, now), *self._name(event.liars)]
+
+    def _finish(self, event: Aggregated, now: float) -> list[CoordinatorEffect]:
+        return [*super()._finish(event, now), *self._name(event.liars)]
 
     def _name(self, liars: tuple[NodeId, ...]) -> list[CoordinatorEffect]:
         """Whoever gave wrong shares although the sum could be opened without them."""

@@ -14,6 +14,7 @@ from enum import Enum
 
 from fedtui.errors import LocalProtocolError
 from fedtui.rounds import answers
+from fedtui.rounds.handing_in import hand_in
 from fedtui.rounds.machine import (
     CancelJob,
     Connected,
@@ -40,7 +41,6 @@ from fedtui.rounds.machine import (
     TrainerProgressed,
     UpdateAcknowledged,
     UpdateRefused,
-    Upload,
     UploadFailed,
 )
 from fedtui.rounds.plan import VISIBLE
@@ -453,20 +453,7 @@ class RoundParticipant:
             return []
         if self.phase is not Phase.UPLOADING:
             self._enter(Phase.UPLOADING)
-        trained = self._update[1]
-        what = "update, number of examples, training sums"
-        return [
-            Note(offer.round, offer.attempt, what, VISIBLE, trained.num_bytes, trained.digest),
-            Upload(
-                incarnation=offer.incarnation,
-                round=offer.round,
-                attempt=offer.attempt,
-                num_bytes=trained.num_bytes,
-                digest=trained.digest,
-                manifest_digest=offer.manifest_digest,
-                header=trained.header,
-            ),
-        ]
+        return hand_in(offer, self._update[1], incarnation=offer.incarnation)
 
     def _drop_work(self) -> list[ParticipantEffect]:
         """Stop what is under way without a word; a finished update is kept."""

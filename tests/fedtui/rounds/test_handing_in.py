@@ -1,0 +1,38 @@
+import pytest
+
+from fedtui.rounds.handing_in import hand_in
+from fedtui.rounds.machine import Note, Prepared, Trained, Upload
+from fedtui.rounds.plan import MASKED, VISIBLE
+from fedtui.wire.messages import ModelRef, Offer, UpdateHeader
+
+OFFER = Offer(
+    incarnation=3,
+    round=2,
+    attempt=1,
+    plan_hash=bytes(32),
+    manifest_digest=b"m" * 32,
+    model=ModelRef(round=1, digest=bytes(32), num_bytes=8),
+    cohort_size=3,
+    accept_s=1.0,
+    deadline_s=2.0,
+)
+HEADER = UpdateHeader(num_examples=7, sums={})
+
+
+@pytest.mark.parametrize(
+    ("update", "form", "header"),
+    [
+        (Trained(2, 1, digest=b"d" * 32, num_bytes=8, header=HEADER), VISIBLE, HEADER),
+        (Prepared(2, 1, digest=b"d" * 32, num_bytes=8, num_saturated=0), MASKED, None),
+    ],
+)
+def test_what_leaves_is_noted_first_and_only_what_is_visible_has_a_header(
+    update: Trained | Prepared, form: str, header: UpdateHeader | None
+) -> None:
+    note, upload = hand_in(OFFER, update, incarnation=4)
+    assert isinstance(note, Note)
+    assert isinstance(upload, Upload)
+    assert (note.form, note.num_bytes, note.digest) == (form, 8, b"d" * 32)
+    assert (note.round, note.attempt) == (upload.round, upload.attempt) == (2, 1)
+    assert (upload.incarnation, upload.num_bytes, upload.digest) == (4, 8, b"d" * 32)
+    assert (upload.manifest_digest, upload.header) == (b"m" * 32, header)

@@ -6,12 +6,14 @@ a restart takes it over. An unknown key is an error, and each error names file, 
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
+from fedtui.status import Limits
 from node.exits import Exit, Stop
 from node.paths import write_atomically
 
@@ -51,14 +53,6 @@ class TaskTable(_Table, frozen=True):
     allow: list[str] = []
 
 
-class LimitsTable(_Table, frozen=True):
-    """0 means no limit. `threads` are the trainer's."""
-
-    threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
-    memory_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
-    max_upload_mb_per_day: Annotated[float, msgspec.Meta(ge=0)] = 0
-
-
 class PrivacyTable(_Table, frozen=True):
     """What of this node others may learn, whatever the plan says.
 
@@ -81,7 +75,7 @@ class NodeConfig(_Table, frozen=True):
     coordinator: CoordinatorTable = CoordinatorTable()
     data: DataTable = DataTable()
     task: TaskTable = TaskTable()
-    limits: LimitsTable = LimitsTable()
+    limits: Limits = Limits()
     privacy: PrivacyTable = PrivacyTable()
 
 
@@ -108,9 +102,14 @@ sha256 = {sha256}
 allow = {allow}                # names of tasks that may run here; empty: what you consented to
 
 [limits]
-threads = {threads}            # of the trainer
-memory_mb = {memory_mb}        # of the trainer; 0: no limit
-max_upload_mb_per_day = {max_upload_mb_per_day}    # 0: no limit
+cpu_percent = {cpu_percent}          # of the trainer's threads, 1 to 100
+threads = {threads}                # of the trainer
+memory_mb = {memory_mb}              # of the trainer; 0: no limit
+max_upload_mb_per_day = {max_upload_mb_per_day}    # updates and sums, days of UTC; 0: no limit
+max_upload_kb_per_s = {max_upload_kb_per_s}      # of updates; 0: as fast as it goes
+run = {run}             # always, "idle" (others leave most cores free) or "AC" (not on battery)
+hours = {hours}                 # "20:00-07:00", local time; "": at any time
+leave_on = {leave_on}              # "2027-01-31": it leaves by itself on that day; "": never
 
 [privacy]
 require_masked = {require_masked}         # false: also plans that show the coordinator updates
@@ -132,7 +131,7 @@ def load(path: Path) -> NodeConfig:
         tables = tomllib.loads(text)
         if isinstance(tables.get("privacy"), dict):  # a key of older files that never did a thing
             tables["privacy"].pop("allow_visible_updates", None)
-        return msgspec.convert(tables, NodeConfig)
+        config = msgspec.convert(tables, NodeConfig)
     except tomllib.TOMLDecodeError as error:
         raise _wrong(path, *_not_toml(text, str(error))) from error
     except msgspec.ValidationError as error:
@@ -140,6 +139,27 @@ def load(path: Path) -> NodeConfig:
         place = place.lstrip(".")
         key = ".".join(filter(None, (place.rstrip("`"), _unknown_key(message))))
         raise _wrong(path, _line_of(text, key), f"{key}: {message}") from error
+    for name in tables.get("limits", {}):  # a screen may send newer limits, an operator mistypes
+        if name not in Limits.__struct_fields__:
+            key = f"limits.{name}"
+            raise _wrong(path, _line_of(text, key), f"{key}: there is no such limit")
+    if trouble := trouble_with(config.limits):
+        key, what = trouble
+        raise _wrong(path, _line_of(text, key), f"{key}: {what}")
+    return config
+
+
+def trouble_with(limits: Limits) -> tuple[str, str] | None:
+    """Which of the limits cannot be meant, and why; None if all can."""
+    if limits.leave_on:
+        try:
+            dt.date.fromisoformat(limits.leave_on)
+        except ValueError:
+            return "limits.leave_on", f"there is no day {limits.leave_on}"
+    start, _, end = limits.hours.partition("-")
+    if start and start == end:
+        return "limits.hours", f"{limits.hours} is no time at all; leave it empty for any time"
+    return None
 
 
 def save(path: Path, config: NodeConfig) -> None:

@@ -122,7 +122,6 @@ def _first(home: Profile, config: NodeConfig, identity: Identity) -> status.Node
 
 
 def _node(home: Profile, config: NodeConfig, key: OwnKey, board: Board) -> Node:
-    limits = TrainerLimits(num_threads=config.limits.threads, memory_mb=config.limits.memory_mb)
     parts = Home(
         profile=home,
         key=key,
@@ -131,7 +130,7 @@ def _node(home: Profile, config: NodeConfig, key: OwnKey, board: Board) -> Node:
         ledger=Ledger(home.ledger),
         models=Models(home.models),
         updates=Updates(home.work),
-        trainer=TrainerProcess(limits),
+        trainer=TrainerProcess(TrainerLimits.of(config.limits)),
         clock=_utc,
     )
 

@@ -122,8 +122,24 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     job_id: int
 
 
+class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bounds"):
+    """What the operator allows, from the next batch on. `memory_mb` 0 is no limit.
+
+    `cpu_percent` is of `num_threads` cores: 50 of 4 threads is two cores kept busy.
+    """
+
+    cpu_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
+    num_threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
+    memory_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def cores(self) -> float | None:
+        """How many cores may be busy on average; None: no limit but the threads."""
+        return None if self.cpu_percent == 100 else self.cpu_percent * self.num_threads / 100
+
+
 Job = TrainJob | EvaluateJob | CheckJob | PredictJob | MaskJob
-Request = Job | Cancel
+Request = Job | Cancel | Bounds
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):

@@ -62,6 +62,12 @@ class Trainer(Protocol):
     async def cancel(self) -> None:
         """Stop the running job, if any; returns when it has stopped. `run` returns Cancelled."""
 
+    async def kill(self) -> None:
+        """End the process at once, whatever it does. A running job ends as Cancelled."""
+
+    def limit(self, limits: TrainerLimits) -> None:
+        """Let these limits hold from now on, also in the job that runs."""
+
     async def close(self) -> None:
         """Stop the process. A running job ends as Cancelled. Idempotent."""
 
@@ -83,6 +89,7 @@ class TrainerProcess:
         self._num_crashes = 0
         self._not_before_s = 0.0
         self._pausing = False
+        self._doomed = False  # killed while the process was being made
         self.last_exit: str | None = None
         self.on_death: Callable[[str, tuple[str, ...]], None] | None = None
 
@@ -107,10 +114,15 @@ class TrainerProcess:
         async with self._starting:
             if self._life is None:
                 try:
-                    self._life = await TrainerLife.begin(self._limits, self._on_end)
+                    limits, self._doomed = self._limits, False
+                    self._life = await TrainerLife.begin(limits, self._on_end)
                 except OSError as error:
                     self._on_end(f"the trainer cannot be started: {error.strerror}")
                     return
+                if limits != self._limits:
+                    self._life.bound(self._limits)
+                if self._doomed:
+                    self._life.kill()
             await self._life.ready.wait()
 
     async def run(self, job: Job, *, on_progress: Callable[[Progress], None]) -> Outcome:
@@ -145,6 +157,21 @@ class TrainerProcess:
         if not ended.is_set():
             self._kill()
             await ended.wait()
+
+    async def kill(self) -> None:
+        """End the process at once; the next job gets a fresh one."""
+        self._stop_asked.set()
+        self._doomed = True
+        life = self._life
+        if life is not None:
+            life.kill()
+            await life.gone.wait()
+
+    def limit(self, limits: TrainerLimits) -> None:
+        """Let these limits hold from the next batch on."""
+        self._limits = limits
+        if self._life is not None and not self._life.ending:
+            self._life.bound(limits)
 
     async def close(self) -> None:
         """Stop the process."""

@@ -11,6 +11,7 @@ and holds no key but the seeds of masks, for as long as it masks an update with 
 - Resident memory is watched, and the process ends above the operator's limit with a reply that
   says so. (RLIMIT_AS counts address space, of which torch reserves gigabytes.)
 - Examples are read once and kept for the next job of the same task and data.
+- Before every batch it rests as long as the operator's share of the CPU wants (node/throttle.py).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from fedtui.secagg.masks import Masker
 from fedtui.secagg.participant import Masks
 from fedtui.wire.tensors import TensorError, check_finite, to_bytes
 from node.jobs import (
+    Bounds,
     Cancelled,
     Checked,
     CheckJob,
@@ -61,6 +63,7 @@ from node.jobs import (
     Trained,
     TrainJob,
 )
+from node.throttle import Clocks, Throttle
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 
 if TYPE_CHECKING:
@@ -95,10 +98,12 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
 class Jobs:
     """Does jobs, one at a time; keeps the last task and its examples."""
 
-    def __init__(self, inbox: Inbox, outbox: Outbox, *, num_threads: int) -> None:
+    def __init__(self, inbox: Inbox, outbox: Outbox) -> None:
         self._inbox = inbox
         self._outbox = outbox
-        self._num_threads = num_threads
+        clocks = Clocks(cpu=time.process_time, now=time.monotonic, sleep=time.sleep)
+        self._throttle = Throttle(clocks, wanted=lambda: not inbox.is_cancelled())
+        self._num_threads = 0  # that torch was told of
         self._task: tuple[bytes, Task | FixedUpdate | None] = (b"", None)
         self._share: tuple[bytes, tuple[Examples, Examples] | None] = (b"", None)
         self._last_said_s = 0.0
@@ -157,18 +162,33 @@ class Jobs:
 
     def _while_wanted(self, blocks: Iterable[memoryview]) -> Iterator[memoryview]:
         for block in blocks:
-            if self._inbox.is_cancelled():
+            if self._stopped():
                 raise StoppedError
             yield block
+
+    def _stopped(self) -> bool:
+        """Whether to stop; asked before every batch: here the trainer takes its rests."""
+        self._throttle.rest(lambda: self._inbox.bounds.cores)
+        if self._num_threads and self._num_threads != self._inbox.bounds.num_threads:
+            self._torch()
+        return self._inbox.is_cancelled()
+
+    def _torch(self) -> ModuleType:
+        """The side that knows torch, with as many threads as are allowed now."""
+        side = _torch_side()
+        if self._num_threads != self._inbox.bounds.num_threads:
+            self._num_threads = self._inbox.bounds.num_threads
+            side.set_num_threads(self._num_threads)
+        return side
 
     def _train_task(self, job: TrainJob, task: Task, started_s: float) -> TrainResult:
         train, _ = self._share_of(task, job)
         strategy: Strategy = plugins.build("strategies", job.strategy, **job.strategy_options)
-        side = _torch_side(self._num_threads)
+        side = self._torch()
         hooks = side.Hooks(
             correct=strategy.correct,
             progress=functools.partial(self._progress, job.job_id, started_s),
-            cancelled=self._inbox.is_cancelled,
+            cancelled=self._stopped,
         )
         seed = (job.seed, job.round, job.node_index)
         result: TrainResult = side.train_locally(
@@ -197,10 +217,10 @@ class Jobs:
         if isinstance(task, FixedUpdate):
             return _nothing(task)
         train, held = self._share_of(task, job)
-        side = _torch_side(self._num_threads)
+        side = self._torch()
         examples = held if job.holdout else train
         sums: dict[str, float] = side.evaluate(
-            task, _model(job), examples, cancelled=self._inbox.is_cancelled
+            task, _model(job), examples, cancelled=self._stopped
         )
         return sums
 
@@ -211,7 +231,7 @@ class Jobs:
         else:
             examples = load(task, job.data)
             num_examples, classes = len(examples), _classes(task, examples)
-            side = _torch_side(self._num_threads)
+            side = self._torch()
             params = side.initial(task, seed=1)
             once = msgspec.structs.replace(job.training, steps=1)
             side.train_locally(task, params, examples, once, seed=(1, 1, 0))
@@ -232,7 +252,7 @@ class Jobs:
         if isinstance(task, FixedUpdate):
             raise DataError("this task predicts nothing: it exists for benchmarks")
         x = task.prepare(task.inputs(job.data))
-        answers = _torch_side(self._num_threads).predict(task, _model(job), x)
+        answers = self._torch().predict(task, _model(job), x)
         num_rows = _write_rows(Path(job.out_path), answers)
         return Predicted(job_id=job.job_id, out_path=job.out_path, num_rows=num_rows)
 
@@ -261,10 +281,9 @@ class Jobs:
 
 
 @functools.cache
-def _torch_side(num_threads: int) -> ModuleType:
+def _torch_side() -> ModuleType:
     from fedtui.learning import trainer  # noqa: PLC0415 - seconds and 200 MB: when needed
 
-    trainer.set_num_threads(num_threads)
     return trainer
 
 
@@ -384,15 +403,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="node.trainer_child")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory-mb", type=int, default=0, help="0: no limit")
+    parser.add_argument("--cpu-percent", type=int, default=100, help="of the threads")
     parser.add_argument("--nice", type=int, default=10)
     chosen = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
     os.nice(chosen.nice)
-    inbox, outbox = Inbox(), Outbox()
+    bounds = Bounds(
+        cpu_percent=chosen.cpu_percent, num_threads=chosen.threads, memory_mb=chosen.memory_mb
+    )
+    inbox, outbox = Inbox(bounds), Outbox()
     start(inbox.listen)
-    if chosen.memory_mb:
-        start(functools.partial(watch_memory, chosen.memory_mb, inbox, outbox))
-    jobs = Jobs(inbox, outbox, num_threads=chosen.threads)
+    start(functools.partial(watch_memory, inbox, outbox))
+    jobs = Jobs(inbox, outbox)
     outbox.send(Ready(pid=os.getpid()))
     while True:
         outbox.send(jobs.do(inbox.next()))

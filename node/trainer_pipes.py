@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.jobs import EXIT_MEMORY, Cancel, Job, JobFailed, Reply, decode_request, encode
+from node.jobs import EXIT_MEMORY, Bounds, Cancel, Job, JobFailed, Reply, decode_request, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,9 +44,10 @@ class Outbox:
 
 
 class Inbox:
-    """Jobs from stdin, in order, and which of them the daemon no longer wants."""
+    """Jobs from stdin, in order, which of them the daemon no longer wants, and what is allowed."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Bounds = Bounds()) -> None:  # noqa: B008 - frozen
+        self.bounds = bounds
         self._jobs: queue.Queue[Job] = queue.Queue()
         self._cancelled: set[int] = set()
         self.current = 0  # number of the job being done, 0 when idle
@@ -68,15 +69,18 @@ class Inbox:
             request = decode_request(line)
             if isinstance(request, Cancel):
                 self._cancelled.add(request.job_id)
+            elif isinstance(request, Bounds):
+                self.bounds = request
             else:
                 self._jobs.put(request)
         os._exit(0)
 
 
-def watch_memory(limit_mb: int, inbox: Inbox, outbox: Outbox) -> NoReturn:
+def watch_memory(inbox: Inbox, outbox: Outbox) -> NoReturn:
     """Say so and end the process once it uses more than the limit; the body of a thread."""
     while True:
-        used_mb = resident_mb()
+        limit_mb = inbox.bounds.memory_mb
+        used_mb = resident_mb() if limit_mb else 0
         if used_mb > limit_mb:
             reason = (
                 f"the trainer used {used_mb} MB of memory, more than the limit of {limit_mb} MB: "

@@ -20,6 +20,7 @@ import msgspec
 from node.jobs import (
     EXIT_MEMORY,
     MAX_LINE_BYTES,
+    Bounds,
     Cancel,
     JobFailed,
     Progress,
@@ -31,6 +32,7 @@ from node.jobs import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fedtui.status import Limits
     from node.jobs import Job, Outcome
 
 _STDERR_TAIL = 8192
@@ -39,12 +41,25 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainerLimits:
-    """What the operator allows the trainer; `memory_mb` 0 is no limit."""
+    """What the operator allows the trainer; `memory_mb` 0 is no limit.
 
+    `cpu_percent` is of `num_threads` cores.
+    """
+
+    cpu_percent: int = 100
     num_threads: int = 1
     memory_mb: int = 0
     niceness: int = 10
     cancel_grace_s: float = 2.0
+
+    @classmethod
+    def of(cls, limits: Limits) -> TrainerLimits:
+        """What node.toml says of the trainer."""
+        return cls(
+            cpu_percent=limits.cpu_percent,
+            num_threads=limits.threads,
+            memory_mb=limits.memory_mb,
+        )
 
 
 class TrainerLife:
@@ -79,6 +94,7 @@ class TrainerLife:
             "node.trainer_child",
             f"--threads={limits.num_threads}",
             f"--memory-mb={limits.memory_mb}",
+            f"--cpu-percent={limits.cpu_percent}",
             f"--nice={limits.niceness}",
         ]
         return await cls.spawn(command, on_end, env=_environment(limits.num_threads))
@@ -127,6 +143,15 @@ class TrainerLife:
     def cancel(self, job_id: int) -> None:
         """Ask the process to stop a job."""
         self._send(encode(Cancel(job_id=job_id)))
+
+    def bound(self, limits: TrainerLimits) -> None:
+        """Let these limits hold from the next batch on."""
+        bounds = Bounds(
+            cpu_percent=limits.cpu_percent,
+            num_threads=limits.num_threads,
+            memory_mb=limits.memory_mb,
+        )
+        self._send(encode(bounds))
 
     def let_go(self) -> None:
         """Close stdin, upon which the process ends by itself."""

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedtui.status import Refused
+from fedtui.status import Limits, Refused
 from node import config as configs
 from node.config import (
     CoordinatorTable,
     DataTable,
-    LimitsTable,
     NodeConfig,
     PrivacyTable,
     TaskTable,
@@ -37,9 +36,14 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
         data=st.builds(DataTable, path=TEXT, split=TEXT, shard=st.just("1/4")),
         task=st.builds(TaskTable, file=TEXT, allow=st.lists(TEXT, max_size=2)),
         limits=st.builds(
-            LimitsTable,
+            Limits,
+            cpu_percent=st.integers(1, 100),
             threads=st.integers(1, 64),
             max_upload_mb_per_day=st.floats(0, 1e9, allow_nan=False),
+            max_upload_kb_per_s=st.floats(0, 1e9, allow_nan=False),
+            run=st.sampled_from(["always", "idle", "AC"]),
+            hours=st.sampled_from(["", "20:00-07:00", "00:00-23:59"]),
+            leave_on=st.sampled_from(["", "2027-01-31"]),
         ),
         privacy=st.builds(
             PrivacyTable,
@@ -72,6 +76,11 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
         ("[data]\npath = 'x'\n\n[limits]\n# many\nthreads = 'two'\n", 6, "limits.threads"),
         ("[limits]\nthreads = 0\n", 2, "limits.threads"),
         ("[limits]\nspeed = 1\n", 2, "limits.speed"),
+        ("[limits]\ncpu_percent = 0\n", 2, "limits.cpu_percent"),
+        ("[limits]\nrun = 'now'\n", 2, "limits.run"),
+        ("[limits]\nhours = '7-20'\n", 2, "limits.hours"),
+        ("[limits]\nthreads = 2\nhours = '07:00-07:00'\n", 3, "no time at all"),
+        ("[limits]\nleave_on = '2027-02-30'\n", 2, "no day 2027-02-30"),
         ("[coordinator]\nid = 'zz'\n", 2, "coordinator.id"),
         ("[coordinator]\naddresses = ['a', 3]\n", 2, "coordinator.addresses"),
         ("[data]\nshard = 'all'\n", 2, "data.shard"),
@@ -137,3 +146,8 @@ def test_a_key_of_older_files_that_did_nothing_is_passed_over(home: Profile) -> 
     assert config.privacy.minimum == 5
     configs.save(home.config, config)
     assert "allow_visible" not in home.config.read_text()
+
+
+def test_a_file_from_before_there_were_more_limits_still_loads(home: Profile) -> None:
+    home.config.write_text("[limits]\nthreads = 2\nmemory_mb = 0\nmax_upload_mb_per_day = 500\n")
+    assert load(home.config).limits == Limits(threads=2, max_upload_mb_per_day=500)

@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
+from fedtui.status import Limits
 from node import policy
-from node.config import LimitsTable, NodeConfig, PrivacyTable, TaskTable
+from node.config import NodeConfig, PrivacyTable, TaskTable
 from node.consent import Consent
 from node.policy import PlanFacts
 
@@ -50,7 +51,7 @@ def test_an_own_task_runs_only_if_this_very_file_was_added() -> None:
 def test_the_daily_limit_counts_what_left_already(
     limit_mb: float, today: int, refused: bool
 ) -> None:
-    config = NodeConfig(limits=LimitsTable(max_upload_mb_per_day=limit_mb))
+    config = NodeConfig(limits=Limits(max_upload_mb_per_day=limit_mb))
     said = policy.refuses_upload(1_000_000, num_bytes_today=today, config=config)
     assert (said is not None) is refused
 

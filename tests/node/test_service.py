@@ -18,6 +18,7 @@ from fake_coordinator import (
     write_config,
 )
 
+from fedtui.status import Limits
 from fedtui.wire import events
 from fedtui.wire.messages import (
     Accepting,
@@ -31,7 +32,6 @@ from fedtui.wire.messages import (
     Waiting,
 )
 from node import jobs, ledger, lines
-from node.config import LimitsTable
 from node.models import Models
 from node.paths import Profile
 
@@ -122,7 +122,7 @@ async def test_a_failing_trainer_declines_with_its_reason(home: Profile) -> None
 
 async def test_the_daily_limit_declines_the_round_that_would_pass_it(home: Profile) -> None:
     coordinator = FakeCoordinator()
-    limit = LimitsTable(max_upload_mb_per_day=1.5 * len(UPDATE) / 1e6)
+    limit = Limits(max_upload_mb_per_day=1.5 * len(UPDATE) / 1e6)
     write_config(home, limits=limit)
     node = await member(home, coordinator)
     coordinator.offer(number=1)
@@ -322,7 +322,7 @@ async def test_an_update_that_is_wanted_again_and_again_passes_no_limit(home: Pr
     """A coordinator that refuses every copy gets one more than the ledger says, at most."""
     coordinator = FakeCoordinator()
     coordinator.receipts = False
-    limit = LimitsTable(max_upload_mb_per_day=2.5 * len(UPDATE) / 1e6)
+    limit = Limits(max_upload_mb_per_day=2.5 * len(UPDATE) / 1e6)
     write_config(home, limits=limit)
     node = await member(home, coordinator)
     for _ in range(10):

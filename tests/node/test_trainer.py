@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from fedtui.learning.data import DataSource
@@ -398,3 +399,30 @@ async def test_masking_is_cancelled_between_chunks_and_leaves_no_file(folder: Pa
     outcome = await patient.run(mask_job(folder, np.zeros(9, np.float32), 2), on_progress=quiet)
     assert isinstance(outcome, jobs.Masked)
     await patient.close()
+
+
+async def test_a_kill_waits_for_no_grace(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARK", str(tmp_path / "mark"))
+    trainer = TrainerProcess(TrainerLimits(cancel_grace_s=600))
+    running = asyncio.create_task(trainer.run(job(folder, does="hang"), on_progress=quiet))
+    await until((tmp_path / "mark").exists)
+    process = psutil.Process(trainer.pid)
+    await trainer.kill()
+    assert not process.is_running()
+    assert await running == jobs.Cancelled(job_id=1)
+    assert trainer.last_exit is None
+    outcome = await trainer.run(job(folder, 2), on_progress=quiet)
+    assert isinstance(outcome, jobs.Trained), "the next job gets a fresh process"
+    await trainer.close()
+
+
+async def test_a_process_that_is_only_being_made_is_killed_too(folder: Path) -> None:
+    trainer = TrainerProcess(TrainerLimits())
+    running = asyncio.create_task(trainer.run(job(folder), on_progress=quiet))
+    await asyncio.sleep(0)
+    assert trainer.pid is None
+    await trainer.kill()
+    assert await running == jobs.Cancelled(job_id=1)
+    await until(lambda: trainer.state == "stopped")

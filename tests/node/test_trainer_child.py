@@ -35,7 +35,7 @@ def check(tmp_path: Path, does: str, data: Path) -> jobs.JobFailed:
         task=jobs.TaskRef(name="mine", file=str(file)),
         data=DataSource(path=str(data)),
     )
-    outcome = Jobs(Inbox(), Outbox(), num_threads=1).do(job)
+    outcome = Jobs(Inbox(), Outbox()).do(job)
     assert isinstance(outcome, jobs.JobFailed)
     return outcome
 

@@ -56,3 +56,14 @@ def test_a_cancel_is_for_one_job_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_resident_memory_is_what_the_system_says() -> None:
     assert resident_mb() == pytest.approx(psutil.Process().memory_info().rss / 2**20, abs=5)
+
+
+def test_what_is_allowed_may_change_while_a_job_runs() -> None:
+    bounds = jobs.Bounds(cpu_percent=50, num_threads=4)
+    assert bounds.cores == 2.0
+    assert jobs.Bounds().cores is None
+    assert jobs.decode_request(jobs.encode(bounds)) == bounds
+    inbox = Inbox(bounds)
+    inbox._jobs.put(CHECK)
+    assert inbox.next() == CHECK
+    assert inbox.bounds == bounds

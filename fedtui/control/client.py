@@ -38,7 +38,7 @@ from fedtui.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 EXIT_NOT_RUNNING = 6
@@ -64,9 +64,17 @@ class ControlClient:
     `patience_s` bounds the wait for the node's first line; commands may take as long as they need.
     """
 
-    def __init__(self, socket: Path, *, patience_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        *,
+        patience_s: float = 5.0,
+        seen: Callable[[Hello | None], None] = lambda _: None,
+    ) -> None:
+        """`seen` hears of each node that `watch` attaches to, and None when it is gone."""
         self._socket = socket
         self._patience_s = patience_s
+        self._seen = seen
         self._last_id = 0
 
     async def hello(self) -> Hello:
@@ -86,7 +94,8 @@ class ControlClient:
         known: NodeStatus | None = None
         while True:
             try:
-                async with self._attached(watch=True, known=known) as (reader, _, _):
+                async with self._attached(watch=True, known=known) as (reader, _, hello):
+                    self._seen(hello)
                     async for message in _lines(reader):
                         known = _follow(known, message)
                         if known:
@@ -94,6 +103,7 @@ class ControlClient:
             except NotRunningError:
                 if known is None:
                     raise
+            self._seen(None)
             await asyncio.sleep(_BACK_OFF_S)
 
     async def discover(self) -> tuple[FoundCoordinator, ...]:

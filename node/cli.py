@@ -18,9 +18,11 @@ import typer
 from fedtui import __version__
 from fedtui.control.client import ControlClient, NotRunningError
 from node import launch, ledger, plain_log, printing
+from node.cli_discover import discover
 from node.cli_join import join
 from node.cli_key import key_app
 from node.cli_model import model_app, predict
+from node.cli_screen import has_screen, watch
 from node.cli_task import task_app
 from node.cli_trust import trust_app
 from node.exits import Exit, of_error
@@ -47,8 +49,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+app.command()(discover)
 app.command()(join)
 app.command()(predict)
+app.command()(watch)
 app.add_typer(trust_app, name="trust")
 app.add_typer(key_app, name="key")
 app.add_typer(task_app, name="task")
@@ -93,13 +97,15 @@ def fedtui(
     ] = "default",
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """Without a command: the node's status, and the commands there are."""
+    """Without a command: the screen; where there is no terminal, status and commands."""
     if version:
         typer.echo(f"fedtui {__version__}")
         raise typer.Exit
     context.obj = profile(name)
     _PROFILE.set(name)
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is None and has_screen():
+        context.invoke(watch, context=context)
+    elif context.invoked_subcommand is None:
         asyncio.run(_print_status(context.obj, as_json=False, patient=True))
         typer.echo("\n" + context.get_help())
 

@@ -19,6 +19,7 @@ from fedtui.tui import keymap
 from fedtui.tui.commands import BY_ID
 from fedtui.tui.doing import DOING
 from fedtui.tui.glyphs import SETS, choose
+from fedtui.tui.outside import Outside
 from fedtui.tui.palette import Commands
 from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.screens.overview import OverviewScreen
@@ -27,7 +28,7 @@ from fedtui.tui.store import Store
 from fedtui.tui.themes import THEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from textual.binding import BindingType
     from textual.timer import Timer
@@ -65,15 +66,12 @@ class FedtuiApp(App[None]):
         *,
         clock: Callable[[], float],
         settings: Settings | None = None,
-        save: Callable[[Settings], None] = lambda _: None,
-        environment: Mapping[str, str] | None = None,
+        outside: Outside | None = None,
     ) -> None:
-        """`save` keeps settings that the operator changed; `environment` decides the signs."""
         super().__init__()
         self.controls = controls
         self.settings = settings or Settings()
-        self._save = save
-        self._environment = environment if environment is not None else {"TERM": "xterm"}
+        self.outside = outside or Outside()
         self._ticking: Timer | None = None
         self.store = Store(clock=clock, glyphs=self._glyphs())
         self.animation_level = "none"
@@ -99,7 +97,7 @@ class FedtuiApp(App[None]):
     def apply(self, settings: Settings) -> None:
         """Look and behave so from now on, and keep it."""
         self.settings = settings
-        self._save(settings)
+        self.outside.save(settings)
         self._follow_settings()
         self.refresh_view()
 
@@ -115,7 +113,8 @@ class FedtuiApp(App[None]):
         chosen = self.settings.glyphs
         if chosen != "auto":
             return SETS[chosen]
-        return choose(self._environment, self._environment.get("ENCODING", "utf-8"))
+        environment = self.outside.environment
+        return choose(environment, environment.get("ENCODING", "utf-8"))
 
     @work(exclusive=True, group="attach")
     async def attach(self) -> None:
@@ -123,6 +122,7 @@ class FedtuiApp(App[None]):
         first = True
         async for status in self.controls.watch():
             self.store.heard(status)
+            self.outside.note(status)
             if first:
                 first = False
                 with suppress(Refused):

@@ -1,0 +1,207 @@
+"""`fedtui` alone and `fedtui watch`: the operator's screen, or its news as plain lines.
+
+The screen is a client of the daemon: it starts one if none runs, attaches, and may end at any
+moment without the node noticing. Textual is imported only here, and only when it is shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path  # noqa: TC003  typer reads it at run time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fedtui import __version__
+from fedtui.control import messages, recording, telling
+from fedtui.control.client import ControlClient
+from fedtui.control.replay import Replay
+from node import launch
+from node.exits import Exit, Stop
+from node.paths import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fedtui.control.messages import Hello
+    from fedtui.status import NodeControls, NodeStatus
+    from fedtui.tui.app import FedtuiApp
+    from fedtui.tui.settings import Settings
+    from node.paths import Profile
+
+
+def watch(
+    context: typer.Context,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines instead of a screen: pipes, screen readers.")
+    ] = False,
+    socket: Annotated[
+        Path | None,
+        typer.Option(help="A node's control socket, as brought here by ssh -L.", metavar="PATH"),
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Also write what is seen to a new file.", metavar="FILE")
+    ] = None,
+    replay: Annotated[
+        Path | None, typer.Option(help="Show a recording instead of a node.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Watch the node: the screen, or plain lines; either ends without touching the node."""
+    home: Profile = context.obj
+    plain = plain or not has_screen()
+    if replay is not None:
+        _show_again(home, replay, plain=plain)
+        return
+    if socket is None:
+        home.create()
+        asyncio.run(launch.ensure_running(home))
+    with _recorder(record) as note:
+        if plain:
+            asyncio.run(_tell(ControlClient(socket or home.control()), note))
+        else:
+            show(home, socket or home.control(), note=note)
+
+
+def has_screen() -> bool:
+    """Whether a screen can be drawn here."""
+    dumb = os.environ.get("TERM", "") in {"", "dumb"}
+    return sys.stdin.isatty() and sys.stdout.isatty() and not dumb
+
+
+def show(
+    home: Profile, socket: Path, *, note: Callable[[NodeStatus], None] = lambda _: None
+) -> None:
+    """The screen on the node behind `socket`; returns when the operator detaches."""
+    hear: list[Callable[[Hello | None], None]] = []
+
+    def seen(hello: Hello | None) -> None:
+        for one in hear:
+            one(hello)
+
+    app = _app(home, ControlClient(socket, seen=seen), note=note)
+    hear.append(lambda hello: _attached(app, hello))
+    app.run(mouse=app.settings.mouse)
+    _ended(app)
+    status = app.store.live.status
+    if status.pid:
+        typer.echo(
+            f"node {status.label} keeps working (pid {status.pid}). "
+            "fedtui = attach, fedtui stop = stop."
+        )
+
+
+def _app(
+    home: Profile, controls: NodeControls, *, note: Callable[[NodeStatus], None]
+) -> FedtuiApp:
+    from fedtui.tui.app import FedtuiApp  # noqa: PLC0415  textual: only where a screen is shown
+    from fedtui.tui.outside import Outside  # noqa: PLC0415
+
+    environment = {**os.environ, "ENCODING": sys.stdout.encoding or ""}
+    path = home.root / "screen.toml"
+    return FedtuiApp(
+        controls,
+        clock=_utc,
+        settings=_settings(path),
+        outside=Outside(
+            environment=environment,
+            save=lambda settings: _save(path, settings),
+            note=note,
+            exports=home.root / "exports",
+        ),
+    )
+
+
+def _attached(app: FedtuiApp, hello: Hello | None) -> None:
+    """The node answers, or not; one that speaks another protocol can be looked at only."""
+    if hello is None:
+        app.store.lost()
+    elif hello.proto != messages.PROTO:
+        app.store.read_only(f"node is {hello.version}, this screen {__version__}")
+    else:
+        app.store.read_only("")
+
+
+def _ended(app: FedtuiApp) -> None:
+    if app.return_code:
+        raise Stop(
+            "the screen ended by a bug in fedtui; the node was not touched",
+            remedy="fedtui attaches again; fedtui watch --plain needs no screen",
+            exit_code=Exit.INTERNAL,
+        )
+
+
+# ---- plain lines, recordings ------------------------------------------------------------------
+
+
+async def _tell(client: ControlClient, note: Callable[[NodeStatus], None]) -> None:
+    before: NodeStatus | None = None
+    async for now in client.watch():
+        note(now)
+        for line in telling.lines(before, now):
+            typer.echo(line)
+        before = now
+
+
+def _show_again(home: Profile, path: Path, *, plain: bool) -> None:
+    try:
+        with path.open("rb") as file:
+            told = tuple(recording.read(file))
+    except recording.RecordingError as error:
+        raise Stop(f"{path}: {error}", remedy="record anew", exit_code=Exit.BAD_DATA) from error
+    if not plain:
+        app = _app(home, Replay(told), note=lambda _: None)
+        app.store.read_only("a recording")
+        app.run(mouse=app.settings.mouse)
+        _ended(app)
+        return
+    before: NodeStatus | None = None
+    for _, now in told:
+        for line in telling.lines(before, now):
+            typer.echo(line)
+        before = now
+
+
+@contextmanager
+def _recorder(path: Path | None) -> Iterator[Callable[[NodeStatus], None]]:
+    """What notes each status in a new file, 0600; nothing if there is none."""
+    if path is None:
+        yield lambda _: None
+        return
+    recorder = recording.Recorder()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+
+        def note(status: NodeStatus) -> None:
+            file.write(recorder.line(status, _utc()))
+
+        yield note
+
+
+def _utc() -> float:
+    return datetime.now(UTC).timestamp()
+
+
+# ---- screen.toml ------------------------------------------------------------------------------
+
+
+def _settings(path: Path) -> Settings:
+    from fedtui.tui import settings  # noqa: PLC0415  textual: only where a screen is shown
+
+    try:
+        return settings.read(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return settings.Settings()
+    except (settings.SettingsError, UnicodeDecodeError) as error:
+        raise Stop(
+            f"{path}: {error}", remedy="mend it, or remove the file", exit_code=Exit.USAGE
+        ) from error
+
+
+def _save(path: Path, settings: Settings) -> None:
+    from fedtui.tui.settings import write  # noqa: PLC0415  textual: only where a screen is shown
+
+    write_atomically(path, write(settings).encode(), durable=False)

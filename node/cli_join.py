@@ -1,6 +1,7 @@
-"""`fedtui join`: from an invite to a member, with the operator's eyes open.
+"""`fedtui join`: from an invite, or a verified key, to a member, with the operator's eyes open.
 
-    read the invite, write node.toml -> start the node -> it connects and fetches the plan
+    read the invite, or verify the key at an address (cli_join_at.py), and write node.toml
+    -> start the node -> it connects and fetches the plan
     -> show what would leave, check task and data here -> yes or no -> wait for approval
 
 Nothing about the operator's data is said before they agreed, and the invite never stands in a
@@ -13,6 +14,7 @@ import asyncio
 import socket
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -21,12 +23,11 @@ import typer
 
 from fedtui import errors
 from fedtui.control.client import ControlClient
-from fedtui.crypto.keys import fingerprint
 from fedtui.crypto.words import words
 from fedtui.wire.invite import Invite
 from fedtui.wire.labels import safe_label
+from node import cli_join_at, entering, keystore, launch, passphrase, printing
 from node import config as configs
-from node import keystore, launch, passphrase, printing
 from node.config import NodeConfig
 from node.exits import Exit, Stop, of_close_code
 from node.tasks import add as add_task
@@ -57,6 +58,13 @@ def join(
     invite_file: Annotated[
         Path | None, typer.Option(help="File with the invite; '-' is stdin.", metavar="FILE")
     ] = None,
+    at: Annotated[
+        str,
+        typer.Option(help="Without an invite: the coordinator's address.", metavar="HOST:PORT"),
+    ] = "",
+    fingerprint: Annotated[
+        str, typer.Option(help="With --at: its whole fingerprint, from its operator's screen.")
+    ] = "",
     data: Annotated[str | None, typer.Option(help="Your data: a file or folder.")] = None,
     split: Annotated[
         str | None,
@@ -91,7 +99,12 @@ def join(
     """Join a federation, or take up an edited node.toml or a changed plan."""
     home: Profile = context.obj
     home.create()
-    text = _read_invite(home, invite_file)
+    if fingerprint and not at:
+        raise Stop("--fingerprint goes with --at HOST:PORT", exit_code=Exit.USAGE)
+    if at and invite_file is not None:
+        raise Stop("an invite names its coordinator: leave --at out", exit_code=Exit.USAGE)
+    found = cli_join_at.verified(home, at, fingerprint) if at else None
+    text = "" if at else _read_invite(home, invite_file)
     invite = Invite.parse(text) if text else None
     if task_file is not None:
         add_task(home, task_file)
@@ -103,7 +116,10 @@ def join(
         "split_seed": split_seed,
     }
     new = _with_options(old, chosen, role=role, label=label, threads=threads)
-    new = _with_invite(home, new, invite)
+    new = entering.with_invite(home, new, invite, say=_say)
+    if found is not None:
+        now_s = datetime.now(UTC).timestamp()
+        new = entering.with_verified(home, new, found, now_s=now_s)
     if visible is not None:
         privacy = msgspec.structs.replace(new.privacy, require_masked=not visible)
         new = msgspec.structs.replace(new, privacy=privacy)
@@ -312,37 +328,6 @@ def _with_options(
         return msgspec.convert(msgspec.to_builtins(changed), NodeConfig)
     except msgspec.ValidationError as error:
         raise Stop(str(error), remedy="see 'fedtui join --help'", exit_code=Exit.USAGE) from error
-
-
-def _with_invite(home: Profile, config: NodeConfig, invite: Invite | None) -> NodeConfig:
-    """node.toml with the invite's coordinator. Raises Stop if the profile belongs to another."""
-    if invite is None:
-        return config
-    trust = keystore.TrustStore(home.root)
-    old_id = trust.current_id(bytes.fromhex(config.coordinator.id)).hex()
-    new_id = trust.current_id(invite.coordinator_id).hex()
-    if old_id and old_id != new_id:
-        _check_successor(config, invite)
-        home.consent.unlink(missing_ok=True)
-        home.terms.unlink(missing_ok=True)
-    coordinator = configs.CoordinatorTable(id=new_id, addresses=list(invite.addresses))
-    return msgspec.structs.replace(config, coordinator=coordinator)
-
-
-def _check_successor(config: NodeConfig, invite: Invite) -> None:
-    """A new invite may bring a new key for an old address; another place is another profile."""
-    known = fingerprint(bytes.fromhex(config.coordinator.id))
-    found = fingerprint(invite.coordinator_id)
-    if not set(config.coordinator.addresses) & set(invite.addresses):
-        raise Stop(
-            f"this profile is in the federation of {known}, the invite is from {found}",
-            remedy="fedtui --profile OTHER join ..., or first: fedtui leave",
-            exit_code=Exit.REFUSED,
-        )
-    _say(
-        f"the coordinator at {invite.addresses[0]} has a new key; the invite vouches for it\n"
-        f"  until now: {known}\n  from now:  {found}"
-    )
 
 
 def _absolute(path: str) -> str:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import secrets
 import socket
+import struct
 from functools import partial
 
 import aiohttp
@@ -29,6 +30,7 @@ DIAL_S = 10.0
 NO_CONNECTION = "no connection to "
 HEARTBEAT_S = 20.0
 MAX_MESSAGE_BYTES = 65536  # aiohttp's limit is exclusive: 65,535 bytes pass
+_CODES = {int(code): code for code in CloseCode}
 
 
 def new_http() -> aiohttp.ClientSession:
@@ -89,7 +91,8 @@ async def identify(identity: Identity, address: str) -> ServerIdentified:
 
     Raises:
         aiohttp.ClientError, OSError, ValueError: see `dial`.
-        ChannelError: what answers there is no coordinator that we could talk to.
+        ChannelError: what answers there is no coordinator that we could talk to; its code says
+            why, such as 4004 for another version.
     """
     found: list[ServerIdentified] = []
     async with new_http() as http:
@@ -113,7 +116,7 @@ async def identify(identity: Identity, address: str) -> ServerIdentified:
         finally:
             await websocket.close()
     if not found:
-        raise ChannelError(ended.text)
+        raise ChannelError(ended.text, code=_CODES.get(ended.code))
     return found[0]
 
 
@@ -123,6 +126,19 @@ def shut(websocket: aiohttp.ClientWebSocketResponse) -> None:
     if connection is not None:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
+
+
+def cut(websocket: aiohttp.ClientWebSocketResponse) -> None:
+    """Drop the connection, and what the system has taken of us but not delivered yet.
+
+    A socket that lingers for no time is reset when it is closed: its queue is thrown away, also
+    where nobody acknowledges anything and a later packet would bring it through.
+    """
+    connection = websocket.get_extra_info("socket")
+    if connection is not None:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    shut(websocket)
 
 
 async def _refuse_redirects(

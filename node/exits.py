@@ -79,7 +79,8 @@ REMEDIES: dict[int, str] = {
     "fedtui join",
     errors.CloseCode.IDENTITY_MISMATCH: "compare fingerprints with the coordinator's operator; "
     "then join with a new invite, or: fedtui trust replace --id FINGERPRINT",
-    errors.CloseCode.VERSION: "update the older of the two programs",
+    errors.CloseCode.VERSION: "update the older of the two (here: pip install -U fedtui), or ask "
+    "for a federation that speaks this node's version; nothing of this node was sent",
     errors.CloseCode.PROTOCOL: "a bug here or there: report it with 'fedtui log'",
     errors.CloseCode.SUPERSEDED: "the same identity runs elsewhere: stop it there, then: "
     "fedtui join",

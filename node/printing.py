@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 WIDTH = 79
 _COMMAND = re.compile(
     r"\bfedtui (?=(?:join|status|pause|resume|leave|stop|ledger|log|node|trust|key|task|model"
-    r"|predict)\b)"
+    r"|predict|discover)\b)"
 )
 _NOT_LISTED = (
     "control messages (enrolment, accept, progress) are not listed; they are in\n"

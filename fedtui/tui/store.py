@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from fedtui.tui.view import View
+from fedtui.tui.washing import Washer, washed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +31,7 @@ class Store:
         self._clock = clock
         self._view = View(now=clock(), glyphs=glyphs)
         self._frozen: View | None = None
+        self._washer = Washer()
         self.log: deque[LogLine] = deque(maxlen=KEPT_LINES)
         self.ledger: deque[LedgerLine] = deque(maxlen=KEPT_LINES)
 
@@ -46,15 +48,16 @@ class Store:
         return replace(self._view, now=now)
 
     def heard(self, status: NodeStatus) -> None:
-        """The node said this: lines that are new are kept."""
+        """The node said this: lines that are new are kept, and no text of it can act."""
+        status = self._washer.wash(status)
         self._extend(self.log, status.log)
         self._extend(self.ledger, status.ledger)
         self._view = replace(self._view, status=status, heard_at=self._clock(), lost_at=None)
 
     def remember(self, log: Iterable[LogLine], ledger: Iterable[LedgerLine]) -> None:
         """Older lines, read once after attaching; they come before those heard meanwhile."""
-        self._before(self.log, tuple(log))
-        self._before(self.ledger, tuple(ledger))
+        self._before(self.log, washed(tuple(log)))
+        self._before(self.ledger, washed(tuple(ledger)))
 
     def lost(self) -> None:
         """The node does not answer."""

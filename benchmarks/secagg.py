@@ -156,8 +156,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
 
 def unmasked(layout: Encoding, update_D: np.ndarray) -> np.ndarray:
     """The integers of one node's vector, as it rounds them."""
-    data = np.ascontiguousarray(update_D, "<f4").view(np.uint8).data
-    seed = masks.rounding_seed(data)
+    seed = masks.rounding_seed_of(update_D)
     encoder = Encoder(layout, update_D, SCALARS, weight=WEIGHT, rounding_seed=seed)
     return np.concatenate(
         [encoding.decode(layout, encoder.chunk(i), i, 1) for i in range(layout.num_chunks)]

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from fedtui.strategies.base import Wide
 
 _WORD_BYTES = 8
+_PIECE = 2**13  # wide values at a time: larger arrays would come from the kernel, page by page
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,16 @@ class _Mean:
         if not num_values:
             return np.empty(0, np.float32)
         slots_S = self._tail[index] if index in self._tail else self._open(index)
-        mean_C: Wide = slots_S[:num_values] / (self.layout.scale * self._share)
-        if self._bound is not None:  # not np.dot: BLAS would wake threads of its own for this
-            self._squares[index] = float(np.square(mean_C).sum())
-        return step(self._recipe, self._base, place.start, mean_C)
+        model_C = np.empty(num_values, np.float32)
+        for first in range(0, num_values, _PIECE):
+            piece_C = slots_S[first : min(first + _PIECE, num_values)]
+            mean_C: Wide = piece_C / (self.layout.scale * self._share)
+            if self._bound is not None:  # not np.dot: BLAS would wake threads of its own for this
+                self._squares[index] += float(np.square(mean_C).sum())
+            model_C[first : first + len(mean_C)] = step(
+                self._recipe, self._base, place.start + first, mean_C
+            )
+        return model_C
 
     def check_length(self) -> None:
         """Whether updates within the plan's bound can have this mean, once all chunks are made.

@@ -109,6 +109,7 @@ class MaskJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     encoding: Encoding
     scalars: dict[str, float]
     weight: Annotated[float, msgspec.Meta(gt=0, le=1)]
+    rounding_seed: Seed
     plus: tuple[Seed, ...]
     minus: tuple[Seed, ...]
 

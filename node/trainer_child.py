@@ -148,8 +148,14 @@ class Jobs:
 
     def _mask(self, job: MaskJob) -> Masked:
         of = Masks(job.plus, job.minus)
-        update_D = _update(job)
-        masker = Masker(job.encoding, update_D, job.scalars, weight=job.weight, of=of)
+        masker = Masker(
+            job.encoding,
+            _update(job),
+            job.scalars,
+            weight=job.weight,
+            rounding_seed=job.rounding_seed,
+            of=of,
+        )
         blocks = (words_C.astype("<u8", copy=False).data.cast("B") for words_C in masker.chunks())
         digest, num_bytes = _write_blocks(Path(job.out_path), self._while_wanted(blocks))
         return Masked(

@@ -237,6 +237,7 @@ class Work:
             encoding=effect.encoding,
             scalars=effect.scalars,
             weight=effect.weight,
+            rounding_seed=effect.rounding_seed,
             plus=effect.masks.plus,
             minus=effect.masks.minus,
         )

@@ -397,7 +397,7 @@ class Prepare:
     """Encode the update at hand, mask it, and write the vector to disk; answer with Prepared.
 
     `scalars` are what travels in the vector beside the values, by name; `weight` is the share of a
-    full weight, in (0, 1].
+    full weight, in (0, 1]; `rounding_seed` follows from the update's digest.
     """
 
     round: int
@@ -406,6 +406,7 @@ class Prepare:
     masks: Masks
     scalars: dict[str, float]
     weight: float
+    rounding_seed: bytes
 
 
 @dataclass(frozen=True, slots=True)

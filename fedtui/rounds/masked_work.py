@@ -158,6 +158,7 @@ class MaskedWork:
             self._masks,
             scalars,
             weight / self._plan.weight_cap,
+            masks.rounding_seed(trained.digest),
         )
 
     def sums(self) -> list[ParticipantEffect]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,9 @@ MIN_VALUE_BITS = 8
 _SCALAR_BITS = 56
 _FRACTION = 2.0**16
 _MOST = 2 ** (_SCALAR_BITS - 1)
+# Lanes that are integers of this machine. Signed ones, which floats become the fastest: a slot has
+# at most one bit less than its lane.
+_DENSE = {2: "<i4", 4: "<i2"}
 
 Slots = npt.NDArray[np.int64]
 
@@ -148,6 +151,10 @@ class Encoder:
         self._factor = weight * encoding.scale
         self._seed = rounding_seed
         self._digits = self._digits_of([scalars[name] for name in encoding.scalars])
+        most_slots = min(PAYLOAD_WORDS * encoding.lanes, encoding.num_slots + encoding.lanes)
+        self._values_S = np.empty(most_slots)
+        self._noise_S = np.empty(most_slots)
+        self._spare_S = np.empty(0 if encoding.lanes in _DENSE else most_slots, np.int32)
 
     def chunk(self, index: int) -> Words:
         """The words of one chunk, its guard first; a new array.
@@ -156,41 +163,56 @@ class Encoder:
             EncodingError: the chunk holds NaN or Inf. Make all chunks before any of them leaves.
         """
         encoding = self._encoding
-        words_C = np.zeros(encoding.chunk_words(index), np.uint64)
+        words_C: Words = np.empty(encoding.chunk_words(index), "<u8")
         words_C[0] = 1
-        slots_S = np.zeros((len(words_C) - 1) * encoding.lanes, np.uint64)
+        slots_S = self._slots_of(words_C)
         place = encoding.slots_of(index)
         num_values = max(0, min(place.stop, encoding.num_values) - place.start)
         if num_values:
             slots_S[:num_values] = self._values(place.start, num_values, index)
         first_digit = place.start + num_values - encoding.num_values
         digits = self._digits[first_digit : place.stop - encoding.num_values]
-        slots_S[num_values : num_values + len(digits)] = digits
-        width = 64 // encoding.lanes
-        for lane in range(encoding.lanes):
-            words_C[1:] |= slots_S[lane :: encoding.lanes] << np.uint64(lane * width)
+        slots_S[num_values : len(place)] = digits
+        slots_S[len(place) :] = 0
+        if encoding.lanes not in _DENSE:
+            _pack(slots_S, words_C[1:], encoding.lanes)
         return words_C
 
-    def _values(self, first: int, count: int, index: int) -> npt.NDArray[np.uint64]:
-        values_S = np.multiply(
-            self._update_D[first : first + count], self._factor, dtype=np.float64
-        )
-        if not np.isfinite(values_S).all():
-            raise EncodingError("the update holds NaN or Inf: nothing is sent")
-        num_words = -(-count // 2)
-        noise = keystream.chunk(self._seed, 2 * index, min(num_words, CHUNK_WORDS)).view(np.uint32)
-        if len(noise) < count:
-            more = keystream.chunk(self._seed, 2 * index + 1, num_words - CHUNK_WORDS)
-            noise = np.concatenate((noise, more.view(np.uint32)))
-        values_S += noise[:count] * 2.0**-32
+    def _slots_of(self, words_C: Words) -> npt.NDArray[np.signedinteger[Any]]:
+        """Where the slots of a chunk are written: into its words, if a lane is a whole type."""
+        if self._encoding.lanes in _DENSE:
+            return words_C[1:].view(_DENSE[self._encoding.lanes])
+        return self._spare_S[: (len(words_C) - 1) * self._encoding.lanes]
+
+    def _values(self, first: int, count: int, index: int) -> npt.NDArray[np.float64]:
+        """What stands for `count` values from `first` on: whole numbers, offsets added.
+
+        The arrays are the encoder's: new ones of this size would come from the kernel each time.
+        """
+        values_S, noise_S = self._values_S[:count], self._noise_S[:count]
+        np.copyto(values_S, self._update_D[first : first + count])
+        values_S *= self._factor
+        self._draw(noise_S, index)
+        noise_S *= 2.0**-32
+        values_S += noise_S
         np.floor(values_S, out=values_S)
         offset = 2 ** (self._encoding.value_bits - 1)
         most = float(offset - 1)
-        if max(values_S.max(), -values_S.min()) > most:
+        if not max(values_S.max(), -values_S.min()) <= most:  # NaN makes it false, too
+            if not np.isfinite(values_S).all():
+                raise EncodingError("the update holds NaN or Inf: nothing is sent")
             self.num_saturated += int(np.count_nonzero(np.abs(values_S) > most))
             np.clip(values_S, -most, most, out=values_S)
         values_S += offset
-        return values_S.astype(np.uint64)
+        return values_S
+
+    def _draw(self, noise_S: npt.NDArray[np.float64], index: int) -> None:
+        """Whole random numbers below 2**32, two to a word of the streams 2i and 2i + 1."""
+        for stream in range(2):
+            part_S = noise_S[2 * CHUNK_WORDS * stream : 2 * CHUNK_WORDS * (stream + 1)]
+            if len(part_S):
+                words_C = keystream.chunk(self._seed, 2 * index + stream, -(-len(part_S) // 2))
+                np.copyto(part_S, words_C.view("<u4")[: len(part_S)])
 
     def _digits_of(self, scalars: Sequence[float]) -> npt.NDArray[np.uint64]:
         bits, digits = self._encoding.value_bits, []
@@ -204,6 +226,25 @@ class Encoder:
                 digits.append(rest % 2**bits)
                 rest >>= bits
         return np.array(digits, np.uint64)
+
+
+def _pack(slots_S: npt.NDArray[np.signedinteger[Any]], words_C: Words, lanes: int) -> None:
+    """Fill words from slots, the lowest lane first."""
+    words_C[:] = slots_S[::lanes]
+    for lane in range(1, lanes):
+        words_C |= slots_S[lane::lanes].astype("<u8") << np.uint64(lane * (64 // lanes))
+
+
+def _unpack(words_C: Words, lanes: int) -> Slots:
+    """Every slot of the words; a sum fills its lane to the last bit."""
+    width = 64 // lanes
+    if lanes in _DENSE:
+        return words_C.astype("<u8", copy=False).view(f"<u{width // 8}").astype(np.int64)
+    slots_S = np.empty(len(words_C) * lanes, np.int64)
+    for lane in range(lanes):
+        lane_C = words_C >> np.uint64(lane * width)
+        slots_S[lane::lanes] = lane_C & np.uint64(2**width - 1)
+    return slots_S
 
 
 def decode(encoding: Encoding, words_C: Words, index: int, num_vectors: int) -> Slots:
@@ -222,13 +263,8 @@ def decode(encoding: Encoding, words_C: Words, index: int, num_vectors: int) -> 
             f"the sum does not come from {num_vectors} whole vectors: masks or vectors of "
             "different contexts met, or one was spoilt"
         )
-    width = 64 // encoding.lanes
-    mask = np.uint64(2**width - 1)
     place = encoding.slots_of(index)
-    slots_S = np.empty((len(words_C) - 1) * encoding.lanes, np.int64)
-    for lane in range(encoding.lanes):
-        slots_S[lane :: encoding.lanes] = (words_C[1:] >> np.uint64(lane * width)) & mask
-    slots_S = slots_S[: len(place)]
+    slots_S = _unpack(words_C[1:], encoding.lanes)[: len(place)]
     num_values = max(0, min(place.stop, encoding.num_values) - place.start)
     slots_S[:num_values] -= num_vectors * 2 ** (encoding.value_bits - 1)
     return slots_S

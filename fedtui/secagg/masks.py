@@ -7,6 +7,7 @@ A vector is masked once per attempt: two plaintexts under one mask would give th
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,9 +25,15 @@ if TYPE_CHECKING:
     from fedtui.secagg.participant import Masks
 
 
-def rounding_seed(data: memoryview) -> bytes:
-    """The seed of an update's stochastic rounding, from its bytes: equal updates, equal words."""
-    return digest("fedtui1-rounding", data)
+def rounding_seed(update_digest: bytes) -> bytes:
+    """The seed of an update's stochastic rounding, from its digest: equal updates, equal words."""
+    return digest("fedtui1-rounding", update_digest)
+
+
+def rounding_seed_of(update_D: Vector) -> bytes:
+    """The same, of an update at hand: the digest is BLAKE2b-256 of its little-endian float32."""
+    data = np.ascontiguousarray(update_D, "<f4").view(np.uint8).data
+    return rounding_seed(hashlib.blake2b(data, digest_size=32).digest())
 
 
 class Masker:
@@ -39,18 +46,14 @@ class Masker:
         scalars: Mapping[str, float],
         *,
         weight: float,
+        rounding_seed: bytes,
         of: Masks,
     ) -> None:
         """Take what `Encoder` takes, and the seeds. Raises EncodingError for what is no number."""
         self._layout = layout
         self._masks = of
-        data = np.ascontiguousarray(update_D, "<f4").view(np.uint8).data
         self._encoder = Encoder(
-            layout,
-            update_D,
-            scalars,
-            weight=weight,
-            rounding_seed=rounding_seed(data),
+            layout, update_D, scalars, weight=weight, rounding_seed=rounding_seed
         )
 
     @property
@@ -71,7 +74,8 @@ def masked(
     layout: Encoding, update_D: Vector, scalars: Mapping[str, float], *, weight: float, of: Masks
 ) -> tuple[Words, int]:
     """The whole masked vector, for those that fit in memory, and how many values were cut."""
-    masker = Masker(layout, update_D, scalars, weight=weight, of=of)
+    seed = rounding_seed_of(update_D)
+    masker = Masker(layout, update_D, scalars, weight=weight, rounding_seed=seed, of=of)
     words = np.empty(layout.num_words, np.uint64)
     for (_, place), words_C in zip(encoding.chunks(layout), masker.chunks(), strict=True):
         words[place] = words_C

@@ -37,6 +37,7 @@ REQUESTS = [
         ),
         scalars={"weight": 1 / 3},
         weight=0.1,
+        rounding_seed=b"r" * 32,
         plus=(bytes(range(32)), b"\xff" * 32),
         minus=(),
     ),

@@ -323,6 +323,7 @@ def mask_job(
         ),
         scalars={"examples": 7.0, "weight": 3.0},
         weight=0.3,
+        rounding_seed=masks.rounding_seed_of(update_D),
         plus=seeds,
         minus=(b"m" * 32,),
     )

@@ -199,7 +199,8 @@ async def test_a_bug_of_ours_fails_the_job_at_once(
 def prepare(number: int = 1) -> machine.Prepare:
     layout = masking.encoding(MASKED_PLAN, MANIFEST.num_values, "update")
     scalars = dict.fromkeys(layout.scalars, 1.0)
-    return machine.Prepare(number, 2, layout, Masks((b"s" * 32,), (b"m" * 32,)), scalars, 0.5)
+    of = Masks((b"s" * 32,), (b"m" * 32,))
+    return machine.Prepare(number, 2, layout, of, scalars, 0.5, rounding_seed=b"r" * 32)
 
 
 async def test_a_mask_job_holds_the_seeds_and_the_vector_belongs_to_the_update(
@@ -213,6 +214,7 @@ async def test_a_mask_job_holds_the_seeds_and_the_vector_belongs_to_the_update(
     (job,) = bench.trainer.done
     assert isinstance(job, jobs.MaskJob)
     assert (job.plus, job.minus, job.weight) == ((b"s" * 32,), (b"m" * 32,), 0.5)
+    assert job.rounding_seed == b"r" * 32
     (event,) = bench.heard
     assert isinstance(event, machine.Prepared)
     assert (event.round, event.attempt) == (1, 2)

@@ -24,7 +24,7 @@ from fedtui.rounds.machine import (
 from fedtui.rounds.masked_work import Floors
 from fedtui.rounds.participant import Phase
 from fedtui.rounds.plan import MASKED
-from fedtui.secagg import context
+from fedtui.secagg import context, masks
 from fedtui.wire.messages import (
     Abort,
     Accepting,
@@ -87,6 +87,7 @@ def test_a_round_step_by_step() -> None:
     assert isinstance(prepare, Prepare)
     assert prepare.scalars == {"weight": 10.0, "loss_sum": 1.0, "examples": 10.0}
     assert prepare.weight == 10 / 65_536
+    assert prepare.rounding_seed == masks.rounding_seed(TRAINED.digest)
     note, upload = node.prepared(prepare)
     assert isinstance(note, Note)
     assert isinstance(upload, Upload)

@@ -57,7 +57,8 @@ def test_masks_are_added_and_taken_away_word_for_word(num_values: int, lanes: in
 def test_chunks_are_the_vector_in_order_and_count_what_was_cut() -> None:
     made = layout(5 * PAYLOAD_WORDS)
     values = update(made.num_values, scale=4.0)
-    masker = masks.Masker(made, values, SCALARS, weight=1.0, of=OF)
+    seed = masks.rounding_seed_of(values)
+    masker = masks.Masker(made, values, SCALARS, weight=1.0, rounding_seed=seed, of=OF)
     whole, num_saturated = masks.masked(made, values, SCALARS, weight=1.0, of=OF)
     assert np.array_equal(np.concatenate(list(masker.chunks())), whole)
     assert masker.num_saturated == num_saturated

@@ -37,11 +37,8 @@ def build_trainer() -> None:
 
     def begin_for_tests(self: Any, layout: Any, update_D: Any, scalars: Any, **rest: Any) -> None:
         begin(self, layout, update_D, scalars, **rest)
-        data = np.ascontiguousarray(update_D, "<f4").view(np.uint8).data
-        seed = masks.rounding_seed(data)
-        plain = encoding.Encoder(
-            layout, update_D, scalars, weight=rest["weight"], rounding_seed=seed
-        )
+        of_both = {name: rest[name] for name in ("weight", "rounding_seed")}
+        plain = encoding.Encoder(layout, update_D, scalars, **of_both)
         slots = [
             encoding.decode(layout, plain.chunk(index), index, 1)
             for index in range(layout.num_chunks)

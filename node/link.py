@@ -35,8 +35,9 @@ from fedtui.wire.messages import (
     ServerHello,
     Welcome,
 )
-from node.dial import HEARTBEAT_S, dial, new_http, not_reached, session_start, shut
+from node.dial import HEARTBEAT_S, cut, dial, new_http, not_reached, session_start, shut
 from node.meter import Meter, Traffic
+from node.pacing import Bucket
 
 if TYPE_CHECKING:
     from fedtui.wire.rotation import Succession
@@ -140,6 +141,9 @@ class Link:
         self._welcomed = False
         self._stopping = asyncio.Event()
         self._pause: asyncio.Task[None] | None = None
+        self._websocket: aiohttp.ClientWebSocketResponse | None = None
+        self._bucket = Bucket()
+        self._held: asyncio.TimerHandle | None = None
 
     # ---- what the service may say -------------------------------------------------------------
 
@@ -179,7 +183,9 @@ class Link:
 
     def open_stream(self, opening: Open, source: Source) -> int | None:
         """Offer a stream; return its number (`opening.stream` is ignored), None if dropped."""
-        return None if self._live is None else self._live.open_stream(opening, source)
+        if self._live is None:
+            return None
+        return self._live.open_stream(opening, _Counted(source, self._took))
 
     def accept(self, stream: int, sink: Sink, *, offset: int = 0) -> bool:
         """Let their stream flow into `sink` from `offset` on; False if it is gone."""
@@ -201,13 +207,49 @@ class Link:
         """End this session and begin a new one at once; while waiting, do not wait any longer."""
         if self._live is not None:
             self._live.close(CloseCode.BYE, text, retryable=True)
+        self.retry()
+
+    def retry(self) -> None:
+        """Dial now, if the link waits before it tries again."""
         if self._pause is not None:
             self._pause.cancel()
+
+    def pace(self, bytes_per_s: float) -> None:
+        """Let no more than this leave of our streams; 0: as much as goes. Holds at once."""
+        self._bucket.rate = bytes_per_s
+        self._hold()
+
+    def cut(self) -> None:
+        """Drop the connection at once, with all that was not delivered; `run()` returns."""
+        self._stopping.set()
+        if self._live is not None and self._websocket is not None:
+            self._live.session.lost(_STOPPED.text)
+            cut(self._websocket)
+            self._live.wake()
+        self.retry()
 
     def stop(self, text: str = "the node stops") -> None:
         """Say goodbye and let `run()` return."""
         self._stopping.set()
         self.reconnect(text)
+
+    # ---- pacing -------------------------------------------------------------------------------
+
+    def _took(self, num_bytes: int) -> None:
+        self._bucket.took(num_bytes, asyncio.get_running_loop().time())
+        self._hold()
+
+    def _hold(self) -> None:
+        """Hold our streams until the operator's rate allows more, then look again."""
+        if self._held is not None:
+            self._held.cancel()
+            self._held = None
+        loop = asyncio.get_running_loop()
+        wait_s = self._bucket.wait_s(loop.time())
+        if self._live is not None:
+            self._live.hold_data(wait_s > 0)
+        if wait_s > 0:
+            self._held = loop.call_later(wait_s, self._hold)
 
     # ---- dialling -----------------------------------------------------------------------------
 
@@ -276,7 +318,8 @@ class Link:
             last_seq=self.last_rotation,
         )
         live = LiveSession(session, websocket, abort=partial(shut, websocket))
-        self._live = live
+        self._live, self._websocket = live, websocket
+        self._hold()
         self.meter.follow(live.tally)
         loop = asyncio.get_running_loop()
         patience = loop.call_later(WELCOME_S, self._lose_if_not_welcomed, live)
@@ -284,7 +327,7 @@ class Link:
             return await live.run(self._on_event)
         finally:
             patience.cancel()
-            self._live = None
+            self._live = self._websocket = None
             await websocket.close()
 
     def _on_event(self, event: SessionEvent) -> None:
@@ -309,6 +352,23 @@ class Link:
     def _lose_if_not_welcomed(self, live: LiveSession[NodeSession]) -> None:
         if not self._welcomed:
             live.lose(f"the coordinator did not answer within {WELCOME_S:.0f} s")
+
+
+class _Counted:
+    """A source that says how much was read from it: that much leaves."""
+
+    def __init__(self, source: Source, took: Callable[[int], None]) -> None:
+        self._source = source
+        self._took = took
+
+    @property
+    def num_bytes(self) -> int:
+        return self._source.num_bytes
+
+    def read(self, offset: int, size: int) -> bytes | memoryview:
+        data = self._source.read(offset, size)
+        self._took(size)
+        return data
 
 
 _STOPPED = SessionEnded(int(CloseCode.BYE), "the node stops", authentic=False)

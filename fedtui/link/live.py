@@ -105,6 +105,11 @@ class LiveSession(Generic[S]):
         """Give up a stream that we opened; False if it is gone."""
         return self._woken(self.ended is None and self.session.cancel_stream(stream))
 
+    def hold_data(self, held: bool) -> None:
+        """While held, our streams wait; control messages go on as ever."""
+        self.session.holds_data = held
+        self.wake()
+
     def close(
         self, code: CloseCode, text: str, *, retryable: bool = False, retry_after_s: float = 0.0
     ) -> None:

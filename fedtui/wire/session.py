@@ -103,6 +103,7 @@ class Session(ABC):
         self.tally = Tally()
         self.ended: SessionEnded | None = None
         self.deadline = start.now + MAX_AGE_S
+        self.holds_data = False  # while set, streams of ours wait; messages do not
         self._channel = channel
         self._handshakes: deque[bytes] = deque()
         self._queue: deque[Queued] = deque()
@@ -346,7 +347,7 @@ class Session(ABC):
         elif (credit := self._incoming.next_credit()) is not None:
             frame = self._channel.seal(RecordType.CREDIT, credit)
             sent.num_credit += len(frame)
-        elif (chunk := self._streams().next_data()) is not None:
+        elif not self.holds_data and (chunk := self._streams().next_data()) is not None:
             frame = self._channel.seal_parts(RecordType.DATA, *chunk)
             sent.num_data += len(frame)
             sent.num_payload += len(chunk[1])

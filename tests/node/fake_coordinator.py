@@ -221,6 +221,8 @@ class FakeCoordinator:
         self.successions = ()
         self.stopped = asyncio.Event()
         self.up = False
+        self.num_cut = self.num_retries = 0
+        self.rate = -1.0
         self._stream = 0
         self._sinks: dict[int, tuple[object, bytes]] = {}
         self._waiting: dict[int, bytes] = {}
@@ -294,6 +296,19 @@ class FakeCoordinator:
 
     def stop(self, text: str = "") -> None:
         self.stopped.set()
+
+    def cut(self) -> None:
+        self.num_cut += 1
+        self.up = False
+        self.stopped.set()
+
+    def retry(self) -> None:
+        self.num_retries += 1
+        if not self.up:
+            self.connect()
+
+    def pace(self, bytes_per_s: float) -> None:
+        self.rate = bytes_per_s
 
     def traffic(self, now: float) -> Traffic:
         return self.meter.read(now)

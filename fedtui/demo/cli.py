@@ -59,6 +59,12 @@ def demo(
     visible: Annotated[
         bool, typer.Option("--visible", help="no masks: the coordinator reads each update")
     ] = False,
+    screen: Annotated[
+        bool,
+        typer.Option(
+            "--screen/--no-screen", help="the screen of one node while it runs, on a terminal"
+        ),
+    ] = True,
     plain: Annotated[bool, typer.Option("--plain", help="lines instead of a display")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object on stdout")] = False,
 ) -> int:
@@ -79,6 +85,7 @@ def demo(
         seed=seed,
         visible=visible,
         plain=plain,
+        screen=screen,
         json=as_json,
         out=out,
     )

@@ -18,10 +18,15 @@ from fedtui.demo.progress import Progress, RoundRow, readable, score_text
 
 
 class Display(Protocol):
-    """Something that shows progress; used as a context manager."""
+    """Something that shows progress; `is_live` says whether it has a terminal to itself."""
+
+    is_live: bool
 
     def say(self, text: str) -> None: ...
     def show(self, progress: Progress) -> None: ...
+    def hide(self) -> None:
+        """Leave the terminal to something else until the next `show`."""
+
     def close(self) -> None: ...
 
 
@@ -30,6 +35,7 @@ class PlainDisplay:
     """One line per thing that happened, for pipes, logs and screen readers."""
 
     console: Console
+    is_live: bool = False
     _sentence: str = ""
     _told: set[int] = field(default_factory=set)
 
@@ -46,12 +52,17 @@ class PlainDisplay:
             self.say(progress.sentence)
         self._sentence = progress.sentence
 
+    def hide(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
 
 class LiveDisplay:
     """A panel that is redrawn in place, below the lines that were said."""
+
+    is_live = True
 
     def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console, self._clock = console, clock
@@ -66,6 +77,11 @@ class LiveDisplay:
 
     def show(self, progress: Progress) -> None:
         self._shown, self._at = progress, self._clock()
+        if not self._live.is_started:
+            self._live.start()
+
+    def hide(self) -> None:
+        self._live.stop()
 
     def close(self) -> None:
         self._live.stop()

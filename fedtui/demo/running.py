@@ -26,6 +26,7 @@ from fedtui.demo.outcome import closing, exit_status, outcome_of
 from fedtui.demo.panel import table_of
 from fedtui.demo.programs import Programs
 from fedtui.demo.progress import RoundRow
+from fedtui.demo.screen import show, socket_of
 from fedtui.demo.settings import RUNS, OutputError, Settings
 from fedtui.demo.watch import Watch
 from fedtui.errors import FedtuiError
@@ -54,7 +55,11 @@ async def run(settings: Settings) -> int:
     try:
         (folder / "run").mkdir(mode=0o700)  # for the nodes' sockets, so that nothing stays behind
         began = time.monotonic()
-        status = await _watch(federation, display, began)
+        await federation.start()
+        screen = None
+        if settings.screen and display.is_live:
+            screen = socket_of(folder / "nodes", federation.nodes[0].label)
+        status = await _watch(federation, display, began, screen)
         where = await _export(federation, settings)
         display.close()
         outcome = outcome_of(settings, status, time.monotonic() - began, where)
@@ -133,20 +138,39 @@ def specs_of(settings: Settings) -> tuple[NodeSpec, ...]:
     return tuple(found)
 
 
-async def _watch(federation: LocalFederation, display: Display, began: float) -> dict[str, Any]:
-    """Show what happens until the federation has ended; the coordinator's last status."""
-    await federation.start()
-    watch = Watch()
-    async with contextlib.aclosing(federation.follow()) as told:
-        async for line in told:
-            watch.take(line)
-            display.show(watch.progress(time.monotonic() - began))
-            if watch.ended:
-                break
+async def _watch(
+    federation: LocalFederation, display: Display, began: float, screen: Path | None
+) -> dict[str, Any]:
+    """Show what happens until the federation has ended; the coordinator's last status.
+
+    `screen` is the socket of the node whose operator's screen has the terminal until it is left.
+    """
+    watch, over = Watch(), asyncio.Event()
+    showing = _draw(screen, display, over) if screen is not None else None
+    try:
+        async with contextlib.aclosing(federation.follow()) as told:
+            async for line in told:
+                watch.take(line)
+                if showing is None or showing.done():
+                    display.show(watch.progress(time.monotonic() - began))
+                if watch.ended:
+                    break
+        over.set()
+        if showing is not None:
+            await showing
+    finally:
+        if showing is not None and not showing.done():
+            showing.cancel()
+            await asyncio.wait({showing})
     status = await federation.status()  # the bytes of each round, which no event tells
     watch.take({"event": "status", "status": status})
     display.show(watch.progress(time.monotonic() - began))
     return status
+
+
+def _draw(socket: Path, display: Display, over: asyncio.Event) -> asyncio.Task[None]:
+    display.hide()
+    return asyncio.create_task(show(socket, Path.cwd(), over=over))
 
 
 async def _export(federation: LocalFederation, settings: Settings) -> Path:

@@ -73,6 +73,7 @@ class Settings:
     seed: int = 1
     visible: bool = False
     plain: bool = False
+    screen: bool = True
     json: bool = False
     out: Path | None = None
 

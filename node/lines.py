@@ -24,9 +24,13 @@ T = TypeVar("T")
 
 
 class Lines:
-    """The open file; one process writes it. `torn_bytes` is what the last run left behind."""
+    """The open file; one process writes it. `torn_bytes` is what the last run left behind.
 
-    def __init__(self, path: Path) -> None:
+    Not `synced`, a power cut may take the last lines away: for what nobody else relies on.
+    """
+
+    def __init__(self, path: Path, *, synced: bool = True) -> None:
+        self._synced = synced
         self.torn_bytes = _cut_torn_line(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         sync_folder(path.parent)
@@ -36,7 +40,8 @@ class Lines:
         size = os.fstat(self._file).st_size
         try:
             _write_all(self._file, line + b"\n")
-            _sync(self._file)
+            if self._synced:
+                _sync(self._file)
         except OSError:
             os.ftruncate(self._file, size)
             raise

@@ -10,6 +10,8 @@
         consent.json    which plan, when, what was shown consent.py
         ledger.jsonl    what left this machine           ledger.py
         journal.jsonl   what it voted for under masks    journal.py
+        history.jsonl   how its last rounds came out     history.py
+        peers.json      nodes that were in its rosters   peers.py
         terms.bin       the plan as the coordinator serves it
         models/         global models by digest          models.py
         work/           updates under way
@@ -69,6 +71,14 @@ class Profile:
     @property
     def journal(self) -> Path:
         return self.root / "journal.jsonl"
+
+    @property
+    def history(self) -> Path:
+        return self.root / "history.jsonl"
+
+    @property
+    def peers(self) -> Path:
+        return self.root / "peers.json"
 
     @property
     def terms(self) -> Path:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec.structs import replace
 from textual import work
 from textual.app import App
 
@@ -100,6 +101,14 @@ class FedtuiApp(App[None]):
         self.outside.save(settings)
         self._follow_settings()
         self.refresh_view()
+
+    def capture_mouse_or_not(self, *, capture: bool) -> None:
+        """Take the mouse, or leave it to the terminal; kept for the next time."""
+        name = "_enable_mouse_support" if capture else "_disable_mouse_support"
+        switch = getattr(self._driver, name, None)  # drivers of tests have no mouse
+        if switch is not None:
+            switch()
+        self.apply(replace(self.settings, mouse=capture))
 
     def _follow_settings(self) -> None:
         self.theme = self.settings.theme

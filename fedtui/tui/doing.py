@@ -67,6 +67,11 @@ async def zoom(app: FedtuiApp, _: str) -> None:
         app.screen.maximize(focused)
 
 
+async def mouse(app: FedtuiApp, _: str) -> None:
+    app.capture_mouse_or_not(capture=not app.settings.mouse)
+    app.say("the mouse is the screen's" if app.settings.mouse else "the terminal selects text")
+
+
 async def detach(app: FedtuiApp, _: str) -> None:
     app.exit()
 
@@ -89,6 +94,7 @@ DOING: dict[str, Doing] = {
     "acknowledge": acknowledge,
     "freeze": freeze,
     "zoom": zoom,
+    "mouse": mouse,
     "detach": detach,
     "suspend": suspend,
     "palette": palette,

@@ -132,27 +132,27 @@ def identity_line(view: View) -> tuple[Piece, ...]:
 
 
 def egress_line(view: View) -> tuple[Piece, ...]:
-    """What leaves this machine, in which form; what never does."""
+    """What leaves this machine and in which form, by the ledger; what never does."""
     status = view.status
     head = Piece(" leaves here", "$quiet", rank=1)
+    more = Piece("(x = ledger)", "$quiet", rank=3)
     if status.plan is None:
-        return (head, Piece("nothing"), Piece("(x = ledger)", "$quiet", rank=3))
+        return (head, Piece("nothing"), more)
     if not status.consented:
         return (head, Piece("nothing until you agree to the plan", "$verified"))
-    last = next((line for line in reversed(status.ledger) if line.num_bytes), None)
-    form = Piece("updates are VISIBLE to the coordinator", "bold $alarm")
-    if status.privacy.masked:
-        form = Piece("masked", "$verified")
-    sent = (
-        f"{last.what.split(',')[0]} {wording.size(last.num_bytes)}" if last else "nothing so far"
-    )
-    return (
-        head,
-        Piece(sent),
-        form,
-        Piece("never: your data", rank=2),
-        Piece("(x = ledger)", "$quiet", rank=3),
-    )
+    updates = [line for line in status.ledger if line.num_bytes]
+    if not updates:
+        return (head, Piece("nothing so far"), _form(status.plan.privacy), more)
+    last = max(updates[-4:], key=lambda line: (line.round, line.num_bytes))
+    what = f"{last.what.partition(',')[0].partition(':')[0]} {wording.size(last.num_bytes)}"
+    return (head, Piece(what), _form(last.form), Piece("never: your data", rank=2), more)
+
+
+def _form(form: str) -> Piece:
+    """In which form it goes; what the coordinator can read is an alarm, whoever says so."""
+    if form.startswith(("masked", "updates are masked")):
+        return Piece("masked", "$verified")
+    return Piece("VISIBLE to the coordinator", "bold $alarm")
 
 
 def banner(view: View) -> Content | None:

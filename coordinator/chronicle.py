@@ -28,7 +28,7 @@ from fedtui.rounds.records import (
     RoundStarted,
     UpdateReceived,
 )
-from fedtui.status.coordinator import Alarm
+from fedtui.status.coordinator import MAX_AWAITED, Alarm
 from fedtui.wire.messages import Progress
 
 log = structlog.get_logger(__name__)
@@ -146,7 +146,11 @@ class Chronicle:
                 self.alarms.ring("wrong shares", f"{record.object}: {record.detail} lied")
             case Evaluated():
                 self._say(
-                    "scored", round=record.round, score=record.score, num_nodes=record.num_nodes
+                    "scored",
+                    round=record.round,
+                    score=record.score,
+                    num_nodes=record.num_nodes,
+                    **self._moved(record.round),
                 )
             case FederationEnded():
                 self._turn_page(None)
@@ -172,17 +176,19 @@ class Chronicle:
 
     def _finished(self, record: RoundFinished) -> None:
         self.metrics.rounds.labels("finished").inc()
-        survivors = self.federation.rounds[-1].survivors
-        dropped = len(self.federation.rounds[-1].cohort) - len(survivors)
+        cohort, survivors = self.federation.rounds[-1].cohort, self.federation.rounds[-1].survivors
+        lost = sorted(set(cohort) - set(survivors))
         self.metrics.survivors.set(len(survivors))
-        self.metrics.dropouts.inc(max(0, dropped))
+        self.metrics.dropouts.inc(len(lost))
         self._say(
             "round finished",
             round=record.round,
             attempt=record.attempt,
             seconds=record.seconds,
             participants=len(survivors),
-            dropped=dropped,
+            dropped=len(lost),
+            lost=[self.name_of(node) for node in lost[:MAX_AWAITED]],
+            **self._moved(record.round),
         )
 
     def _turn_page(self, round_: int | None) -> None:
@@ -193,6 +199,13 @@ class Chronicle:
             self.per_round[self._round] = self._since()
         self._round = round_
         self._before = self.traffic()
+
+    def _moved(self, round_: int) -> dict[str, int]:
+        """The bytes of the round up to now; what still comes is told when it is measured."""
+        if round_ != self._round:
+            return {}
+        bytes_up, bytes_down = self._since()
+        return {"bytes_up": bytes_up, "bytes_down": bytes_down}
 
     def _since(self) -> tuple[int, int]:
         now = self.traffic()

@@ -53,11 +53,30 @@ def _round_text(line: RoundLine, metric: str) -> str:
     score = f"{metric} {line.score:.4f}" if line.score is not None else "not measured"
     moved = ""
     if line.bytes_up is not None and line.bytes_down is not None:
-        moved = f", {megabytes(line.bytes_up)} up, {megabytes(line.bytes_down)} down"
-    dropped = f" ({line.dropped} dropped out)" if line.dropped else ""
+        form = "masked" if line.masked else "visible"
+        moved = f", {megabytes(line.bytes_up)} up ({form}), {megabytes(line.bytes_down)} down"
     return (
-        f"    {line.round:>4}  {score}, {line.participants} nodes{dropped}, "
-        f"{line.seconds:.1f} s{moved}"
+        f"    {line.round:>4}  {score}, {line.participants} nodes{_lost_text(line)}, "
+        f"{line.seconds:.1f} s{moved}\n          {_mask_text(line)}"
+    )
+
+
+def _lost_text(line: RoundLine) -> str:
+    if not line.dropped:
+        return ""
+    names = ", ".join(line.lost)
+    more = line.dropped - len(line.lost)
+    return f" ({names}{f' and {more} more' if more else ''} dropped out)"
+
+
+def _mask_text(line: RoundLine) -> str:
+    if not line.masked:
+        return f"visible: the coordinator can read each update; cohort of {line.cohort}"
+    nodes = "1 node" if line.colluders == 1 else f"{line.colluders} nodes"
+    return (
+        f"masked: {line.ready} of a cohort of {line.cohort} were ready, {line.threshold} open a "
+        f"sum; up to {nodes} in league\n          with the coordinator can learn sums over at "
+        f"least {line.num_honest} honest nodes, nothing else"
     )
 
 

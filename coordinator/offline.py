@@ -14,7 +14,7 @@ from coordinator.membership import nodes as stored_nodes
 from coordinator.opening import load_identity, open_store, read_settings
 from coordinator.reading import reading
 from coordinator.refusals import BadRequestError
-from fedtui.crypto.keys import fingerprint
+from fedtui.crypto.keys import fingerprint, short_id
 from fedtui.status.coordinator import InviteLine, MadeInvite
 
 
@@ -23,8 +23,11 @@ def status(layout: Layout) -> Status:
     settings = read_settings(layout)
     with reading(layout) as database:
         snapshot, incarnation = database.snapshot(), database.incarnation
+        labels = {m.node_id: m.label for m in stored_nodes(database.connection)}
     around = report.Surroundings(
-        fingerprint=fingerprint(load_identity(layout).id), incarnation=incarnation
+        fingerprint=fingerprint(load_identity(layout).id),
+        incarnation=incarnation,
+        name=lambda node: labels.get(node) or f"node {short_id(node)}",
     )
     return report.of_stopped(snapshot, settings.plan, settings.plan_hash, around)
 

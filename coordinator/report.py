@@ -1,20 +1,21 @@
 """How the machine's state becomes the Status that people, scripts and screens see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
 from coordinator.answers import ModelLine, State, Status
+from fedtui.crypto.keys import short_id
 from fedtui.learning.metrics import higher_is_better
-from fedtui.rounds import masked, masking
+from fedtui.rounds import claims, masked
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import Plan
-from fedtui.status.coordinator import RoundLine
+from fedtui.status.coordinator import MAX_AWAITED, RoundLine
 
 _STATES: dict[AttemptPhase | masked.Phase, State] = {
     AttemptPhase.INVITING: "inviting",
@@ -43,7 +44,10 @@ _ANSWERED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the machine does not know and `status` tells all the same."""
+    """What the machine does not know and `status` tells all the same.
+
+    `name` gives a node's name for people; `traffic` is bytes up and down, by round.
+    """
 
     fingerprint: str
     incarnation: int
@@ -55,6 +59,7 @@ class Surroundings:
     uptime_s: float = 0.0
     degraded: str | None = None
     traffic: Mapping[int, tuple[int, int]] | None = None
+    name: Callable[[bytes], str] = short_id
 
 
 def of_running(federation: Federation, around: Surroundings) -> Status:
@@ -136,7 +141,7 @@ def _base(
         privacy=privacy_of(plan),
         model=_model_line(last),
         best=_model_line(best),
-        rounds=tuple(_round_line(r, around.traffic or {}) for r in rounds if r.round),
+        rounds=tuple(_round_line(r, plan, around) for r in rounds if r.round),
         address=around.address,
         health=around.health,
         pid=around.pid,
@@ -148,11 +153,7 @@ def privacy_of(plan: Plan) -> str:
     """Who can read the updates of nodes under this plan, as a sentence."""
     if not plan.masked:
         return "updates are visible to the coordinator"
-    numbers = masking.numbers(plan, plan.minimum)
-    return (
-        f"updates are masked: the coordinator reads sums of at least {numbers.minimum} nodes, "
-        f"even if {numbers.colluders} collude"
-    )
+    return claims.of_plan(plan)
 
 
 def best_of(rounds: Sequence[FinishedRound], metric: str) -> FinishedRound:
@@ -173,18 +174,32 @@ def _model_line(finished: FinishedRound) -> ModelLine:
     )
 
 
-def _round_line(finished: FinishedRound, traffic: Mapping[int, tuple[int, int]]) -> RoundLine:
-    bytes_up, bytes_down = traffic.get(finished.round, (None, None))
-    return RoundLine(
+def _round_line(finished: FinishedRound, plan: Plan, around: Surroundings) -> RoundLine:
+    bytes_up, bytes_down = (around.traffic or {}).get(finished.round, (None, None))
+    lost = sorted(set(finished.cohort) - set(finished.survivors))
+    line = RoundLine(
         round=finished.round,
         attempt=finished.attempt,
         seconds=finished.seconds,
         score=finished.score,
         participants=len(finished.survivors),
-        dropped=len(finished.cohort) - len(finished.survivors),
+        dropped=len(lost),
         bytes_up=bytes_up,
         bytes_down=bytes_down,
         model=finished.model_digest.hex(),
+        cohort=len(finished.cohort),
+        lost=tuple(map(around.name, lost[:MAX_AWAITED])),
+        masked=plan.masked,
+    )
+    if not finished.num_ready:
+        return line
+    claim = claims.of_round(plan, invited=line.cohort, ready=finished.num_ready)
+    return replace(
+        line,
+        ready=claim.ready,
+        threshold=claim.threshold,
+        colluders=claim.colluders,
+        num_honest=claim.num_honest,
     )
 
 

@@ -35,6 +35,7 @@ from coordinator.health import Health, HealthServer
 from coordinator.invites import InviteMaker
 from coordinator.library import Library
 from coordinator.metrics import Metrics
+from coordinator.newcomers import Newcomers
 from coordinator.nodewords import NodeWords
 from coordinator.opening import Opened
 from coordinator.server import NodeServer, ServerSettings
@@ -78,13 +79,18 @@ class Ports:
 class CoordinatorService:
     """One life of one coordinator."""
 
-    def __init__(self, opened: Opened) -> None:
-        """Take what `opening.open_coordinator` found; nothing listens yet."""
+    def __init__(self, opened: Opened, *, announce: bool = False) -> None:
+        """Take what `opening.open_coordinator` found; nothing listens yet.
+
+        With `announce` it is announced on its network, and nodes without an invite may ask to
+        come in unless coordinator.toml says that they may not.
+        """
         self.layout = opened.layout
         self.config = opened.config
         self.store = opened.store
         self.metrics = Metrics()
         self.ports = Ports(0, 0)
+        self._announce = announce
         self._identity = opened.identity
         self._clock = SteadyClock()
         self._began = self._clock()
@@ -127,7 +133,7 @@ class CoordinatorService:
             store=self.store,
             library=self._library,
             plan_hash=opened.plan_hash,
-            open_enrolment=self.config.enrolment.open,
+            newcomers=self._newcomers(),
             allowlist=opened.allowlist,
             pending_s=self.config.enrolment.pending_s,
         )
@@ -198,6 +204,8 @@ class CoordinatorService:
             admin = AdminServer(self.layout, Commands(self).answer, self.follow)
             stack.push_async_callback(admin.stop)
             await admin.start()
+            if self._announce:
+                self._begin_announcing(stack, node_port)
             log.info("serving", port=node_port, inc=self.store.incarnation)
             if started is not None and not started.done():
                 started.set_result(self.ports)
@@ -217,6 +225,33 @@ class CoordinatorService:
             self._failure = error
             log.error("stopping because of a failure", error=type(error).__name__, text=str(error))
         self._stopping.set()
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether nodes without an invite may ask to come in, and wait for approval."""
+        wanted = self.config.enrolment.without_invite
+        return wanted == "always" or (wanted == "announced" and self._announce)
+
+    def _newcomers(self) -> Newcomers:
+        wanted = self.config.enrolment
+        return Newcomers(
+            self.store.roster,
+            may_ask=self.may_ask,
+            max_pending=wanted.max_pending,
+            per_minute=wanted.newcomers_per_minute,
+        )
+
+    def _begin_announcing(self, stack: AsyncExitStack, port: int) -> None:
+        from coordinator.discovery import Announcer  # noqa: PLC0415  zeroconf is large
+
+        announcer = Announcer(
+            self._identity.id,
+            self.federation.plan.federation.name,
+            host=self.config.server.host,
+            port=port,
+        )
+        stack.push_async_callback(announcer.stop)
+        announcer.start()
 
     async def _start_health(self, stack: AsyncExitStack) -> int:
         if not self.config.health.enabled:
@@ -357,6 +392,7 @@ class CoordinatorService:
             uptime_s=self._clock() - self._began,
             degraded=self.driver.degraded,
             traffic=self.chronicle.bytes_of_rounds(),
+            name=self.chronicle.name_of,
         )
         return report.of_running(self.federation, around)
 

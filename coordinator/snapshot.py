@@ -6,11 +6,13 @@ the next is `last_attempt + 1`; after that the same attempt is finished, from th
 exactly `open.survivors`. A masked attempt that fails after that burns its round's number.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 from sqlalchemy import Connection, RowMapping, Table, and_, select
 
 from coordinator import schema
-from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt
+from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt, num_ready
 from fedtui.rounds.records import Sums, UpdateReceived
 
 _sums = msgspec.msgpack.Decoder(Sums).decode
@@ -27,7 +29,7 @@ def load(connection: Connection, federation: bytes) -> FederationSnapshot | None
         .order_by(rounds.c.n, rounds.c.attempt)
     ).mappings()
     begun = {(r["n"], r["attempt"]): r for r in attempts}
-    finished = _finished(connection, federation)
+    finished = _finished(connection, federation, begun)
     if not begun and not finished:
         return None
     burnt = [n for (n, _), r in begun.items() if r["outcome"] == "failed" and r["frozen"]]
@@ -43,7 +45,9 @@ def load(connection: Connection, federation: bytes) -> FederationSnapshot | None
     )
 
 
-def _finished(connection: Connection, federation: bytes) -> tuple[FinishedRound, ...]:
+def _finished(
+    connection: Connection, federation: bytes, begun: Mapping[tuple[int, int], RowMapping]
+) -> tuple[FinishedRound, ...]:
     cohorts = _members(connection, schema.roster, federation)
     survivors = _members(connection, schema.survivors, federation)
     same = {nodes: nodes for nodes in (*survivors.values(), *cohorts.values())}
@@ -68,6 +72,7 @@ def _finished(connection: Connection, federation: bytes) -> tuple[FinishedRound,
                 score=score["score"] if score else None,
                 score_sums=_sums(score["sums"]) if score else {},
                 num_evaluators=score["num_nodes"] if score else 0,
+                num_ready=num_ready(begun[key]["frozen"] or b"") if key in begun else 0,
             )
         )
     return tuple(done)

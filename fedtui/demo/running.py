@@ -162,7 +162,7 @@ async def _watch(
         if showing is not None and not showing.done():
             showing.cancel()
             await asyncio.wait({showing})
-    status = await federation.status()  # the bytes of each round, which no event tells
+    status = await federation.status()  # with all the bytes of each round
     watch.take({"event": "status", "status": status})
     display.show(watch.progress(time.monotonic() - began))
     return status

@@ -50,7 +50,8 @@ class Watch:
                 self.sentence = f"round {number} is done"
             case {"event": "scored", "round": number, "score": score}:
                 scored = [r for r in self.rows if r.round == number]  # none: the initial model
-                self._set(*(replace(row, accuracy=score) for row in scored))
+                moved = {key: line[key] for key in ("bytes_up", "bytes_down") if key in line}
+                self._set(*(replace(row, accuracy=score, **moved) for row in scored))
             case {"event": "phase", "phase": "gathering", "present": have, "needed": need}:
                 self.sentence = f"waiting for {need} nodes, {have} are here"
                 self.phase = "gather"
@@ -69,8 +70,6 @@ class Watch:
         self.max_rounds = status["maximum"]
         self.ended = status["ended"] or ""
         self.rows = tuple(rows_of(status))
-        if not self.ended:  # the rounds to come tell no bytes, and half of them would mislead
-            self.rows = tuple(replace(r, bytes_up=None, bytes_down=None) for r in self.rows)
         self.sentence = status["text"]
 
     def _set(self, *rows: RoundRow) -> None:

@@ -184,6 +184,11 @@ class Attempt(ABC):
         return self._survivors
 
     @property
+    def num_ready(self) -> int:
+        """How many nodes are in the roster of a masked attempt; 0 without masks."""
+        return 0
+
+    @property
     @abstractmethod
     def over(self) -> bool:
         """Whether it came to an end, good or bad."""

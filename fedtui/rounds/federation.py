@@ -316,8 +316,7 @@ class Federation:
             self._enter(Phase.GATHERING)
             self._gathering = self._gather(now)
             return [over]
-        self.failures = []
-        self._round_began = None
+        self.failures, self._round_began = [], None
         committed, before = attempt.committed, self.rounds[-1]
         cohort = shared(tuple(attempt.members), before.cohort)
         self.rounds.append(
@@ -331,6 +330,7 @@ class Federation:
                 survivors=shared(attempt.survivors, cohort, before.survivors),
                 sums=attempt.sums,
                 seconds=max(0.0, now - attempt.started),
+                num_ready=attempt.num_ready,
             )
         )
         return [*self._announce(attempt), over, *self._begin_evaluation(attempt.survivors, now)]

@@ -7,6 +7,8 @@ world restarts its coordinator from it.
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from fedtui.rounds.records import (
     Audited,
     Evaluated,
@@ -21,11 +23,17 @@ from fedtui.rounds.records import (
     SurvivorsChosen,
     UpdateReceived,
 )
+from fedtui.secagg.coordinator import Frozen
+
+_decode_frozen = msgspec.msgpack.Decoder(Frozen).decode
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRound:
-    """A committed round. `score` stays None until its model was evaluated."""
+    """A committed round. `score` stays None until its model was evaluated.
+
+    `num_ready` is how many nodes were in the roster of a masked round; 0 without masks.
+    """
 
     round: int
     attempt: int
@@ -39,6 +47,7 @@ class FinishedRound:
     score: float | None = None
     score_sums: dict[str, float] = field(default_factory=dict)
     num_evaluators: int = 0
+    num_ready: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,14 @@ class FederationSnapshot:
 def shared(nodes: tuple[bytes, ...], *known: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """One of `known` if it is equal: thousands of rounds of the same nodes are one list then."""
     return next((same for same in known if same == nodes), nodes)
+
+
+def num_ready(frozen: bytes) -> int:
+    """How many nodes are in the roster of `SurvivorsChosen.frozen`; 0 if it holds none."""
+    try:
+        return len(_decode_frozen(frozen).body.entries) if frozen else 0
+    except msgspec.DecodeError:  # written by another version: a round that is over is told so
+        return 0
 
 
 def replay(records: Iterable[Record]) -> FederationSnapshot:
@@ -156,6 +173,7 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
         attempt=record.attempt,
         model_digest=record.model_digest,
         num_bytes=record.num_bytes,
+        num_ready=num_ready(current.frozen) if current else 0,
         checkpoint_name=record.checkpoint_name,
         cohort=current.cohort if current else (),
         survivors=(current.survivors or ()) if current else (),

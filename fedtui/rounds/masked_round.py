@@ -55,6 +55,10 @@ class MaskedRound(MaskedAttempt):
     def sums(self) -> dict[str, float]:
         return self._sums or {}
 
+    @property
+    def num_ready(self) -> int:
+        return len(self.secret.frozen().body.entries)
+
     def offer_s(self) -> float:
         """How long a node may be at work on the whole of it."""
         deadlines = self.frame.plan.deadlines

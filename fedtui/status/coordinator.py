@@ -83,7 +83,12 @@ class RoundLine(Part, frozen=True):
     """One committed round. `score` is None if nobody measured its model.
 
     Bytes count whole frames of all sessions, from the start of a round to the start of the next;
-    they are None for rounds of an earlier life of the process.
+    they are None for rounds of an earlier life of the process. `dropped` of the `cohort` are not
+    in the sum; `lost` names at most MAX_AWAITED of them.
+
+    Of masked rounds: `ready` nodes were in the roster, `threshold` shares open a secret, and if
+    at most `colluders` nodes are in league with the coordinator, they can learn sums only, each
+    over at least `num_honest` honest nodes.
     """
 
     round: int
@@ -95,6 +100,13 @@ class RoundLine(Part, frozen=True):
     bytes_up: int | None
     bytes_down: int | None
     model: str
+    cohort: int = 0
+    lost: tuple[str, ...] = ()
+    masked: bool = False
+    ready: int = 0
+    threshold: int = 0
+    colluders: int = 0
+    num_honest: int = 0
 
 
 class Masks(Part, frozen=True):

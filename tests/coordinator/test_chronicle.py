@@ -5,6 +5,7 @@ from coordinator import chronicle as chronicle_module
 from coordinator.chronicle import Chronicle, Followers
 from coordinator.metrics import Metrics
 from coordinator.roster import Roster
+from fedtui.crypto.keys import short_id
 from fedtui.rounds.machine import Joined, Left, Said, Tick
 from fedtui.rounds.records import (
     Evaluated,
@@ -69,6 +70,22 @@ def test_the_bytes_of_a_round_last_until_the_next_one_begins() -> None:
     assert desk.chronicle.bytes_of_rounds() == {1: (60, 90), 2: (1, 2)}
 
 
+def test_bytes_are_told_when_a_round_is_finished_and_when_it_is_measured() -> None:
+    desk = Desk()
+    finish = RoundFinished(
+        1, 1, model_digest=bytes(32), checkpoint_name="m", sums={}, seconds=2.0, num_bytes=8
+    )
+    score = Evaluated(round=1, model_digest=bytes(32), sums={}, score=0.5, num_nodes=2)
+    desk.bytes = (100, 100)
+    desk.chronicle.committed([score, started(1)])
+    desk.bytes = (150, 130)
+    desk.chronicle.committed([finish])
+    desk.bytes = (160, 190)
+    desk.chronicle.committed([score])
+    moved = [(line.get("bytes_up"), line.get("bytes_down")) for line in desk.heard()]
+    assert moved == [(None, None), (None, None), (50, 30), (60, 90)]
+
+
 def test_records_and_events_become_lines() -> None:
     desk = Desk()
     finish = RoundFinished(
@@ -95,6 +112,7 @@ def test_records_and_events_become_lines() -> None:
     ]
     assert all(line["ts"] == 7.0 for line in lines)
     assert (lines[1]["participants"], lines[1]["dropped"]) == (2, 1)
+    assert lines[1]["lost"] == [f"node {short_id(b'c')}"]
     assert lines[7]["fraction"] == 0.5
     (alarm,) = desk.chronicle.alarms.newest
     assert (alarm.number, alarm.at, alarm.text) == (1, 7.0, "round 2 failed: too few")

@@ -3,9 +3,10 @@ import json
 import pytest
 from a_coordinator import a_finished_run
 
-from coordinator import cli
+from coordinator import cli, cli_status
 from coordinator.exits import Exit
 from coordinator.layout import Layout
+from fedtui.status.coordinator import RoundLine
 
 VISIBLE = "updates are visible to the coordinator"
 
@@ -28,6 +29,7 @@ def test_status_for_people_and_for_scripts(
         "its federation ended: all 2 rounds done",
         "best",
         "accuracy 0.8000, 2 nodes",
+        "visible: the coordinator can read each update; cohort of 2",
         VISIBLE,
     ):
         assert wanted in text
@@ -35,3 +37,30 @@ def test_status_for_people_and_for_scripts(
     status = json.loads(capsys.readouterr().out)
     assert [r["score"] for r in status["rounds"]] == [0.8, 0.8]
     assert (status["masked"], status["privacy"]) == (False, VISIBLE)
+
+
+def test_a_masked_round_says_who_dropped_out_and_what_could_be_learned() -> None:
+    line = RoundLine(
+        round=7,
+        attempt=1,
+        seconds=1.25,
+        score=None,
+        participants=3,
+        dropped=2,
+        bytes_up=4_000_000,
+        bytes_down=1_000_000,
+        model="",
+        cohort=5,
+        lost=("anna",),
+        masked=True,
+        ready=4,
+        threshold=3,
+        colluders=1,
+        num_honest=2,
+    )
+    assert cli_status._round_text(line, "accuracy") == (
+        "       7  not measured, 3 nodes (anna and 1 more dropped out), 1.2 s, 4.0 MB up (masked), "
+        "1.0 MB down\n"
+        "          masked: 4 of a cohort of 5 were ready, 3 open a sum; up to 1 node in league\n"
+        "          with the coordinator can learn sums over at least 2 honest nodes, nothing else"
+    )

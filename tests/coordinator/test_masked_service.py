@@ -44,12 +44,15 @@ async def test_I2_a_masked_federation_runs_to_its_end(tmp_path: Path) -> None:
     assert [(r.counted, r.sums) for r in told] == [(True, {"loss_sum": 4, "examples": 40})] * 2
     np.testing.assert_allclose(model(layout, 2), 2 * mean(1, 2, 3, 4), atol=1e-3)
     assert status.masked
+    assert [(r.cohort, r.ready, r.threshold) for r in status.rounds] == [(4, 4, 3)] * 2
+    assert [(r.lost, r.colluders, r.num_honest) for r in status.rounds] == [((), 1, 2)] * 2
     assert status.privacy.startswith(
-        "updates are masked: the coordinator reads sums of at least 3"
+        "updates are masked: the coordinator and up to a fifth of the cohort"
     )
     with reading.reading(layout) as database:
         found = database.snapshot()
     assert (found.open, found.burnt) == (None, 0)
+    assert [r.num_ready for r in found.rounds] == [0, 4, 4]
     actions = [entry.action for entry in keeping.entries(layout, after=0)]
     assert actions.count("roster frozen") == 2
     assert "wrong shares" not in actions

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ from a_coordinator import MANIFEST, PLAN
 from coordinator import tomlfile
 from coordinator.report import Surroundings, best_of, of_running, of_stopped, privacy_of
 from fedtui.crypto.keys import Identity
+from fedtui.rounds import claims
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.federation import Phase as FederationPhase
@@ -103,9 +105,7 @@ def test_who_can_read_updates_is_said_with_its_numbers() -> None:
     assert privacy_of(THE_PLAN) == "updates are visible to the coordinator"
     privacy = PrivacySection(updates="masked", colluders=2, minimum=5)
     plan = msgspec.structs.replace(THE_PLAN, privacy=privacy)
-    assert privacy_of(plan) == (
-        "updates are masked: the coordinator reads sums of at least 5 nodes, even if 2 collude"
-    )
+    assert privacy_of(plan) == claims.of_plan(plan)
     status = of_running(federation(finished(0, None), plan=plan), AROUND)
     assert (status.masked, status.privacy, status.needed) == (True, privacy_of(plan), 5)
 
@@ -122,6 +122,19 @@ def test_rounds_are_told_with_their_bytes_if_they_are_known() -> None:
     assert [(r.round, r.participants, r.dropped) for r in status.rounds] == [(1, 2, 1), (2, 2, 1)]
     assert [(r.bytes_up, r.bytes_down) for r in status.rounds] == [(10, 20), (None, None)]
     assert (status.best.round, status.model.round) == (1, 2)
+
+
+def test_who_dropped_out_is_named_and_what_can_be_learned_is_told_in_numbers() -> None:
+    names = {b"a": "anna", b"b": "bert", b"c": "carl"}
+    around = replace(AROUND, name=names.__getitem__)
+    plan = msgspec.structs.replace(THE_PLAN, privacy=PrivacySection())
+    last = replace(finished(1, None), num_ready=3)
+    (line,) = of_running(federation(finished(0, None), last, plan=plan), around).rounds
+    assert (line.cohort, line.lost, line.dropped) == (3, ("carl",), 1)
+    assert (line.masked, line.ready, line.threshold) == (True, 3, 3)
+    assert (line.colluders, line.num_honest) == (1, 2)
+    (line,) = of_running(federation(finished(0, None), finished(1, None)), around).rounds
+    assert (line.masked, line.ready, line.threshold, line.num_honest) == (False, 0, 0, 0)
 
 
 @pytest.mark.parametrize(

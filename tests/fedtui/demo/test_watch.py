@@ -59,11 +59,16 @@ def test_the_score_of_the_initial_model_makes_no_row() -> None:
     assert watch.rows == ()
 
 
-def test_bytes_are_none_until_the_end_and_stay_none_where_nobody_knows_them() -> None:
+def test_bytes_come_with_the_events_and_stay_none_where_nobody_knows_them() -> None:
     watch = Watch()
     watch.take(status())
-    assert (watch.rows[0].bytes_up, watch.rows[0].bytes_down) == (None, None)
-    watch.take(status(ended="all rounds done"))
+    assert (watch.rows[0].bytes_up, watch.rows[0].bytes_down) == (None, 7)
+    fields = {"round": 2, "attempt": 1, "seconds": 0.5, "participants": 4, "dropped": 1}
+    watch.take({"event": "round finished", "bytes_up": 5, "bytes_down": 6} | fields)
+    assert (watch.rows[1].bytes_up, watch.rows[1].bytes_down) == (5, 6)
+    watch.take({"event": "scored", "round": 2, "score": 0.5, "bytes_up": 8, "bytes_down": 9})
+    assert (watch.rows[1].bytes_up, watch.rows[1].bytes_down) == (8, 9)
+    watch.take({"event": "scored", "round": 1, "score": 0.5})  # of an earlier life
     assert (watch.rows[0].bytes_up, watch.rows[0].bytes_down) == (None, 7)
 
 

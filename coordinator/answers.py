@@ -128,6 +128,8 @@ class ServeReport(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     words: tuple[str, ...]
     incarnation: int
+    announced: bool = False
+    without_invite: bool = False
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):

@@ -90,5 +90,8 @@ def _table(lines: list[NodeLine]) -> str:
     rows = []
     for line in sorted(lines, key=lambda each: (each.state != "pending", each.created)):
         here = "here" if line.connected else "away"
-        rows.append(f"{line.fingerprint}  {line.state:<9} {here:<5} {line.role:<12} {line.label}")
+        asks = "  (no invite)" if line.state == "pending" and line.invite is None else ""
+        rows.append(
+            f"{line.fingerprint}  {line.state:<9} {here:<5} {line.role:<12} {line.label}{asks}"
+        )
     return "\n".join(rows)

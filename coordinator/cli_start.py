@@ -153,9 +153,15 @@ def _hash_of(task_file: Path) -> str:
 
 def serve(
     directory: Dir = None,
+    announce: Annotated[
+        bool,
+        typer.Option(
+            "--announce", help="Let nodes find it on this network, and ask without an invite."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the first line as JSON.")] = False,
 ) -> int:
     """Run the coordinator until SIGTERM, Ctrl-C or 'stop'; the next 'serve' goes on from there."""
     from coordinator import serving  # noqa: PLC0415  brings the whole coordinator with it
 
-    return serving.serve(layout_of(directory), as_json=as_json)
+    return serving.serve(layout_of(directory), as_json=as_json, announce=announce)

@@ -55,9 +55,15 @@ class InvitesSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class EnrolmentSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who may come: with an invite only, or anybody who then waits for approval (`open`)."""
+    """Who may come: with an invite, and whoever may ask `without_invite` and wait for approval.
 
-    open: bool = False
+    "announced" is while `serve --announce` runs. `max_pending` bounds how many wait without an
+    invite, `newcomers_per_minute` how many of one address may ask.
+    """
+
+    without_invite: Literal["never", "announced", "always"] = "announced"
+    max_pending: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    newcomers_per_minute: Positive = 10.0
     allowlist: str = ""
     pending_s: Seconds = 3600.0
 

@@ -18,6 +18,7 @@ from coordinator.files import StoreConflict, StoreError, StoreFatal, StoreUnavai
 from coordinator.library import Library
 from coordinator.membership import Enrolment
 from coordinator.metrics import Metrics
+from coordinator.newcomers import NOT_LET_IN, Newcomers
 from coordinator.roster import Member, kind_of
 from coordinator.server import NodeLink, Rejected
 from coordinator.store import Store
@@ -59,10 +60,6 @@ EVICTED_S = 10.0  # after which an evicted node may dial again
 AUDIT_EVERY_S = 60.0
 """Of what a node can cause as often as it likes, the audit chain gets one entry of each kind in
 this time: nobody fills the disk by coming and going. The log has them all."""
-_NOT_LET_IN = (
-    "the coordinator does not know this node, or its invite is unknown, expired or used up: "
-    "ask its operator for a new invite"
-)
 _HANDED_OVER = (CloseCode.ROTATED, "this identity handed over to a new key: it is refused now")
 
 
@@ -74,7 +71,7 @@ class House:
     store: Store
     library: Library
     plan_hash: bytes
-    open_enrolment: bool
+    newcomers: Newcomers
     allowlist: frozenset[bytes]
     pending_s: float
 
@@ -151,14 +148,9 @@ class Gatekeeper:
             return self._admission(known)
         if known is not None and known.state != "pending":
             raise Rejected(*_gone(known))
-        may_ask = (
-            known is not None
-            or hello.invite is not None
-            or self._house.open_enrolment
-            or identity.id[:FINGERPRINT_BYTES] in self._house.allowlist
-        )
-        if not may_ask:
-            raise Rejected(CloseCode.UNAUTHORISED, _NOT_LET_IN)
+        listed = identity.id[:FINGERPRINT_BYTES] in self._house.allowlist
+        if known is None and hello.invite is None and not listed:
+            self._house.newcomers.check(address, now=asyncio.get_running_loop().time())
         try:
             await self._approve_in_advance(identity)
             result = await self._house.store.enrol(
@@ -172,13 +164,13 @@ class Gatekeeper:
                 retry_after_s=RETRY_AFTER_S,
             ) from error
         except StoreConflict as error:
-            raise Rejected(CloseCode.UNAUTHORISED, _NOT_LET_IN) from error
+            raise Rejected(CloseCode.UNAUTHORISED, NOT_LET_IN) from error
         except StoreFatal as error:
             self._fatal(error)
             raise Rejected(CloseCode.SHUTTING_DOWN, "stopping", retryable=True) from error
         member = self._house.store.roster.get(identity.id)
         if result.state == "refused" or member is None:
-            raise Rejected(CloseCode.UNAUTHORISED, _NOT_LET_IN)
+            raise Rejected(CloseCode.UNAUTHORISED, NOT_LET_IN)
         return self._admission(member)
 
     async def _approve_in_advance(self, identity: PublicIdentity) -> None:

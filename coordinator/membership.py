@@ -135,7 +135,8 @@ def _newcomer(
     refused = EnrolResult(state="refused", role=who.role)
     if who.invite_id is not None and invite is None:
         return refused
-    if approved_by is None and _num_pending(tx.connection) >= MAX_PENDING:
+    invited = invite is not None
+    if approved_by is None and _num_pending(tx.connection, invited=invited) >= MAX_PENDING:
         tx.note("enrolment refused", _label(who.identity.id), "too many nodes wait for approval")
         return refused
     if invite is not None:
@@ -210,7 +211,8 @@ def _add(
     if approved_by:
         tx.note("node approved", _label(who.identity.id), str(row["role"]), actor=approved_by)
     else:
-        tx.note("node asks to join", _label(who.identity.id), str(row["role"]))
+        how = "" if invite is not None else ", without an invite"
+        tx.note("node asks to join", _label(who.identity.id), str(row["role"]) + how)
     return _changed(tx, who.identity.id)
 
 
@@ -227,8 +229,11 @@ def _on_allowlist(connection: Connection, node_id: bytes) -> bool:
     return connection.execute(select(c.id).where(c.id == node_id)).first() is not None
 
 
-def _num_pending(connection: Connection) -> int:
-    pending = select(func.count()).where(schema.nodes.c.state == "pending")
+def _num_pending(connection: Connection, *, invited: bool) -> int:
+    """Of those with an invite, or without: the ones are not kept out by the others."""
+    c = schema.nodes.c
+    came = c.invite.is_not(None) if invited else c.invite.is_(None)
+    pending = select(func.count()).where(c.state == "pending", came)
     return connection.execute(pending).scalar_one()
 
 

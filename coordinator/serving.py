@@ -22,10 +22,11 @@ class _Run:
 
     words: tuple[str, ...]
     as_json: bool
+    announce: bool
     caught: int | None = None
 
 
-def serve(layout: Layout, *, as_json: bool) -> int:
+def serve(layout: Layout, *, as_json: bool, announce: bool = False) -> int:
     """Serve until SIGTERM, Ctrl-C or `stop`; returns the exit status.
 
     Raises:
@@ -34,7 +35,7 @@ def serve(layout: Layout, *, as_json: bool) -> int:
     hardening.harden()
     settings = read_settings(layout)
     identity = load_identity(layout)
-    run = _Run(spoken(layout.root, identity.id), as_json)
+    run = _Run(spoken(layout.root, identity.id), as_json, announce)
     wanted = settings.config.log
     logs.set_up(
         wanted.level,
@@ -51,7 +52,7 @@ async def _serve(settings: Settings, identity: Identity, run: _Run) -> None:
     try:
         changes = await asyncio.to_thread(filechanges.since_last_start, settings.layout)
         await opened.store.commit(changes)
-        service = CoordinatorService(opened)
+        service = CoordinatorService(opened, announce=run.announce)
         _listen_to_signals(service, run)
         started: asyncio.Future[Ports] = asyncio.get_running_loop().create_future()
         running = asyncio.ensure_future(service.run(started))
@@ -81,10 +82,20 @@ def _greet(service: CoordinatorService, identity: Identity, run: _Run) -> None:
         fingerprint=fingerprint(identity.id),
         words=run.words,
         incarnation=status.incarnation,
+        announced=run.announce,
+        without_invite=service.may_ask,
     )
     text = (
         f"listening on {report.address}, fingerprint {report.fingerprint} "
         f"({' '.join(report.words)})"
     )
+    if report.announced:
+        text += "\nannounced on this network: nodes find it with 'fedtui discover'"
+    if report.without_invite:
+        text += (
+            "\nnodes without an invite may ask to join. Read the words above to their operators, "
+            "who type two of them;\ncompare each node's fingerprint with its operator before you "
+            "let it in: fedtui-coordinator nodes"
+        )
     show(report, text, as_json=run.as_json)
     sys.stdout.flush()

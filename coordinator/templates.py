@@ -24,7 +24,11 @@ addresses = {addresses}
 # hours = 24.0            # how long an invite is good, unless 'invite --hours' says otherwise
 
 [enrolment]
-# open = false            # true: nodes without an invite may ask, and wait for 'nodes approve'
+# Nodes without an invite may ask, and wait for 'nodes approve': "never", "always", or while it is
+# "announced" (serve --announce).
+# without_invite = "announced"
+# max_pending = 100       # so many may wait without an invite; nodes with one always may
+# newcomers_per_minute = 10.0  # so many of one address may ask without an invite
 # allowlist = ""          # a file with one fingerprint of a node a line: approved in advance
 # pending_s = 3600.0      # how long an unapproved node may stay connected
 

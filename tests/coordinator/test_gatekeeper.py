@@ -320,12 +320,14 @@ async def test_a_forged_rotation_ends_the_session(tmp_path: Path) -> None:
         assert member.state == "enrolled"
 
 
-async def test_open_enrolment_and_allowlist(tmp_path: Path) -> None:
+async def test_without_an_invite_a_node_waits_unless_it_is_on_the_allowlist(
+    tmp_path: Path,
+) -> None:
     layout = make(tmp_path / "f")
     known, unknown = ThinNode(1), ThinNode(2)
     (layout.root / "friends.txt").write_text(f"# friends\n{fingerprint(known.identity.id)}\n")
     text = layout.config.read_text()
-    text = text.replace("# open = false", "open = true")
+    text = text.replace('# without_invite = "announced"', 'without_invite = "always"')
     layout.config.write_text(text.replace('# allowlist = ""', 'allowlist = "friends.txt"'))
     async with serving(layout) as service:
         try:

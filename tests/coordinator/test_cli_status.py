@@ -59,8 +59,8 @@ def test_a_masked_round_says_who_dropped_out_and_what_could_be_learned() -> None
         num_honest=2,
     )
     assert cli_status._round_text(line, "accuracy") == (
-        "       7  not measured, 3 nodes (anna and 1 more dropped out), 1.2 s, 4.0 MB up (masked), "
-        "1.0 MB down\n"
+        "       7  not measured, 3 nodes (anna and 1 more dropped out), 1.2 s, 4.0 MB up "
+        "(masked), 1.0 MB down\n"
         "          masked: 4 of a cohort of 5 were ready, 3 open a sum; up to 1 node in league\n"
         "          with the coordinator can learn sums over at least 2 honest nodes, nothing else"
     )

@@ -47,7 +47,7 @@ async def test_I2_a_masked_federation_runs_to_its_end(tmp_path: Path) -> None:
     assert [(r.cohort, r.ready, r.threshold) for r in status.rounds] == [(4, 4, 3)] * 2
     assert [(r.lost, r.colluders, r.num_honest) for r in status.rounds] == [((), 1, 2)] * 2
     assert status.privacy.startswith(
-        "updates are masked: the coordinator and up to a fifth of the cohort"
+        "updates are masked: the coordinator and up to 1 node in league with it"
     )
     with reading.reading(layout) as database:
         found = database.snapshot()

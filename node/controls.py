@@ -17,8 +17,11 @@ from fedtui.crypto.keys import fingerprint
 from fedtui.wire.invite import Invite
 from fedtui.wire.messages import InviteProof
 from node import config as configs
+from node import entering
 from node.exits import Exit, Stop
+from node.lookout import Lookout
 from node.membership import Membership
+from node.probing import Probes
 from node.readings import Readings
 
 if TYPE_CHECKING:
@@ -66,6 +69,8 @@ class Node:
         self._reading: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()  # one connection is ended and begun at a time
         self._new_key = asyncio.Event()
+        self._lookout = Lookout(home.profile.root.parent)
+        self._probes = Probes()
         self._restarting: asyncio.Task[None] | None = None
         self.stopped = asyncio.Event()
 
@@ -99,6 +104,7 @@ class Node:
             self._restarting.cancel()
         if self._reading is not None:
             self._reading.cancel()
+        await self._lookout.close()
         await self._end()
         await self._home.trainer.close()
         self._home.ledger.close()
@@ -156,10 +162,10 @@ class Node:
         raise _unbuilt("withdraw")
 
     async def discover(self) -> tuple[FoundCoordinator, ...]:
-        raise _unbuilt("discover")
+        return await self._lookout.found()
 
     async def probe(self, address: str) -> ProbedCoordinator:
-        raise _unbuilt(f"probe {address}")
+        return await self._probes.probe(address)
 
     async def read_invite(self, invite: str) -> InviteSeen:
         raise _unbuilt(f"reading an invite of {len(invite)} characters")
@@ -168,7 +174,12 @@ class Node:
         raise _unbuilt(f"setup {choice}")
 
     async def join_at(self, address: str, coordinator_id: str) -> None:
-        raise _unbuilt(f"join_at {address} {coordinator_id}")
+        found = self._probes.taken(address, coordinator_id)
+        profile = self._home.profile
+        config = configs.load(profile.config)
+        entered = entering.with_verified(profile, config, found, now_s=self._home.clock())
+        configs.save(profile.config, entered)
+        await self.join()
 
     async def pause(self, until: float = 0.0) -> None:
         if until:

@@ -5,6 +5,7 @@ import os
 
 import msgspec
 import pytest
+from a_greeter import Greeter, greeting
 from fake_coordinator import (
     COORDINATOR,
     NODE,
@@ -25,7 +26,7 @@ from fedtui.wire.invite import Invite
 from fedtui.wire.messages import Rotated, RotateKey
 from fedtui.wire.rotation import Rotation, verify
 from node import config as configs
-from node import controls, keystore
+from node import controls, keystore, lookout, probing
 from node.own_key import OwnKey
 from node.paths import Profile
 
@@ -294,3 +295,38 @@ async def test_another_new_id_than_ours_changes_nothing(home: Profile) -> None:
     coordinator.tell(Rotated(new_id=b"x" * 32))
     assert (await node.status()).node_id == NODE.id.hex()
     await node.close()
+
+
+async def test_a_coordinator_that_was_probed_and_verified_is_pinned_and_joined(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probing, "words", lambda _: ("one", "two"))
+    coordinator = FakeCoordinator()
+    node = make_node(home, coordinator)
+    await node.start()
+    with greeting(Greeter(COORDINATOR)) as greeter:
+        seen = await node.probe(greeter.address)
+        assert not home.trusted.exists()
+        with pytest.raises(Refused, match="no coordinator with that id"):
+            await node.join_at("127.0.0.1:1", seen.coordinator_id)
+        assert configs.load(home.config).coordinator.id == ""
+        await node.join_at(greeter.address, seen.coordinator_id)
+        assert greeter.met == []
+    table = configs.load(home.config).coordinator
+    assert table == configs.CoordinatorTable(id=COORDINATOR.id.hex(), addresses=[greeter.address])
+    assert [one.id for one in keystore.TrustStore(home.root).all()] == [COORDINATOR.id]
+    assert [hello.invite for hello in coordinator.hellos] == [None]
+    await node.close()
+
+
+async def test_an_idle_node_listens_while_it_is_asked_who_is_there(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookout, "FIRST_S", 0.0)
+    node = make_node(home, FakeCoordinator())
+    await node.start()
+    assert isinstance(await node.discover(), tuple)
+    task = node._lookout._task
+    assert task is not None
+    await node.close()
+    assert task.done()

@@ -39,7 +39,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Train the model at `model_path` on the node's own examples; write the update to `out_path`.
 
     `round` counts from 1, `node_index` from 0; with `seed` they fix the order of the examples.
-    `holdout` is the fraction of the examples that never trains.
+    `holdout` is the fraction of the examples that never trains. At most `judge` of those held out
+    judge the model before and after: for this node's operator, and for nobody else.
     """
 
     job_id: int
@@ -55,6 +56,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     strategy: str = "fedavg"
     strategy_options: Options = {}
     holdout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    judge: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class EvaluateJob(
@@ -161,10 +163,29 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
     examples_per_s: float
 
 
+class DataSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The node's own examples as they were read: how many, and a digest of all of them, hex."""
+
+    num_examples: int = 0
+    digest: str = ""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums over `num_examples` held-out examples, of the model received and of the one trained.
+
+    Empty where the task could not judge.
+    """
+
+    num_examples: int
+    before: dict[str, float]
+    after: dict[str, float]
+
+
 class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     """The update lies complete at `out_path`; `digest` is BLAKE2b-256 of its bytes, as hex.
 
-    `sums` are those of the training batches; `num_examples` is the update's weight.
+    `sums` are those of the training batches; `num_examples` is the update's weight. `judged` stays
+    on this machine; None if nothing was held out, or nobody asked.
     """
 
     job_id: int
@@ -173,6 +194,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     num_examples: int
     sums: dict[str, float]
     seconds: float
+    judged: Judged | None = None
+    data: DataSeen = DataSeen()
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag="evaluated"):
@@ -196,6 +219,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True, tag="checked"):
     metric: str
     sums: dict[str, float]
     sends: str
+    data: DataSeen = DataSeen()
 
 
 class Predicted(msgspec.Struct, frozen=True, kw_only=True, tag="predicted"):

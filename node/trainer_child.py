@@ -37,7 +37,7 @@ from fedtui.learning.data import DataError, Examples
 from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
-from fedtui.learning.task import FixedUpdate, describe, load
+from fedtui.learning.task import FixedUpdate, describe, own, prepared
 from fedtui.secagg.encoding import EncodingError
 from fedtui.secagg.masks import Masker
 from fedtui.secagg.participant import Masks
@@ -47,11 +47,13 @@ from node.jobs import (
     Cancelled,
     Checked,
     CheckJob,
+    DataSeen,
     Evaluated,
     EvaluateJob,
     FailureKind,
     Job,
     JobFailed,
+    Judged,
     Masked,
     MaskJob,
     Outcome,
@@ -64,6 +66,7 @@ from node.jobs import (
     TrainJob,
 )
 from node.throttle import Clocks, Throttle
+from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 
 if TYPE_CHECKING:
@@ -106,6 +109,7 @@ class Jobs:
         self._num_threads = 0  # that torch was told of
         self._task: tuple[bytes, Task | FixedUpdate | None] = (b"", None)
         self._share: tuple[bytes, tuple[Examples, Examples] | None] = (b"", None)
+        self._data_seen = DataSeen()  # of the share
         self._last_said_s = 0.0
 
     def do(self, job: Job) -> Outcome:
@@ -130,12 +134,16 @@ class Jobs:
 
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
         started_s = time.monotonic()
+        about, data = None, DataSeen()
         if isinstance(task, FixedUpdate):
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
             sums = _nothing(task)
         else:
-            result = self._train_task(job, task, started_s)
+            before = self._judge(job, task, None)
+            result = self._train_task(job, task)
             update_D, num_examples, sums = result.update_D, result.num_examples, result.sums
+            after = self._judge(job, task, update_D)
+            about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
         return Trained(
             job_id=job.job_id,
@@ -144,6 +152,21 @@ class Jobs:
             num_examples=num_examples,
             sums=sums,
             seconds=time.monotonic() - started_s,
+            judged=about,
+            data=data,
+        )
+
+    def _judge(self, job: TrainJob, task: Task, update_D: Vector | None) -> dict[str, float]:
+        """Sums of the model received, or of what training made of it, on what is held out."""
+        _, held = self._share_of(task, job)
+        if not job.judge or not len(held):
+            return {}
+        params = _model(job)
+        if update_D is not None:
+            params = Params(params.manifest, params.vector_D + update_D)
+        examples = first(held, job.judge)
+        return judged(
+            lambda: self._torch().evaluate(task, params, examples, cancelled=self._stopped)
         )
 
     def _mask(self, job: MaskJob) -> Masked:
@@ -187,8 +210,9 @@ class Jobs:
             side.set_num_threads(self._num_threads)
         return side
 
-    def _train_task(self, job: TrainJob, task: Task, started_s: float) -> TrainResult:
+    def _train_task(self, job: TrainJob, task: Task) -> TrainResult:
         train, _ = self._share_of(task, job)
+        started_s = time.monotonic()
         strategy: Strategy = plugins.build("strategies", job.strategy, **job.strategy_options)
         side = self._torch()
         hooks = side.Hooks(
@@ -231,11 +255,12 @@ class Jobs:
         return sums
 
     def _check(self, job: CheckJob, task: Task | FixedUpdate) -> Checked:
-        num_examples, classes = 0, dict[str, int]()
+        num_examples, classes, data = 0, dict[str, int](), DataSeen()
         if isinstance(task, FixedUpdate):
             manifest, sums = task.manifest(), _nothing(task)
         else:
-            examples = load(task, job.data)
+            share = own(task, job.data)
+            data, examples = data_seen(share), prepared(task, share)
             num_examples, classes = len(examples), _classes(task, examples)
             side = self._torch()
             params = side.initial(task, seed=1)
@@ -252,6 +277,7 @@ class Jobs:
             metric=task.metric,
             sums=sums,
             sends=describe(manifest, task.metric),
+            data=data,
         )
 
     def _predict(self, job: PredictJob, task: Task | FixedUpdate) -> Predicted:
@@ -279,7 +305,8 @@ class Jobs:
         kept_key, share = self._share
         if share is None or kept_key != key:
             self._share = (b"", None)  # let go of the old examples before reading others
-            examples = load(task, job.data)
+            raw = own(task, job.data)
+            self._data_seen, examples = data_seen(raw), prepared(task, raw)
             train, held = holdout(len(examples), job.holdout, seed=job.seed)
             share = (examples.take(train), examples.take(held))
             self._share = (key, share)
@@ -291,6 +318,11 @@ def _torch_side() -> ModuleType:
     from fedtui.learning import trainer  # noqa: PLC0415 - seconds and 200 MB: when needed
 
     return trainer
+
+
+def _judged(before: dict[str, float], after: dict[str, float]) -> Judged | None:
+    num_examples = int(before.get("examples") or after.get("examples") or 0)
+    return Judged(num_examples=num_examples, before=before, after=after) if num_examples else None
 
 
 def _nothing(task: FixedUpdate) -> dict[str, float]:

@@ -79,9 +79,19 @@ class FixedUpdate(Protocol):
 
 def load(task: Task, source: DataSource) -> Examples:
     """This node's examples, prepared for the model. Raises DataError."""
+    return prepared(task, own(task, source))
+
+
+def own(task: Task, source: DataSource) -> Examples:
+    """This node's examples as the task reads them, at least one. Raises DataError."""
     share = take_shard(task.data(source), source)
     if not len(share):
         raise DataError(f"{source.path or 'the data'} holds no examples: this node cannot train")
+    return share
+
+
+def prepared(task: Task, share: Examples) -> Examples:
+    """The same examples as the model eats them."""
     return type(share)(task.prepare(share.x), share.y)
 
 

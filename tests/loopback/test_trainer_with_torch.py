@@ -145,3 +145,51 @@ async def test_predictions_go_to_a_file_and_bad_data_is_a_sentence(
     assert isinstance(outcome, jobs.JobFailed)
     assert outcome.kind == "task"
     assert "5 bytes" in outcome.reason
+
+
+async def test_judging_changes_no_bit_of_the_update_and_says_what_an_evaluation_says(
+    trainer: TrainerProcess, tmp_path: Path
+) -> None:
+    plain = await trainer.run(train_job(tmp_path, holdout=0.2), on_progress=lambda _: None)
+    one = await trainer.run(
+        train_job(tmp_path, holdout=0.2, judge=1000), on_progress=lambda _: None
+    )
+    assert isinstance(plain, jobs.Trained)
+    assert isinstance(one, jobs.Trained)
+    assert one.digest == plain.digest
+    assert one.sums == plain.sums
+    assert plain.judged is None
+    assert one.judged is not None
+    model = np.fromfile(tmp_path / "model.f32", "<f4")
+    update = np.fromfile(tmp_path / "update.f32", "<f4")
+    (model + update).tofile(tmp_path / "after.f32")
+    for path, sums in (("model.f32", one.judged.before), ("after.f32", one.judged.after)):
+        job = jobs.EvaluateJob(
+            job_id=2,
+            task=TASK,
+            data=DATA,
+            manifest=PARAMS.manifest,
+            model_path=str(tmp_path / path),
+            seed=7,
+            holdout=0.2,
+        )
+        measured = await trainer.run(job, on_progress=lambda _: None)
+        assert isinstance(measured, jobs.Evaluated)
+        assert measured.sums == pytest.approx(sums)
+        assert one.judged.num_examples == sums["examples"]
+    assert metrics.score("accuracy", one.judged.after) > metrics.score(
+        "accuracy", one.judged.before
+    )
+    few = await trainer.run(train_job(tmp_path, holdout=0.2, judge=10), on_progress=lambda _: None)
+    assert isinstance(few, jobs.Trained)
+    assert few.judged is not None
+    assert few.judged.num_examples == 10
+    check = jobs.CheckJob(job_id=3, task=TASK, data=DATA)
+    found = await trainer.run(check, on_progress=lambda _: None)
+    assert isinstance(found, jobs.Checked)
+    assert found.data == one.data
+    assert found.data.num_examples == found.num_examples
+    other = jobs.CheckJob(job_id=4, task=TASK, data=DataSource(num_shards=4, shard=1))
+    found = await trainer.run(other, on_progress=lambda _: None)
+    assert isinstance(found, jobs.Checked)
+    assert found.data.digest != one.data.digest

@@ -105,13 +105,13 @@ class Federation:
     def fedtui(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run("fedtui", "--profile", name, *arguments)
 
-    def serve(self) -> None:
+    def serve(self, *options: str) -> None:
         """Start the coordinator; again on the port that it had, so that its nodes find it."""
         log = self.folder / "coordinator.log"
         num_lives = log.read_bytes().count(b"serving") if log.exists() else 0
         with log.open("ab") as sink:
             self._server = subprocess.Popen(
-                [BIN / "fedtui-coordinator", "serve", "--dir", self.directory],
+                [BIN / "fedtui-coordinator", "serve", "--dir", self.directory, *options],
                 stdout=sink,
                 stderr=sink,
                 env=self.environment,

@@ -16,6 +16,7 @@ from coordinator import schema
 from coordinator.audit import Chain
 from coordinator.files import StoreConflict
 from coordinator.schema import microseconds
+from fedtui.rounds.history import num_ready
 from fedtui.rounds.records import (
     Audited,
     Evaluated,
@@ -159,7 +160,8 @@ def _received(tx: Transaction, record: UpdateReceived) -> None:
 def _survivors(tx: Transaction, record: SurvivorsChosen) -> None:
     if not record.nodes:
         raise StoreConflict(f"{_name(record.round, record.attempt)} cannot go on without updates")
-    _change_open(tx, record.round, record.attempt, {"frozen": record.frozen or None})
+    values = {"frozen": record.frozen or None, "num_ready": num_ready(record.frozen) or None}
+    _change_open(tx, record.round, record.attempt, values)
     rows = [{**_key(tx, record), "node": node} for node in record.nodes]
     tx.connection.execute(insert(schema.survivors), rows)
     name = _name(record.round, record.attempt)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0002"  # the newest file in migrations/versions
+REVISION = "0003"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -117,6 +117,7 @@ rounds = Table(
     Column("started", BigInteger, nullable=False),
     Column("ended", BigInteger),
     Column("frozen", LargeBinary),  # of masked attempts, from the survivors on: secagg.Frozen
+    Column("num_ready", Integer),  # the size of its roster, which outlives it
 )
 
 roster = Table(

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, Table, and_, select
 
 from coordinator import schema
-from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt, num_ready
+from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt
 from fedtui.rounds.records import Sums, UpdateReceived
 
 _sums = msgspec.msgpack.Decoder(Sums).decode
@@ -72,7 +72,7 @@ def _finished(
                 score=score["score"] if score else None,
                 score_sums=_sums(score["sums"]) if score else {},
                 num_evaluators=score["num_nodes"] if score else 0,
-                num_ready=num_ready(begun[key]["frozen"] or b"") if key in begun else 0,
+                num_ready=begun[key]["num_ready"] or 0 if key in begun else 0,
             )
         )
     return tuple(done)

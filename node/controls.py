@@ -8,21 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
+from fedtui.crypto.words import words
+from fedtui.status import InviteSeen
 from fedtui.wire.invite import Invite
+from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import InviteProof
+from node import choices, entering
 from node import config as configs
-from node import entering
 from node.exits import Exit, Stop
 from node.lookout import Lookout
 from node.membership import Membership
 from node.probing import Probes
 from node.readings import Readings
+from node.steering import Steering
+from node.trainer import TrainerLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,7 +37,6 @@ if TYPE_CHECKING:
     from fedtui.status import (
         CheckReport,
         FoundCoordinator,
-        InviteSeen,
         LedgerLine,
         Limits,
         LogLine,
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from node.home import Connection, Home
 
 GOODBYE_S = 3.0
+CUT_S = 0.5
 ROTATE_S = 30.0
 
 
@@ -72,6 +79,10 @@ class Node:
         self._lookout = Lookout(home.profile.root.parent)
         self._probes = Probes()
         self._restarting: asyncio.Task[None] | None = None
+        self._steering = Steering(home, member=lambda: self._membership, leave=self._leave_soon)
+        self._leaving: asyncio.Task[None] | None = None
+        self._num_cuts = 0
+        self._words: tuple[bytes, tuple[str, ...]] = (b"", ())
         self.stopped = asyncio.Event()
 
     async def start(self) -> None:
@@ -89,6 +100,8 @@ class Node:
                 f"never sent) and has {ledger.num_damaged} damaged lines",
             )
         config = configs.load(self._home.profile.config)
+        self._steering.start()
+        self._use(config.limits)
         self._show_coordinator(config)
         if not config.coordinator.id:
             return
@@ -96,10 +109,14 @@ class Node:
             # a coordinator that never saw the invite knows no such node: 'join' brings it
             self._board.state("idle", "not in a federation yet: fedtui join, with the invite")
             return
+        if self._steering.orders.cut:
+            self._board.state("paused", self._steering.paused)
+            return
         self._begin(config, None)
 
     async def close(self) -> None:
         """Say goodbye and let everything go."""
+        self._steering.close()
         if self._restarting is not None:
             self._restarting.cancel()
         if self._reading is not None:
@@ -135,7 +152,9 @@ class Node:
             proof = InviteProof(invite_id=parsed.invite_id, secret=parsed.secret)
             trust = self._home.trust
             named = bytes.fromhex(config.coordinator.id)
-            if trust.current_id(parsed.coordinator_id) != trust.current_id(named):
+            if trust.get(named) is None:  # in no federation: take up the one of the invite
+                config = self._taken_up(config, parsed)
+            elif trust.current_id(parsed.coordinator_id) != trust.current_id(named):
                 raise Stop(
                     "the invite is of another coordinator than node.toml names",
                     remedy="fedtui join takes care of both",
@@ -147,8 +166,13 @@ class Node:
                 remedy="ask a coordinator's operator for an invite",
                 exit_code=Exit.USAGE,
             )
+        num_cuts = self._num_cuts
         async with self._changing:
             await self._end()
+            if num_cuts != self._num_cuts:
+                raise Stop("you stopped sharing meanwhile", remedy="fedtui resume")
+            if self._steering.orders.cut:
+                self._steering.order(cut=False)  # connected again, and still paused
             self._board.solved()
             self._begin(config, proof)
 
@@ -159,7 +183,19 @@ class Node:
         self._member().agree(plan_hash)
 
     async def withdraw(self) -> None:
-        raise _unbuilt("withdraw")
+        """The consent goes first; the next session begins without it, and so the node asks."""
+        if not self._board.status.consented:
+            raise Stop("there is no consent to take back", exit_code=Exit.USAGE)
+        self._someone().withdraw()
+        self._board.post(status.ReceiptKept(receipt=None))
+        self._board.log("info", "you took your consent back: nothing leaves until you agree again")
+        await asyncio.sleep(0)  # the writer takes what was queued before the goodbye
+        async with self._changing:
+            if self._link is not None:
+                await self._end()
+                self._begin(configs.load(self._home.profile.config), None)
+            elif self._board.status.plan is not None:
+                self._board.post(status.PlanSeen(plan=self._board.status.plan, consented=False))
 
     async def discover(self) -> tuple[FoundCoordinator, ...]:
         return await self._lookout.found()
@@ -168,10 +204,17 @@ class Node:
         return await self._probes.probe(address)
 
     async def read_invite(self, invite: str) -> InviteSeen:
-        raise _unbuilt(f"reading an invite of {len(invite)} characters")
+        parsed = Invite.parse(invite)
+        return InviteSeen(
+            coordinator_id=parsed.coordinator_id.hex(),
+            fingerprint=fingerprint(parsed.coordinator_id),
+            addresses=tuple(safe_label(address, 128) for address in parsed.addresses),
+            expires=float(parsed.expires),
+        )
 
     async def setup(self, choice: Setup) -> None:
-        raise _unbuilt(f"setup {choice}")
+        path = self._home.profile.config
+        configs.save(path, choices.with_setup(configs.load(path), choice))
 
     async def join_at(self, address: str, coordinator_id: str) -> None:
         found = self._probes.taken(address, coordinator_id)
@@ -182,30 +225,79 @@ class Node:
         await self.join()
 
     async def pause(self, until: float = 0.0) -> None:
-        if until:
-            raise _unbuilt("a pause with an end")
-        self._member().pause()
+        if until and until <= self._home.clock():
+            raise Stop("that moment is over", remedy="name a later one", exit_code=Exit.USAGE)
+        member = self._someone()
+        try:
+            self._steering.order(paused=True, until=until)
+        finally:
+            member.pause(self._steering.paused)
 
     async def stop_sharing(self) -> None:
-        raise _unbuilt("stop_sharing")
+        """Nothing is asked of anybody: the socket is reset, the trainer killed, then it is noted.
+
+        Raises OSError if the pause is not on disk; what was to stop has stopped even then.
+        """
+        member = self._someone()
+        self._num_cuts += 1
+        if self._link is not None:
+            self._link.cut()
+        try:
+            self._steering.order(paused=True, until=0.0, cut=True)
+        finally:
+            member.pause(self._steering.paused)
+            await self._home.trainer.kill()
+            self._home.updates.drop()
+            async with self._changing:
+                await self._end(within_s=CUT_S)
+            self._board.state("paused", self._steering.paused)
+            self._board.log("warning", "you stopped sharing: what was under way is discarded")
 
     async def limit(self, limits: Limits) -> None:
-        raise _unbuilt(f"limit {limits}")
+        today = datetime.fromtimestamp(self._home.clock(), UTC).astimezone().date().isoformat()
+        trouble = configs.trouble_with(limits)
+        if trouble is None and limits.leave_on and limits.leave_on < today:
+            trouble = ("limits.leave_on", f"{limits.leave_on} is over")
+        if trouble is not None:
+            raise Stop(
+                ": ".join(trouble), remedy="see 'fedtui limit --help'", exit_code=Exit.USAGE
+            )
+        path = self._home.profile.config
+        configs.save(path, msgspec.structs.replace(configs.load(path), limits=limits))
+        self._use(limits)
 
     async def retry(self) -> None:
-        raise _unbuilt("retry")
+        self._someone()
+        if self._link is None or self._running is None or self._running.done():
+            await self.join()
+        elif self._link.connected:
+            raise Stop("the coordinator is connected already", exit_code=Exit.USAGE)
+        else:
+            self._link.retry()
 
     async def acknowledge(self, alarm_id: int) -> None:
-        raise _unbuilt(f"acknowledge {alarm_id}")
+        if not any(alarm.id == alarm_id for alarm in self._board.status.alarms):
+            raise Stop(f"there is no alarm {alarm_id}", exit_code=Exit.USAGE)
+        self._board.post(status.AlarmSeen(id=alarm_id))
 
     async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
         return self._board.status.rounds[-limit:]
 
     async def words(self) -> tuple[str, ...]:
-        raise _unbuilt("words")
+        own = self._home.identity.id
+        if self._words[0] != own:
+            self._words = (own, tuple(await asyncio.to_thread(words, own)))
+        return self._words[1]
 
     async def resume(self) -> None:
-        self._member().resume()
+        """Take part again; a leaving that was ordered is taken back, too."""
+        member, was_cut = self._someone(), self._steering.orders.cut
+        self._steering.order(paused=False, until=0.0, cut=False, leaving=0, forget=False)
+        if was_cut:
+            await self.join()
+        else:
+            member.resume()
+            self._steering.look()
 
     async def rotate_key(self) -> None:
         """Returns when the node is its new identity, on its way back into the federation.
@@ -233,15 +325,24 @@ class Node:
 
     async def leave(self, *, after_round: bool = False, forget: bool = False) -> None:
         """Tell the coordinator, forget the membership, stop the daemon. The ledger stays."""
-        if after_round or forget:
-            raise _unbuilt("this way to leave")
+        member, number = self._someone(), self._steering.round_under_way
+        if after_round and number:
+            self._steering.order(leaving=number, forget=forget)
+            self._board.log("info", f"leaves the federation when round {number} is over")
+            return
         config = configs.load(self._home.profile.config)
-        if self._membership is not None or not config.coordinator.id:  # else it never met it
-            self._member().leave()
+        member.leave()
         await asyncio.sleep(0)  # the writer takes what was queued before the goodbye
-        await self._end()
-        left = msgspec.structs.replace(config, coordinator=configs.CoordinatorTable())
+        async with self._changing:
+            await self._end()
+        if forget:
+            self._home.trust.forget(bytes.fromhex(config.coordinator.id))
+        limits = msgspec.structs.replace(config.limits, leave_on="")
+        left = msgspec.structs.replace(
+            config, coordinator=configs.CoordinatorTable(), limits=limits
+        )
         configs.save(self._home.profile.config, left)
+        self._steering.order(paused=False, until=0.0, cut=False, leaving=0, forget=False)
         self._board.post(status.CoordinatorPinned(coordinator=None))
         self._board.post(status.PlanSeen(plan=None, consented=False))
         self._board.state("idle", "left the federation")
@@ -256,14 +357,47 @@ class Node:
     async def log(self, limit: int = 100) -> tuple[LogLine, ...]:
         return self._board.status.log[-limit:]
 
+    # ---- orders and limits --------------------------------------------------------------------
+
+    def _use(self, limits: Limits) -> None:
+        """Let these limits hold at once, wherever they bind."""
+        self._home.trainer.limit(TrainerLimits.of(limits))
+        if self._link is not None:
+            self._link.pace(limits.max_upload_kb_per_s * 1000)
+        if self._membership is not None:
+            self._membership.limit(limits)
+        self._steering.limit(limits)
+
+    def _leave_soon(self) -> None:
+        """The time to leave has come."""
+        if self._leaving is None or self._leaving.done():
+            forget = self._steering.orders.forget
+            self._leaving = asyncio.get_running_loop().create_task(self.leave(forget=forget))
+
+    def _taken_up(self, config: NodeConfig, invite: Invite) -> NodeConfig:
+        """node.toml, written, with the coordinator of an invite."""
+        profile = self._home.profile
+        idle = msgspec.structs.replace(config, coordinator=configs.CoordinatorTable())
+        warn = partial(self._board.log, "warning")
+        config = entering.with_invite(profile, idle, invite, say=warn)
+        configs.save(profile.config, config)
+        return config
+
     # ---- link and membership ------------------------------------------------------------------
 
     def _begin(self, config: NodeConfig, proof: InviteProof | None) -> None:
         self._board.post(status.Introduced(label=config.label, role=config.role))
-        membership = Membership(self._home, config, on_new_key=self._key_changed)
+        membership = Membership(
+            self._home,
+            config,
+            on_new_key=self._key_changed,
+            paused=self._steering.paused,
+            resting=self._steering.resting,
+        )
         link = self._dial(self._pinned(config), membership.hello(proof), membership)
         membership.use(link)
         self._membership, self._link = membership, link
+        self._use(config.limits)
         self._running = asyncio.create_task(link.run())
         self._running.add_done_callback(self._link_over)
         self._readings.follow(link)
@@ -277,14 +411,14 @@ class Node:
             self._board.problem(text, remedy="fedtui join tries again; 'fedtui log' has more")
             self._board.state("stopped", text)
 
-    async def _end(self) -> None:
+    async def _end(self, *, within_s: float = GOODBYE_S) -> None:
         if self._membership is not None:
             self._membership.done()
         if self._link is not None and self._running is not None:
             self._link.stop()
-            await asyncio.wait({self._running}, timeout=GOODBYE_S)
+            await asyncio.wait({self._running}, timeout=within_s)
             self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+            await asyncio.wait({self._running}, timeout=within_s)
         if self._membership is not None:  # last: what the session still said may be at work
             await self._membership.close()
         self._readings.follow(None)
@@ -300,7 +434,8 @@ class Node:
     async def _begin_again(self) -> None:
         async with self._changing:
             await self._end()
-            self._begin(configs.load(self._home.profile.config), None)
+            if not self._steering.orders.cut:
+                self._begin(configs.load(self._home.profile.config), None)
         self._new_key.set()
 
     def _pinned(self, config: NodeConfig) -> NodeConfig:
@@ -318,6 +453,14 @@ class Node:
             )
         return self._membership
 
+    def _someone(self) -> Membership:
+        """The membership at hand; one without a link while nothing is connected."""
+        config = configs.load(self._home.profile.config)
+        if self._membership is None and config.coordinator.id:
+            paused = self._steering.paused
+            return Membership(self._home, self._pinned(config), paused=paused)
+        return self._member()
+
     def _show_coordinator(self, config: NodeConfig) -> None:
         if not config.coordinator.id:
             return
@@ -331,7 +474,3 @@ class Node:
             formerly=fingerprint(known.former_ids[-1]) if known and known.rotations else "",
         )
         self._board.post(status.CoordinatorPinned(coordinator=shown))
-
-
-def _unbuilt(what: str) -> Stop:
-    return Stop(f"{what}: this node cannot do that yet", exit_code=Exit.INTERNAL)

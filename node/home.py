@@ -32,6 +32,9 @@ class Connection(Session, Protocol):
     server_hello: ServerHello | None
     successions: tuple[Succession, ...]
 
+    @property
+    def connected(self) -> bool: ...
+
     def ready(self, plan_hash: bytes) -> bool: ...
 
     def use_hello(self, hello: NodeHello) -> None: ...

@@ -201,6 +201,12 @@ class TrustStore:
         refused = (seen.x25519_public, seen.ed25519_public)
         self._store(entry.id, msgspec.structs.replace(entry, refused=refused))
 
+    def forget(self, coordinator_id: bytes) -> None:
+        """Trust this coordinator no more; nothing if it is not pinned."""
+        entry = self.get(coordinator_id)
+        if entry is not None:
+            self._write([kept for kept in self.all() if kept.id != entry.id])
+
     def replace(self, coordinator_id: bytes, identity: PublicIdentity) -> TrustedCoordinator:
         """Trust `identity` in place of a pinned coordinator, because the operator said so."""
         return self._succeed(self._pinned(coordinator_id), identity, ())
@@ -242,13 +248,16 @@ class TrustStore:
     def _store(self, old_id: bytes, entry: TrustedCoordinator) -> TrustedCoordinator:
         """Put `entry` in the place of `old_id` (and of itself), or at the end."""
         entries = [kept for kept in self.all() if kept.id not in {old_id, entry.id}]
-        data = msgspec.json.format(msgspec.json.encode([*entries, entry]), indent=2)
+        self._write([*entries, entry])
+        return entry
+
+    def _write(self, entries: list[TrustedCoordinator]) -> None:
+        data = msgspec.json.format(msgspec.json.encode(entries), indent=2)
         try:
             _make_directory(self._path.parent)
             _publish(self._path, data, overwrite=True)
         except OSError as error:
             raise KeyFileError(f"{self._path} cannot be written: {error.strerror}") from error
-        return entry
 
     def _damaged(self, what: str) -> KeyFileError:
         return KeyFileError(

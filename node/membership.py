@@ -24,11 +24,11 @@ from fedtui.wire import enrolment, events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving, Rotated, RotateKey
+from node import belonging
 from node.consenting import Consenting
 from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
 from node.masked_rounds import Parties, open_journal
-from node.models import Owner
 from node.service import Contract, NodeService, Parts
 from node.showing import Facts, line
 from node.transfers import Hears, Transfers
@@ -48,9 +48,18 @@ class Membership:
     """One federation as this node lives it; a new one is made for each `join`."""
 
     def __init__(
-        self, home: Home, config: NodeConfig, *, on_new_key: Callable[[], None] = lambda: None
+        self,
+        home: Home,
+        config: NodeConfig,
+        *,
+        on_new_key: Callable[[], None] = lambda: None,
+        paused: str = "",
+        resting: str = "",
     ) -> None:
-        """`on_new_key` is called when this node's key was rotated: begin anew with the new one."""
+        """`on_new_key` is called when this node's key was rotated: begin anew with the new one.
+
+        `paused` and `resting` say why the node takes no part from the start; see `pause`, `rest`.
+        """
         self._home = home
         self._on_new_key = on_new_key
         self._board = home.board
@@ -65,8 +74,8 @@ class Membership:
         self._stopped = ""
         self._done = False
         self._closing: asyncio.Task[None] | None = None
-        self._paused_mark = home.profile.root / "paused"
-        self._paused = self._paused_mark.exists()
+        self._paused = paused
+        self._resting = resting
         hears = Hears(
             plan=self._on_plan,
             model=self._on_model,
@@ -108,18 +117,45 @@ class Membership:
         self._consenting.agree(plan_hash)
         self._consider()
 
-    def pause(self) -> None:
-        self._paused_mark.touch(mode=0o600)
-        self._paused = True
+    def pause(self, sentence: str) -> None:
+        """Take no part, because the operator said so; the sentence is shown."""
+        self._paused = sentence
         self._step(machine.LocalOperator("pause"))
         self.show()
 
     def resume(self) -> None:
-        self._paused_mark.unlink(missing_ok=True)
-        self._paused = False
+        """The operator lets the node go on; it does as soon as its limits let it."""
+        self._paused = ""
         if self._service is not None:
-            self._service.resume()
+            self._service.allow()
+        if not self._resting:
+            self._step(machine.LocalOperator("resume"))
         self.show()
+
+    def rest(self, reason: str) -> None:
+        """Take no part for this reason, one of the operator's limits; "" ends that."""
+        was, self._resting = bool(self._resting), reason
+        if was != bool(reason) and not self._paused:
+            self._step(machine.LocalOperator("pause" if reason else "resume"))
+        self.show()
+
+    def limit(self, limits: status.Limits) -> None:
+        """Go on under other limits."""
+        self._config = msgspec.structs.replace(self._config, limits=limits)
+        if self._service is not None:
+            self._service.use_config(self._config)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether it works for a round now."""
+        return self._service is not None and self._service.participant.work is not None
+
+    @property
+    def next_bytes(self) -> int:
+        """What the next round would add to the ledger; 0 if that is unknown, or nothing."""
+        if self._service is None or self._config.role != "participant":
+            return 0
+        return self._consenting.agreement.upload_bytes
 
     @property
     def enrolled(self) -> bool:
@@ -139,7 +175,12 @@ class Membership:
             self._link.send(Leaving(reason="its operator left"))
         self._home.updates.drop()
         self._consenting.withdraw()
-        self._paused_mark.unlink(missing_ok=True)
+
+    def withdraw(self) -> None:
+        """The consent is taken back: what is under way is dropped, and the coordinator told."""
+        self._consenting.withdraw()
+        self._step(machine.LocalOperator("pause"))
+        self._home.updates.drop()
 
     def done(self) -> None:
         """From now on the end of the connection is no news."""
@@ -172,7 +213,7 @@ class Membership:
         except (KeyFileError, IdentityMismatchError) as error:
             self._refuse(str(error), CloseCode.IDENTITY_MISMATCH)
             return
-        self._pin(self._link)
+        belonging.pin(self._home, self._link, self._config.coordinator.addresses)
         self._transfers.attach(self._link)
         if self._consenting.expect(welcome.plan_hash):
             self._consider()
@@ -239,30 +280,9 @@ class Membership:
             if self._service is not None and not self._service.is_under(plan_hash, federation_id):
                 self._service.close()
                 self._service = None
-            self._claim_models(self._welcome, self._link)
+            belonging.claim_models(self._home, self._link, federation_id)
             self._link.ready(self._welcome.plan_hash)
         self.show()
-
-    def _claim_models(self, welcome: Welcome, link: Connection) -> None:
-        """Models of a federation that this node was in before are no models of this one."""
-        if link.coordinator is None:
-            return
-        known = self._home.trust.get(link.coordinator.id)
-        owner = Owner(
-            federation_id=welcome.federation_id.hex(), coordinator_id=link.coordinator.id.hex()
-        )
-        formerly = [one.hex() for one in known.former_ids] if known is not None else []
-        models = self._home.models
-        try:
-            old = bool(models.certified())
-            began = models.belong_to(owner, formerly=formerly)
-            if began and old:
-                self._board.log("info", "another federation begins: the old models are removed")
-            if began or models.num_counted > self._board.status.rounds_counted:
-                self._board.post(status.FederationBegan(rounds_counted=models.num_counted))
-        except OSError as error:
-            text = f"the models of another federation cannot be removed: {error.strerror or error}"
-            self._board.log("warning", text)
 
     def _on_enrolled(self, message: Enrolled) -> None:
         if self._link is None or self._welcome is None or self._link.coordinator is None:
@@ -349,7 +369,7 @@ class Membership:
             role=self._config.role,
             receiver=fingerprint(bytes.fromhex(self._config.coordinator.id)),
         )
-        return NodeService(parts, contract, paused=self._paused)
+        return NodeService(parts, contract, paused=bool(self._paused or self._resting))
 
     # ---- small parts --------------------------------------------------------------------------
 
@@ -395,27 +415,6 @@ class Membership:
             if self._service is not None:  # what leaves goes to another receiver now
                 self._service.close()
                 self._service = None
-
-    def _pin(self, link: Connection) -> None:
-        """Keep both keys of the coordinator that just proved the pinned id."""
-        if link.coordinator is None or link.server_hello is None:
-            return
-        known = self._home.trust.get(link.coordinator.id)
-        addresses = tuple(self._config.coordinator.addresses)
-        label = safe_label(link.server_hello.federation)
-        if known is None or (known.addresses, known.label) != (addresses, label):
-            known = self._home.trust.pin(
-                link.coordinator, addresses=addresses, label=label, now_s=self._home.clock()
-            )
-        pinned = status.Coordinator(
-            label=known.label,
-            address=self._address,
-            fingerprint=fingerprint(known.id),
-            pinned_at=known.first_seen_s,
-            formerly=fingerprint(known.former_ids[-1]) if known.rotations else "",
-        )
-        if pinned != self._board.status.coordinator:
-            self._board.post(status.CoordinatorPinned(coordinator=pinned))
 
     def _on_model(self, digest: bytes) -> None:
         if self._service is not None:
@@ -470,6 +469,7 @@ class Membership:
             pending=self._welcome is not None and self._welcome.state == "pending",
             entering=not self._enrolled,
             paused=self._paused,
+            resting=self._resting,
             phase=service.participant.phase if service else Phase.IDLE,
             round=work.round if work else 0,
             waiting=self._board.status.waiting,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -149,14 +149,17 @@ class NodeService:
         if self._parts.journal is not None:
             self._parts.journal.close()
 
-    def resume(self) -> None:
-        """The operator lets the node go on, also with sums on a model that it voted for before."""
+    def use_config(self, config: NodeConfig) -> None:
+        """Go on under other limits."""
+        self._contract = replace(self._contract, config=config)
+
+    def allow(self) -> None:
+        """The operator allows more sums on a model that the node voted for before."""
         if self._parts.journal is not None:
             try:
                 self._parts.journal.allow()
             except OSError as error:
                 self._parts.board.log("warning", f"{_JOURNAL_FAILS}: {error.strerror}")
-        self.step(machine.LocalOperator("resume"))
 
     # ---- events -------------------------------------------------------------------------------
 
@@ -280,13 +283,12 @@ class NodeService:
         coordinator lets come again and again is noted again, and passes no limit.
         """
         key = (note.round, note.attempt, note.digest or note.what.encode())
-        if key in self._noted:
-            if self._is_covered(note):
-                return None
-            today = self._parts.ledger.num_bytes_on(self._parts.clock())
-            config = self._contract.config
-            if why := policy.refuses_upload(note.num_bytes, num_bytes_today=today, config=config):
-                return why, "raise max_upload_mb_per_day in node.toml, or wait until tomorrow"
+        if key in self._noted and self._is_covered(note):
+            return None
+        today = self._parts.ledger.num_bytes_on(self._parts.clock())
+        config = self._contract.config
+        if why := policy.refuses_upload(note.num_bytes, num_bytes_today=today, config=config):
+            return why, "fedtui limit --upload-per-day MB, or wait until midnight UTC"
         entry = Entry(
             at=self._parts.clock(),
             round=note.round,

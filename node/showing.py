@@ -25,7 +25,10 @@ PHASES: dict[Phase, tuple[status.State, status.Phase, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """All that decides the line. `offline` says why there is no session, "" if there is one."""
+    """All that decides the line. `offline` says why there is no session, "" if there is one.
+
+    `paused` and `resting` are whole sentences: by the operator, and by a limit of theirs.
+    """
 
     joined: bool = False
     stopped: str = ""
@@ -33,7 +36,8 @@ class Facts:
     asking: str = ""
     pending: bool = False
     entering: bool = False
-    paused: bool = False
+    paused: str = ""
+    resting: str = ""
     phase: Phase = Phase.IDLE
     round: int = 0
     waiting: status.Waiting | None = None
@@ -66,7 +70,9 @@ def _coming_in(facts: Facts) -> tuple[status.State, str] | None:
 
 def _at_work(facts: Facts) -> tuple[status.State, str]:
     if facts.paused:
-        return "paused", "paused by you: fedtui resume"
+        return "paused", facts.paused
+    if facts.resting:
+        return "resting", facts.resting
     state, _, sentence = PHASES[facts.phase]
     if facts.phase is not Phase.IDLE:
         return state, sentence.format(round=facts.round)

@@ -47,6 +47,7 @@ TESTED_IN = {
     "fedtui/wire/sending.py": "tests/fedtui/wire/test_bulk.py",
     "fedtui/wire/tally.py": "tests/fedtui/wire/test_session.py",
     "node/__main__.py": "tests/node/test_cli.py",
+    "node/belonging.py": "tests/node/test_membership.py",
     "node/dial.py": "tests/loopback/test_link_and_server.py",
     "node/trainer_child.py": "tests/node/test_trainer.py",
 }

@@ -297,6 +297,10 @@ class FakeCoordinator:
     def stop(self, text: str = "") -> None:
         self.stopped.set()
 
+    @property
+    def connected(self) -> bool:
+        return self.up
+
     def cut(self) -> None:
         self.num_cut += 1
         self.up = False

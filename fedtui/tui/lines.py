@@ -35,6 +35,7 @@ STATE_WORDS = {
     "resting": "SITS OUT",
     "stopped": "STOPPED",
 }
+MAX_NAME = 24  # a long name must not push the state out of the line
 QUIET_STATES = {"idle", "paused", "resting", "stopped"}
 
 
@@ -82,14 +83,14 @@ def status_line(view: View) -> tuple[Piece, ...]:
     num_alarms = sum(not one.acknowledged for one in status.alarms)
     limits = status.limits
     return (
-        Piece(f" {status.label or 'node'}", "bold"),
+        Piece(f" {wording.cut(status.label or 'node', MAX_NAME)}", "bold"),
         Piece(f"{sign} {word}", _state_style(status, away=away)),
         Piece(f"{glyphs.warn}{num_alarms}" if num_alarms else "", "bold $alarm"),
         Piece(
             f"FROZEN {wording.clock(view.now - view.frozen_at)}" if view.frozen_at else "",
             "bold $unverified",
         ),
-        Piece(plan.federation if plan else "", rank=2),
+        Piece(wording.cut(plan.federation, MAX_NAME) if plan else "", rank=2),
         Piece(rounds, rank=1),
         Piece(status.machine.power, "$quiet", rank=5),
         Piece(
@@ -120,14 +121,14 @@ def identity_line(view: View) -> tuple[Piece, ...]:
     away = view.status.offline_since > 0
     return (
         Piece(" coordinator", "$quiet", rank=1),
-        Piece(coordinator.address, rank=3),
+        Piece(wording.cut(coordinator.address, 2 * MAX_NAME), rank=3),
         Piece(wording.groups(coordinator.fingerprint), "bold"),
         Piece(pinned, "$verified"),
         Piece(since, "$quiet", rank=4),
         Piece(
             "not connected" if away else "link encrypted", "$alarm" if away else "$quiet", rank=2
         ),
-        Piece(coordinator.label, "$quiet", rank=5),
+        Piece(wording.cut(coordinator.label, MAX_NAME), "$quiet", rank=5),
     )
 
 

@@ -29,7 +29,7 @@ def washed(value: T) -> T:
     if isinstance(value, tuple):
         return cast("T", _tuple(value))
     if isinstance(value, msgspec.Struct):
-        return _struct(value)
+        return cast("T", _struct(value))
     return value
 
 

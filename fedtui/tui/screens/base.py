@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING, cast
 from textual.containers import Vertical
 from textual.screen import Screen
 
+from fedtui.tui.glyphs import SETS
 from fedtui.tui.widgets.footer import Footer
 from fedtui.tui.widgets.lines import Banner, EgressLine, IdentityLine, StatusLine
 from fedtui.tui.widgets.live import Live
+from fedtui.tui.widgets.minute import Minute
+from fedtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from fedtui.tui.app import FedtuiApp
     from fedtui.tui.view import View
+
+
+LEAST = (30, 8)
 
 
 class BaseScreen(Screen[None]):
@@ -37,6 +43,7 @@ class BaseScreen(Screen[None]):
         with Vertical(id="body"):
             yield from self.body()
         yield Footer()
+        yield Minute(id="minute")
 
     def body(self) -> ComposeResult:
         raise NotImplementedError
@@ -46,11 +53,15 @@ class BaseScreen(Screen[None]):
         self.show(self.face.store.view())
 
     def on_resize(self) -> None:
+        width, height = self.size
+        self.set_class(width < LEAST[0] or height < LEAST[1], "-minute")
         self.call_after_refresh(lambda: self.show(self.face.store.view()))
 
     def show(self, view: View) -> None:
         """Draw what changed."""
-        for widget in self.query(Live):
+        for name in SETS:
+            self.set_class(view.glyphs.name == name, f"-glyphs-{name}")
+        for widget in (*self.query(Live), *self.query(Pane)):
             widget.show(view)
         self.shown(view)
 

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.content import Content
+from textual.containers import Horizontal, Vertical
 
+from fedtui.tui.panes.events import EventsPane
+from fedtui.tui.panes.federation import FederationPane
+from fedtui.tui.panes.network import NetworkPane
+from fedtui.tui.panes.privacy import PrivacyPane
+from fedtui.tui.panes.round import RoundPane
+from fedtui.tui.panes.training import TrainingPane
 from fedtui.tui.screens.base import BaseScreen
-from fedtui.tui.widgets.live import Live
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
-
-    from fedtui.tui.view import View
-
-
-class Sentence(Live):
-    """What the node does, as its own sentence."""
-
-    def look(self, view: View) -> Content:
-        return Content(view.status.sentence)
 
 
 class OverviewScreen(BaseScreen):
     """Screen 1."""
 
     def body(self) -> ComposeResult:
-        yield Sentence(classes="pane")
+        keys = self.face.keys
+        yield RoundPane(id="round", keys=keys)
+        with Horizontal(id="middle"):
+            with Vertical(id="left"):
+                yield TrainingPane(id="training", keys=keys)
+                yield FederationPane(id="federation", keys=keys)
+            with Vertical(id="right"):
+                yield NetworkPane(id="network", keys=keys)
+                yield PrivacyPane(id="privacy", keys=keys)
+        yield EventsPane(id="events", keys=keys)

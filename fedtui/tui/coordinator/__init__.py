@@ -1,0 +1,1 @@
+"""The coordinator's screen: pure presentation of a Board, over CoordinatorControls."""

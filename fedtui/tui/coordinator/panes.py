@@ -1,0 +1,150 @@
+"""What stands in the panes of text: round health, alarms, events, a node's details. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from fedtui.tui import wording
+from fedtui.tui.coordinator.figures import pace
+from fedtui.tui.harmless import harmless
+
+if TYPE_CHECKING:
+    from fedtui.status.coordinator import Board, Health, NodeRow
+    from fedtui.tui.coordinator.state import View
+
+HIDDEN = "hidden by design"
+Lines = list[Content]
+
+
+def health(view: View) -> Lines:
+    """The round under way, the pace of rounds, and what went wrong."""
+    board = view.board
+    if board is None:
+        return []
+    now = board.health
+    lines = [Content(harmless(board.text))]
+    if now.num_awaited:
+        more = now.num_awaited - len(now.awaited)
+        names = ", ".join(harmless(name, 48) for name in now.awaited) + (
+            f" and {more} more" if more else ""
+        )
+        lines.append(_line("awaits", names))
+    lines += _masks(board, now)
+    found = pace(board.rounds)
+    if found.p50_s is not None:
+        moved = "" if found.bytes_per_round is None else f"  {wording.size(found.bytes_per_round)}"
+        p99 = wording.span(found.p99_s or 0.0)
+        lines.append(_line("rounds", f"p50 {wording.span(found.p50_s)}  p99 {p99}{moved}"))
+    lines.append(_counts(now))
+    lines.append(_line("one node", f"loss, update: {_who_knows(board)}"))
+    if now.failures:
+        lines.append(Content.styled(f"last failure: {harmless(now.failures[-1])}", "$alarm"))
+    return lines
+
+
+def _who_knows(board: Board) -> str:
+    return HIDDEN if board.masked else "visible here"
+
+
+def _masks(board: Board, now: Health) -> Lines:
+    masks = now.masks
+    if masks is None:
+        if not now.cohort:
+            return []
+        return [_line("updates", f"{now.answered} of {now.cohort} are here")]
+    spare = max(0, now.cohort - masks.needed)
+    return (
+        [
+            _line(
+                "masks",
+                f"{masks.keys}/{now.cohort} keys, can lose {spare}, needs {masks.needed}",
+            ),
+            _line("collusion", f"{masks.colluders} together learn nothing"),
+        ]
+        if board.masked
+        else []
+    )
+
+
+def _counts(now: Health) -> Content:
+    wrong = [("failed", now.attempts_failed), ("late", now.late), ("refused", now.unfit)]
+    if now.turned_away:
+        wrong.append(("strangers", now.turned_away))
+    parts: list[str | tuple[str, str]] = [(f"{'wrong':<10}", "$quiet")]
+    for name, number in wrong:
+        parts.append((f"{name} {number}  ", "$alarm" if number else "$quiet"))
+    return Content.assemble(*parts)
+
+
+def alarms(view: View) -> Lines:
+    """Newest first; those not acknowledged stand out."""
+    if view.board is None:
+        return []
+    found: Lines = []
+    for alarm in reversed(view.board.alarms):
+        new = alarm.number > view.acknowledged
+        style = "$alarm" if new else "$quiet"
+        sign = view.glyphs.warn if new else view.glyphs.info
+        found.append(
+            Content.assemble(
+                (f"{sign} {wording.moment(alarm.at)} ", style),
+                (harmless(alarm.text), "" if new else "$quiet"),
+            )
+        )
+    return found or [Content.styled("none", "$quiet")]
+
+
+def events(view: View) -> Lines:
+    """Newest last."""
+    signs = {
+        "info": (view.glyphs.info, "$quiet"),
+        "ok": (view.glyphs.ok, "$verified"),
+        "warning": (view.glyphs.warn, "$unverified"),
+        "error": (view.glyphs.error, "$alarm"),
+    }
+    found: Lines = []
+    for event in view.shown_events:
+        sign, style = signs[event.level]
+        found.append(
+            Content.assemble(
+                (wording.moment(event.at), "$quiet"), (f" {sign} ", style), harmless(event.text)
+            )
+        )
+    return found or [Content.styled("nothing yet", "$quiet")]
+
+
+def details(view: View, row: NodeRow) -> Lines:
+    """One node in full: who it is, what it does, what it moved, what nobody sees."""
+    board = view.board
+    masked = board is not None and board.masked
+    weight = HIDDEN if masked else ("-" if row.weight is None else f"{row.weight:,.0f}")
+    phase = f"{row.phase}: {row.reason}" if row.reason else row.phase
+    seen = "" if row.last_seen is None else wording.day(row.last_seen)
+    came = f"{wording.day(row.created)}, approved by {row.approved_by or 'nobody yet'}"
+    pairs = [
+        ("key", row.fingerprint),
+        ("words", " ".join(row.words)),
+        ("role", f"{row.role}, {row.state}"),
+        ("phase", phase),
+        ("address", f"{row.address or '-'}{' (here now)' if row.connected else ''}"),
+        ("came", came),
+        ("last seen", seen),
+        (
+            "rounds",
+            f"counted {row.counted} of {row.chosen}; late {row.late}, refused {row.rejected}",
+        ),
+        (
+            "moved",
+            f"up {wording.size(row.bytes_up)}, down {wording.size(row.bytes_down)} (this life)",
+        ),
+        ("rtt", wording.millis(row.round_trip_s)),
+        ("weight", weight),
+        ("loss", HIDDEN if masked else "of single nodes: not kept"),
+    ]
+    return [_line(name, text) for name, text in pairs if text]
+
+
+def _line(name: str, text: str) -> Content:
+    return Content.assemble((f"{name:<10}", "$quiet"), harmless(text))

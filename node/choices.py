@@ -17,6 +17,8 @@ from node.config import NodeConfig
 from node.exits import Exit, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fedtui.status import Setup
 
 
@@ -65,7 +67,7 @@ def with_setup(
         raise Stop(str(error), remedy="see 'fedtui join --help'", exit_code=Exit.USAGE) from error
 
 
-def _given(fields: dict[str, object]) -> dict[str, object]:
+def _given(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -63,16 +63,16 @@ def _outside_hours(facts: Facts) -> str:
 
 
 def _in_use(facts: Facts) -> str:
-    match facts.limits.run:
-        case "AC" if facts.power == "battery":
-            return "this machine is on battery; again when it is plugged in"
-        case "idle" if facts.others is None:
-            return "finding out whether this machine is idle"
-        case "idle" if facts.others >= (FREE if facts.resting else BUSY):
-            busy = f"{facts.others:.0%}"
-            return f"other programs use this machine ({busy} of its cores); again when it is idle"
-        case _:
-            return ""
+    run, others = facts.limits.run, facts.others
+    if run == "AC" and facts.power == "battery":
+        return "this machine is on battery; again when it is plugged in"
+    if run != "idle":
+        return ""
+    if others is None:
+        return "finding out whether this machine is idle"
+    if others < (FREE if facts.resting else BUSY):
+        return ""
+    return f"other programs use this machine ({others:.0%} of its cores); again when it is idle"
 
 
 def _spent(facts: Facts) -> str:

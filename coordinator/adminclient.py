@@ -48,6 +48,16 @@ def ask(layout: Layout, command: AnyAsk, shape: type[T]) -> T:
             line = lines.readline(MAX_ANSWER_BYTES)
         except OSError as error:
             raise NotRunningError("the coordinator hung up before it answered") from error
+    return answered(line, shape)
+
+
+def answered(line: bytes, shape: type[T]) -> T:
+    """What a line of the coordinator says; none means that it hung up.
+
+    Raises:
+        NotRunningError: it did not answer.
+        RefusedError: it refused.
+    """
     if not line:
         raise NotRunningError("the coordinator hung up before it answered")
     answer = msgspec.json.decode(line, type=Answer)
@@ -69,7 +79,7 @@ def _connect(layout: Layout) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(TIMEOUT_S)
     try:
-        connection.connect(str(_where(layout)))
+        connection.connect(str(where(layout)))
     except (FileNotFoundError, ConnectionRefusedError) as error:
         connection.close()
         raise NotRunningError(
@@ -82,7 +92,8 @@ def _connect(layout: Layout) -> socket.socket:
     return connection
 
 
-def _where(layout: Layout) -> Path:
+def where(layout: Layout) -> Path:
+    """The socket of a coordinator in this directory."""
     try:
         return Path((layout.root / "admin.path").read_text(encoding="utf-8"))
     except OSError:

@@ -11,7 +11,15 @@ from typing import Annotated
 
 import typer
 
-from coordinator import cli_invites, cli_keep, cli_key, cli_nodes, cli_start, cli_status
+from coordinator import (
+    cli_invites,
+    cli_keep,
+    cli_key,
+    cli_nodes,
+    cli_start,
+    cli_status,
+    cli_watch,
+)
 from coordinator.exits import Exit, of_error
 from fedtui import __version__
 
@@ -29,6 +37,7 @@ app.add_typer(cli_invites.invites_app, name="invites")
 app.add_typer(cli_nodes.nodes_app, name="nodes")
 app.command()(cli_status.status)
 app.command()(cli_status.follow)
+app.command()(cli_watch.watch)
 app.command()(cli_status.pause)
 app.command()(cli_status.resume)
 app.command("next")(cli_status.next_round)

@@ -14,11 +14,12 @@ from textual.widgets import Button, Input
 
 from fedtui.status.coordinator import InviteWish, MadeInvite
 from fedtui.tui import wording
-from fedtui.tui.coordinator import code, drawing, panes
+from fedtui.tui.coordinator import drawing, panes
 from fedtui.tui.coordinator.keys import COMMANDS
 from fedtui.tui.harmless import harmless
 from fedtui.tui.modals.base import Choice, Modal, Words
 from fedtui.tui.modals.fields import Field, Line, Pick
+from fedtui.tui.modals.qr import qr
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -195,7 +196,6 @@ class ShownInvite(Sheet[None]):
     def __init__(self, made: MadeInvite) -> None:
         super().__init__()
         self._made = made
-        self._code = code.drawn(made.invite)
 
     def body(self) -> ComposeResult:
         made = self._made
@@ -214,12 +214,13 @@ class ShownInvite(Sheet[None]):
 
     def _fit_code(self) -> None:
         """A code that is cut cannot be scanned: then say which size it needs."""
-        wide, high = len(self._code[0]) + 8, len(self._code) + 10
+        code = qr(self._made.invite, self.view.glyphs)
+        lines = code.split("\n")
+        wide, high = lines[0].cell_length + 8, len(lines) + 10
         width, height = self.app.size
         place = self.query_one("#code", Words)
         if width >= wide and height >= high:
-            lines = [Content.styled(line, "#ffffff on #000000") for line in self._code]
-            place.show(Content("\n").join(lines))
+            place.show(code)
         else:
             place.show(Content.styled(f"a code to scan needs {wide}x{high} cells", "$quiet"))
 

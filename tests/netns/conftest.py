@@ -47,6 +47,19 @@ class Machine:
         assert done.returncode == 0, f"$ {command}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def start(self, *argv: str) -> "subprocess.Popen[bytes]":
+        """Run a program in the background; its output can be read line by line."""
+        process = subprocess.Popen(
+            ["ip", "netns", "exec", self.namespace, *argv],
+            cwd=self.home,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self.background.append(process)
+        return process
+
     def kill_all(self) -> None:
         """End every process of this namespace: all of them were started in it by the test."""
         pids = subprocess.run(
@@ -56,11 +69,13 @@ class Machine:
             os.kill(int(pid), signal.SIGKILL)
         for process in self.background:
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 @pytest.fixture
 def lan(tmp_path: Path) -> Iterator[dict[str, Machine]]:
-    """Three machines: server 10.77.0.1, ward-a 10.77.0.2, ward-b 10.77.0.3."""
+    """Three machines: server 10.77.0.1, ward-a 10.77.0.2, ward-b 10.77.0.3; and fd77::1 to 3."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
     if shutil.which("ip") is None:
@@ -69,7 +84,7 @@ def lan(tmp_path: Path) -> Iterator[dict[str, Machine]]:
     bridge = f"{tag}br"
     machines: dict[str, Machine] = {}
     try:
-        ip("link", "add", bridge, "type", "bridge")
+        ip("link", "add", bridge, "type", "bridge", "mcast_snooping", "0")
         ip("link", "set", bridge, "up")
         for number, name in enumerate(("server", "ward-a", "ward-b"), start=1):
             namespace, link = f"{tag}n{number}", f"{tag}v{number}"
@@ -81,6 +96,7 @@ def lan(tmp_path: Path) -> Iterator[dict[str, Machine]]:
             ip("link", "set", link, "master", bridge, "up")
             ip("-n", namespace, "link", "set", "lo", "up")
             ip("-n", namespace, "addr", "add", f"10.77.0.{number}/24", "dev", "eth0")
+            ip("-n", namespace, "addr", "add", f"fd77::{number}/64", "dev", "eth0", "nodad")
             ip("-n", namespace, "link", "set", "eth0", "up")
         yield machines
     finally:

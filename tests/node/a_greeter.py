@@ -28,6 +28,7 @@ class Greeter:
     frames: list[list[bytes]] = field(default_factory=list)
     met: list[ClientIdentified] = field(default_factory=list)
     over: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    host: str = "127.0.0.1"
     port: int = 0
 
     @property
@@ -73,7 +74,7 @@ def greeting(greeter: Greeter) -> Iterator[Greeter]:
         app.router.add_get(PATH, greeter.greet)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, greeter.host, greeter.port)
         await site.start()
         greeter.port = runner.addresses[0][1]
         ready.set()

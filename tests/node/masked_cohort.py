@@ -2,7 +2,7 @@
 
 import msgspec
 import numpy as np
-from fake_coordinator import (
+from fake_federation import (
     COORDINATOR,
     MANIFEST,
     NODE,

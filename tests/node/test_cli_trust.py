@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from fake_coordinator import COORDINATOR, write_config
+from fake_federation import COORDINATOR, write_config
 
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.wire.events import ServerIdentified

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from fake_coordinator import MANIFEST, PLAN, Clock, FakeTrainer, write_config
+from fake_federation import MANIFEST, PLAN, Clock, FakeTrainer, write_config
 
 from fedtui.errors import RemoteProtocolError
 from fedtui.rounds.plan import SelectionSection, plan_hash

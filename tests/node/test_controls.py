@@ -6,7 +6,7 @@ import os
 import msgspec
 import pytest
 from a_greeter import Greeter, greeting
-from fake_coordinator import (
+from fake_federation import (
     COORDINATOR,
     NODE,
     UPDATE,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_coordinator import MANIFEST, MODEL, PLAN, digest_of, model_ref, write_config
+from fake_federation import MANIFEST, MODEL, PLAN, digest_of, model_ref, write_config
 
 from fedtui.learning.params import Params
 from fedtui.status import Refused

@@ -5,7 +5,7 @@ import base64
 
 import numpy as np
 import pytest
-from fake_coordinator import MODEL, UPDATE, FakeTrainer, member, model_ref, settle
+from fake_federation import MODEL, UPDATE, FakeTrainer, member, model_ref, settle
 from masked_cohort import PEERS, MaskedCohort, masked_coordinator
 
 from fedtui.rounds.masked_work import Floors

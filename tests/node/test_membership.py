@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from fake_coordinator import (
+from fake_federation import (
     COORDINATOR,
     NODE,
     PLAN,

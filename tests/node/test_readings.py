@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from fake_coordinator import Clock, FakeCoordinator, FakeTrainer, make_node, member, settle
+from fake_federation import Clock, FakeCoordinator, FakeTrainer, make_node, member, settle
 
 from fedtui import status
 from node import readings

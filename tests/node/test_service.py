@@ -5,7 +5,7 @@ import os
 
 import msgspec
 import pytest
-from fake_coordinator import (
+from fake_federation import (
     MODEL,
     UPDATE,
     FakeCoordinator,

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fake_coordinator import (
+from fake_federation import (
     MODEL,
     UPDATE,
     FakeCoordinator,

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
-from fake_coordinator import (
+from fake_federation import (
     MANIFEST,
     MODEL,
     PLAN,

@@ -1,9 +1,8 @@
 """Who can learn what in the rounds of a plan, in numbers and sentences; who is in a roster. Pure.
 
-The sentences say what docs/threat-model.md claims, with the numbers put in: those of the plan's
-smallest cohort while no round runs, those of the cohort that was offered, then those of the roster
-that this node has checked. Every masked claim holds as long as at most `colluders` nodes of the
-roster are in league with the coordinator.
+The sentences say what docs/threat-model.md claims, with numbers put in (rounds/claims.py): what
+holds in every cohort of the plan while no round runs, what holds of the cohort that was offered,
+then of the roster that this node has checked.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import masking
+from fedtui.rounds import claims, masking
+from fedtui.rounds.claims import Claim
 from fedtui.secagg import context, graph
 from fedtui.status import Peer, Privacy
 from node.rounds_here import Numbers
@@ -31,45 +31,40 @@ _NO_SHARES = "nothing of yours but the global model that your update went into"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """The numbers of one cohort; `threshold` 0 where only its roster will tell."""
+    """One masked cohort. A sum has `least` nodes or more, `claim` says what is claimed of it.
 
-    size: int
-    colluders: int
-    minimum: int
+    Before its roster is here, `claim` is of the smallest roster that the cohort may come down to,
+    and `threshold` that of the largest.
+    """
+
+    claim: Claim
+    least: int
     threshold: int
-
-    @property
-    def least(self) -> int:
-        """The least nodes of a sum that this node votes for."""
-        return max(self.minimum, graph.quorum(self.size, self.colluders))
-
-    @property
-    def hidden_in(self) -> int:
-        """Over how many honest nodes a sum goes at least, if all colluders put together."""
-        return min(self.minimum, self.threshold or self.minimum) - self.colluders
 
 
 def cohort_of(plan: Plan, size: int) -> Cohort:
     """What a masked plan promises of a cohort of this size, before its roster is here."""
-    numbers = masking.numbers(plan, size)
-    full = size <= graph.FULL_UP_TO
+    minimum = masking.numbers(plan, size).minimum
     return Cohort(
-        size=size,
-        colluders=numbers.colluders,
-        minimum=numbers.minimum,
-        threshold=graph.quorum(size, numbers.colluders) if full else 0,
+        claim=claims.of_round(plan, invited=size, ready=min(size, minimum)),
+        least=minimum,
+        threshold=claims.of_round(plan, invited=size, ready=size).threshold,
     )
 
 
-def cohort_in(roster: Roster) -> Cohort:
-    """The numbers of a roster that this node went along with."""
+def cohort_in(roster: Roster, *, invited: int) -> Cohort:
+    """The same of a roster that this node went along with."""
     size = len(roster.entries)
-    return Cohort(
-        size=size,
+    threshold = graph.threshold(size, roster.colluders, roster.degree)
+    claim = Claim(
+        invited=invited,
+        ready=size,
         colluders=roster.colluders,
         minimum=roster.minimum,
-        threshold=graph.threshold(size, roster.colluders, roster.degree),
+        threshold=threshold,
     )
+    least = max(roster.minimum, graph.quorum(size, roster.colluders))
+    return Cohort(claim=claim, least=least, threshold=threshold)
 
 
 def numbers_of(cohort: Cohort) -> Numbers:
@@ -80,7 +75,7 @@ def numbers_of(cohort: Cohort) -> Numbers:
 def seen(
     plan: Plan, role: Role, cohort: Cohort | None = None, *, roster_hash: str = ""
 ) -> Privacy:
-    """What the screen says; without a cohort that of the smallest one that the plan allows."""
+    """What the screen says; without a cohort what holds in every one that the plan allows."""
     if role != "participant":
         return _of_a_bystander(plan, role)
     if not plan.masked:
@@ -88,16 +83,16 @@ def seen(
             coordinator_sees="each update of yours, the number of your examples and your sums",
             others_see=_NO_SHARES,
             if_collude="the coordinator needs nobody's help: it reads your updates",
-            cohort=0 if cohort is None else cohort.size,
         )
     one = cohort or cohort_of(plan, plan.minimum)
-    nodes = "1 node" if one.colluders == 1 else f"{one.colluders} nodes"
+    claim = one.claim
+    collude = claims.sentence(claim) if cohort else claims.of_plan(plan)
     return Privacy(
         masked=True,
-        cohort=one.size,
+        cohort=claim.ready if roster_hash else claim.invited,
         threshold=one.threshold,
-        minimum=one.minimum,
-        colluders=one.colluders,
+        minimum=claim.minimum,
+        colluders=claim.colluders,
         coordinator_sees=(
             f"only sums over {one.least} nodes or more, yours among them; and who takes part, when"
         ),
@@ -105,10 +100,7 @@ def seen(
             "the global model; with its own update taken away, a node can learn the sum of the "
             f"other {one.least - 1} or more"
         ),
-        if_collude=(
-            f"the coordinator and up to {nodes}: at most sums over {one.hidden_in} other nodes or "
-            "more; if more collude, nothing is promised"
-        ),
+        if_collude=collude,
         keystream=KEYSTREAM,
         roster_hash=roster_hash,
     )

@@ -5,17 +5,19 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from fake_coordinator import COORDINATOR, MANIFEST, NODE, model_ref
-from fake_coordinator import PLAN as VISIBLE_PLAN
+from fake_federation import COORDINATOR, MANIFEST, NODE, model_ref
+from fake_federation import PLAN as VISIBLE_PLAN
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from masked_cohort import PEERS, PLAN
 
 from fedtui.crypto.keys import Identity, fingerprint
+from fedtui.rounds import claims
 from fedtui.rounds.plan import PrivacySection, SelectionSection, plan_hash
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.participant import Participant, Terms
+from fedtui.wire.messages import Roster, RosterEntry
 from node import privacy
 
 IDS = tuple(sorted(peer.id for peer in (*PEERS, NODE)))
@@ -30,6 +32,13 @@ ATTEMPT = Attempt(
     plan_hash=plan_hash(PLAN, MANIFEST),
 )
 
+ENTRY = RosterEntry(
+    **dict.fromkeys(("x25519", "ed25519", "mask_key", "share_key", "commitment"), b"k" * 32),
+    not_before=0,
+    certificate=b"c" * 64,
+    signature=b"s" * 64,
+)
+
 
 def test_a_plans_smallest_cohort_while_nothing_runs() -> None:
     found = privacy.seen(PLAN, "participant")
@@ -37,41 +46,54 @@ def test_a_plans_smallest_cohort_while_nothing_runs() -> None:
     assert (found.cohort, found.threshold, found.minimum, found.colluders) == (3, 3, 3, 1)
     assert "sums over 3 nodes or more" in found.coordinator_sees
     assert "the other 2 or more" in found.others_see
-    assert "up to 1 node: at most sums over 2 other nodes" in found.if_collude
+    assert found.if_collude == claims.of_plan(PLAN)
     assert found.keystream == "ChaCha20"
     assert found.roster_hash == ""
 
 
 @pytest.mark.parametrize(
-    ("size", "colluders", "threshold", "least", "hidden"),
-    [(5, 1, 4, 4, 2), (10, 2, 7, 7, 3), (20, 4, 13, 13, 6), (100, 20, 61, 61, 30)],
+    ("size", "colluders", "threshold", "least", "honest"),
+    [(5, 1, 4, 3, 2), (10, 2, 7, 5, 2), (20, 4, 13, 10, 4), (100, 20, 61, 50, 16)],
 )
-def test_the_numbers_of_the_documents_table(
-    size: int, colluders: int, threshold: int, least: int, hidden: int
+def test_before_the_roster_what_holds_of_the_smallest_one_is_promised(
+    size: int, colluders: int, threshold: int, least: int, honest: int
 ) -> None:
     plan = msgspec.structs.replace(PLAN, privacy=PrivacySection(largest_cohort=200))
-    cohort = privacy.cohort_of(plan, size)
-    assert (cohort.colluders, cohort.threshold, cohort.least) == (colluders, threshold, least)
-    assert cohort.hidden_in == hidden
-    found = privacy.seen(plan, "participant", cohort)
+    found = privacy.seen(plan, "participant", privacy.cohort_of(plan, size))
+    assert (found.cohort, found.colluders, found.threshold) == (size, colluders, threshold)
     assert f"sums over {least} nodes" in found.coordinator_sees
-    assert f"sums over {hidden} other nodes" in found.if_collude
+    assert f"least {honest} honest nodes" in found.if_collude
 
 
-@given(st.integers(3, 100), st.none() | st.integers(1, 20), st.integers(1, 8))
+@given(st.integers(3, 100), st.none() | st.integers(1, 20), st.integers(1, 8), st.data())
 def test_no_sentence_promises_more_than_a_node_enforces(
-    size: int, colluders: int | None, selected: int
+    size: int, colluders: int | None, selected: int, data: st.DataObject
 ) -> None:
     plan = msgspec.structs.replace(
         PLAN,
         privacy=PrivacySection(colluders=colluders, largest_cohort=100),
         selection=SelectionSection(minimum=selected),
     )
-    cohort = privacy.cohort_of(plan, size)
-    assume(cohort.minimum <= size)  # else the node takes no part
-    assert cohort.hidden_in >= 2
-    assert cohort.hidden_in <= cohort.least - cohort.colluders
-    assert cohort.minimum >= cohort.colluders + 2
+    offered = privacy.cohort_of(plan, size)
+    assume(offered.claim.minimum <= size)  # else the node takes no part
+    ready = data.draw(st.integers(offered.claim.minimum, size))
+    numbers = offered.claim
+    roster = Roster(
+        incarnation=1,
+        round=1,
+        attempt=1,
+        entries=(ENTRY,) * ready,
+        colluders=numbers.colluders,
+        minimum=numbers.minimum,
+        degree=ready - 1,
+        signature=b"s" * 64,
+    )
+    there = privacy.cohort_in(roster, invited=size)
+    assert there.claim == claims.of_round(plan, invited=size, ready=ready)
+    assert 2 <= offered.claim.num_honest <= there.claim.num_honest
+    assert offered.least <= there.least
+    assert there.threshold <= offered.threshold
+    assert privacy.numbers_of(there).need == max(numbers.minimum, there.threshold)
 
 
 def test_a_roster_has_the_hash_that_the_nodes_themselves_go_by() -> None:
@@ -95,8 +117,9 @@ def test_a_roster_has_the_hash_that_the_nodes_themselves_go_by() -> None:
     assert privacy.roster_hash(ATTEMPT, other) != found
     later = replace(ATTEMPT, attempt=2)
     assert privacy.roster_hash(later, roster) != found
-    cohort = privacy.cohort_in(roster)
-    assert (cohort.size, cohort.threshold, cohort.minimum, cohort.colluders) == (4, 3, 3, 1)
+    cohort = privacy.cohort_in(roster, invited=5)
+    claim = cohort.claim
+    assert (claim.ready, claim.threshold, claim.minimum, claim.colluders) == (4, 3, 3, 1)
     seen = privacy.seen(PLAN, "participant", cohort, roster_hash=found)
     assert (seen.cohort, seen.roster_hash) == (4, found)
     assert privacy.numbers_of(cohort).need == 3

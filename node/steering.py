@@ -58,7 +58,7 @@ class Steering:
 
     def start(self) -> None:
         """Show the orders that stand, and look from now on."""
-        self._unlisten = self._board.listen(self._happened)
+        self._unlisten = self._board.listen(self._happened, watches=False)
         self._show()
         self._look_later()
 

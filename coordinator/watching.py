@@ -76,6 +76,8 @@ class Watching:
                 text = "the coordinator stopped"
             except NotRunningError as error:
                 text = str(error)
+            except (adminclient.RefusedError, msgspec.DecodeError) as error:
+                text = f"it speaks another version: {str(error)[:100]}"
             if not lost:
                 lost = True
                 yield ConnectionLost(at=self._clock(), text=text)
@@ -163,13 +165,13 @@ class Watching:
         """What the commands answer. Raises Refused with the commands' words and exit status."""
         try:
             return await self._ask(ask, shape)
-        except (adminclient.RefusedError, NotRunningError) as error:
+        except (adminclient.RefusedError, NotRunningError, msgspec.DecodeError) as error:
             known = of_error(error)
-            text, status = known if known is not None else (str(error), 1)
+            text, status = known or ("the coordinator speaks another version: restart it", 1)
             raise Refused(text, exit_code=int(status)) from error
 
     async def _ask(self, ask: AnyAsk, shape: type[T]) -> T:
-        """Ask once. Raises RefusedError or NotRunningError."""
+        """Ask once. Raises RefusedError, NotRunningError or DecodeError."""
         async with self._connected() as (reader, writer):
             writer.write(msgspec.json.encode(ask) + b"\n")
             try:

@@ -160,7 +160,8 @@ def _received(tx: Transaction, record: UpdateReceived) -> None:
 def _survivors(tx: Transaction, record: SurvivorsChosen) -> None:
     if not record.nodes:
         raise StoreConflict(f"{_name(record.round, record.attempt)} cannot go on without updates")
-    values = {"frozen": record.frozen or None, "num_ready": num_ready(record.frozen) or None}
+    num = num_ready(record.frozen)
+    values: dict[str, object] = {"frozen": record.frozen or None, "num_ready": num or None}
     _change_open(tx, record.round, record.attempt, values)
     rows = [{**_key(tx, record), "node": node} for node in record.nodes]
     tx.connection.execute(insert(schema.survivors), rows)

@@ -17,7 +17,7 @@ import typer
 
 from fedtui import __version__
 from fedtui.control.client import ControlClient, NotRunningError
-from node import launch, ledger, plain_log, printing
+from node import journal, launch, ledger, plain_log, printing
 from node.cli_discover import discover
 from node.cli_join import join
 from node.cli_key import key_app
@@ -158,7 +158,7 @@ def stop(context: typer.Context) -> None:
 def show_ledger(context: typer.Context, limit: Limit = 100, as_json: Json = False) -> None:
     """What left this machine: when, what, how many bytes, in which form, to whom."""
     found = ledger.extract(context.obj.ledger, limit)
-    lines = tuple(entry.line() for entry in found.entries)
+    lines = ledger.with_sums(found.entries, journal.votes(context.obj.journal))
     text = printing.ledger_text(lines, num_entries=found.num_entries, num_bytes=found.num_bytes)
     _print(lines, text, as_json=as_json)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Role = Literal["participant", "evaluator", "observer"]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=48)]
+Fingerprint = Annotated[str, msgspec.Meta(pattern=r"^([A-Z2-7]{4}-){7}[A-Z2-7]{4}$")]
 HexId = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
 
 
@@ -58,13 +59,15 @@ class PrivacyTable(_Table, frozen=True):
 
     `require_masked`: plans under which the coordinator reads updates are refused. Of masked
     rounds: the least nodes of a sum, the least colluders that must be reckoned with, and how many
-    sums on one model may be opened that never came out as a result.
+    sums on one model may be opened that never came out as a result. `peers`, if there are any, are
+    the fingerprints of the only nodes that may be in a sum with this one.
     """
 
     require_masked: bool = True
     minimum: Annotated[int, msgspec.Meta(ge=3, le=2**15)] = 3
     colluders: Annotated[int, msgspec.Meta(ge=1, le=2**15)] = 1
     same_model: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
+    peers: Annotated[list[Fingerprint], msgspec.Meta(max_length=2**14)] = []
 
 
 class NodeConfig(_Table, frozen=True):
@@ -116,6 +119,7 @@ require_masked = {require_masked}         # false: also plans that show the coor
 minimum = {minimum}                # the least nodes of a masked sum that yours may be in
 colluders = {colluders}              # how many of them may at least collude and learn no more
 same_model = {same_model}             # sums on one model without a result, before the node pauses
+peers = {peers}                # fingerprints of the only nodes in sums with yours; empty: any
 """
 
 

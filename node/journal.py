@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from fedtui.crypto.keys import fingerprint
 from fedtui.errors import FedtuiError
 from node import lines
 from node.lines import Lines
@@ -25,10 +26,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fedtui.rounds import machine
+    from fedtui.rounds.claims import Claim
+
+MAX_LOST = 12
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line. `at` is UTC seconds; ids and digests are hex; `context` is ctx3 (U1)."""
+    """One line. `at` is UTC seconds; ids and digests are hex; `context` is ctx3 (U1).
+
+    What follows `num_survivors` is for people: what was claimed of the sum (rounds/claims.py), and
+    the fingerprints of those in the roster who are not in it, MAX_LOST of them at most.
+    """
 
     kind: Literal["vote", "reveal", "result", "allowed"]
     at: float
@@ -41,6 +49,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: str = ""
     survivors: str = ""
     num_survivors: int = 0
+    invited: int = 0
+    ready: int = 0
+    threshold: int = 0
+    colluders: int = 0
+    num_honest: int = 0
+    num_lost: int = 0
+    lost: tuple[str, ...] = ()
 
     @property
     def parties(self) -> tuple[str, str]:
@@ -126,6 +141,9 @@ class Journal:
             context=context3.hex(),
             survivors=survivors.hex(),
             num_survivors=effect.num_survivors,
+            num_lost=len(effect.lost),
+            lost=tuple(map(fingerprint, effect.lost[:MAX_LOST])),
+            **_told(effect.claim),
         )
         vote = self._votes.get((entry.purpose, entry.round))
         if vote is not None and vote.what != entry.what:
@@ -182,6 +200,18 @@ class ConflictError(FedtuiError):
     """The node already went along with something else."""
 
 
+def _told(claim: Claim | None) -> dict[str, int]:
+    if claim is None:
+        return {}
+    return {
+        "invited": claim.invited,
+        "ready": claim.ready,
+        "threshold": claim.threshold,
+        "colluders": claim.colluders,
+        "num_honest": claim.num_honest,
+    }
+
+
 def _ends(result: Entry, vote: Entry) -> bool:
     return result.parties == vote.parties and result.model != vote.model
 
@@ -189,3 +219,9 @@ def _ends(result: Entry, vote: Entry) -> bool:
 def entries(path: Path) -> Iterator[Entry | None]:
     """Every entry, oldest first; None for a line that cannot be read."""
     return lines.read(path, _DECODER)
+
+
+def votes(path: Path) -> list[Entry]:
+    """The votes for sums of updates, oldest first."""
+    found = (entry for entry in entries(path) if entry is not None and entry.kind == "vote")
+    return [entry for entry in found if entry.purpose == "update"]

@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from fedtui.status import LedgerLine
+from fedtui.crypto.keys import fingerprint
+from fedtui.status import LedgerLine, MaskedSum
 from node import lines
 from node.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from node import journal
 
 DAY_S = 86_400.0
 
@@ -122,6 +125,37 @@ class Ledger:
 def entries(path: Path) -> Iterator[Entry | None]:
     """Every entry, oldest first; None for a line that cannot be read."""
     return lines.read(path, _DECODER)
+
+
+def with_sums(found: Sequence[Entry], votes: Sequence[journal.Entry]) -> tuple[LedgerLine, ...]:
+    """The entries as lines, each update with the sum that this node voted for after it left."""
+    by_attempt: dict[tuple[str, int, int], list[journal.Entry]] = {}
+    for vote in votes:
+        receiver = fingerprint(bytes.fromhex(vote.coordinator))
+        by_attempt.setdefault((receiver, vote.round, vote.attempt), []).append(vote)
+    return tuple(_with_sum(e.line(), e.what.startswith("update"), by_attempt) for e in found)
+
+
+def _with_sum(
+    line: LedgerLine,
+    is_update: bool,
+    by_attempt: Mapping[tuple[str, int, int], Sequence[journal.Entry]],
+) -> LedgerLine:
+    same = by_attempt.get((line.receiver, line.round, line.attempt), ()) if is_update else ()
+    vote = next((one for one in same if one.at >= line.at), None)
+    if vote is None or not vote.ready:  # not voted, or noted before this was kept
+        return line
+    found = MaskedSum(
+        num_nodes=vote.num_survivors,
+        cohort=vote.invited,
+        ready=vote.ready,
+        threshold=vote.threshold,
+        colluders=vote.colluders,
+        num_honest=vote.num_honest,
+        num_lost=vote.num_lost,
+        lost=vote.lost,
+    )
+    return msgspec.structs.replace(line, sum=found)
 
 
 def tail(path: Path, limit: int) -> tuple[Entry, ...]:

@@ -10,9 +10,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fedtui.rounds import masking
+from fedtui.crypto.keys import parse_fingerprint
+from fedtui.rounds import claims, masking
 from fedtui.rounds.masked_participant import MaskedParticipant
-from fedtui.rounds.masked_work import Floors, MaskingSide
+from fedtui.rounds.masked_work import Floors, MaskingSide, names
 from fedtui.rounds.participant import RoundParticipant
 from node.journal import Journal
 
@@ -61,6 +62,7 @@ def machine_for(
         coordinator=parties.coordinator,
         entropy=os.urandom,
         floors=floors(stance.privacy),
+        approved=frozenset(map(parse_fingerprint, stance.privacy.peers)),
         voted=journal.voted,
         stuck=journal.stuck,
     )
@@ -106,12 +108,12 @@ def what_is_known(plan: Plan, vote: machine.Journal, cohort_size: int) -> str:
     That the coordinator sees the sum, and that colluders can take their own updates away from it,
     no masks can change.
     """
-    colluders = masking.numbers(plan, cohort_size).colluders
-    size = vote.num_survivors
-    nodes = "1 node" if colluders == 1 else f"{colluders} nodes"
+    size, claim = vote.num_survivors, vote.claim
+    if claim is None:
+        claim = claims.of_round(plan, invited=cohort_size, ready=cohort_size)
+    lost = f", without {names(vote.lost)}" if vote.lost else ""
     return (
-        f"round {vote.attempt.round}: your update is in a sum of {size} nodes; the coordinator "
-        f"and up to {nodes} in league with it can learn at most the sum of the other "
-        f"{size - colluders}, yours among them; if more are, nothing is promised, and all the "
-        f"other {size - 1} together would know your update"
+        f"round {vote.attempt.round}: your update is in a sum of {size} nodes, of {claim.ready} "
+        f"that were ready{lost}; {claim.threshold} of them open it; {claims.sentence(claim)}, and "
+        f"all the other {size - 1} together would know your update"
     )

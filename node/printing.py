@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Leaves,
         LedgerLine,
         LogLine,
+        MaskedSum,
         NodeStatus,
         PlanSummary,
     )
@@ -43,6 +44,7 @@ def status_text(seen: NodeStatus) -> str:
         ("privacy", seen.plan.privacy if seen.plan and seen.consented else ""),
         ("leaves here", _leaves_text(_leaves(seen))),
         ("round", _round(seen)),
+        ("cohort", _cohort(seen)),
         ("scores", _scores(seen)),
         ("traffic", _traffic(seen)),
         ("last left", _ledger_line(seen.ledger[-1]) if seen.ledger else "nothing yet"),
@@ -101,11 +103,29 @@ def ledger_text(lines: tuple[LedgerLine, ...], *, num_entries: int, num_bytes: i
             f"  {moment(line.at)}  round {line.round:>3}.{line.attempt}  "
             f"{line.num_bytes:>13,} bytes  {line.what}"
         )
+        if line.sum is not None:
+            found.append(_wrapped(f"      {_sum_text(line.sum)}", 6))
     count = "1 entry" if num_entries == 1 else f"{num_entries:,} entries"
     total = f"{count}, {num_bytes:,} bytes"
     if len(lines) < num_entries:
         total = f"the last {len(lines):,} of {count}; {num_bytes:,} bytes in all"
     return "\n".join((*found, total, _NOT_LISTED))
+
+
+def _sum_text(one: MaskedSum) -> str:
+    nodes = "1 node" if one.colluders == 1 else f"{one.colluders} nodes"
+    return (
+        f"in a sum of {one.num_nodes} nodes{_lost_text(one)}; cohort of {one.cohort}, {one.ready} "
+        f"ready, {one.threshold} open it; the coordinator and up to {nodes} in league can learn "
+        f"sums over at least {one.num_honest} honest nodes"
+    )
+
+
+def _lost_text(one: MaskedSum) -> str:
+    if not one.num_lost:
+        return ""
+    more = one.num_lost - len(one.lost)
+    return f", without {', '.join(one.lost)}{f' and {more} more' if more else ''}"
 
 
 def log_text(lines: tuple[LogLine, ...]) -> str:
@@ -179,6 +199,22 @@ def _round(seen: NodeStatus) -> str:
     return (
         f"{seen.round.number}{most}{attempt}, {seen.round.phase or 'done here'}{done}; "
         f"your updates counted in {seen.rounds_counted}"
+    )
+
+
+def _cohort(seen: NodeStatus) -> str:
+    """Of the last masked cohort: its numbers, who of its roster was lost, and who is new."""
+    numbers = seen.privacy
+    if not numbers.masked or not seen.roster:
+        return ""
+    lost = [peer.fingerprint for peer in seen.roster if peer.lost]
+    new = [peer.fingerprint for peer in seen.roster if peer.is_new]
+    nodes = "1 node" if numbers.colluders == 1 else f"{numbers.colluders} nodes"
+    return (
+        f"masked, {numbers.cohort} nodes, {numbers.threshold} open a sum of {numbers.minimum} or "
+        f"more, {nodes} may collude"
+        + (f"; dropped out: {', '.join(lost)}" if lost else "")
+        + (f"; never seen before: {', '.join(new)}" if new else "")
     )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from fedtui.errors import RemoteProtocolError
 from fedtui.learning.metrics import sums_for
-from fedtui.rounds import masking
+from fedtui.rounds import claims, masking
 from fedtui.rounds import plan as plans
 from fedtui.rounds.plan import MASKED, VISIBLE, Plan
 from fedtui.status import Leaves, PlanSummary
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from fedtui.wire.messages import Role
 
 MAX_TERMS_BYTES = 4 * MAX_PLAN_BYTES
-_MASKED_SENTENCE = "updates are masked"
 _VISIBLE_SENTENCE = "updates are visible to the coordinator"
 
 
@@ -150,7 +149,7 @@ def summary(
         leaves=_leaves(agreement, label, role),
         stays="your examples, their names and paths, and your local model",
         differs=differs,
-        privacy=_MASKED_SENTENCE if plan.masked else _VISIBLE_SENTENCE,
+        privacy=claims.of_plan(plan) if plan.masked else _VISIBLE_SENTENCE,
     )
 
 

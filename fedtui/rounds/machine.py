@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from fedtui.crypto.keys import PublicIdentity
+from fedtui.rounds.claims import Claim
 from fedtui.rounds.records import Record
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
@@ -413,13 +414,16 @@ class Prepare:
 class Journal:
     """Write down, synced, before anything else of this call: what the node went along with.
 
-    `sets` are ctx3 and H(U2) as in secagg/context.py; `attempt` names the rest.
+    `sets` are ctx3 and H(U2) as in secagg/context.py; `attempt` names the rest. For people: what
+    is claimed of the sum, and who of the roster is not in it.
     """
 
     step: Literal["vote", "reveal"]
     attempt: Attempt
     sets: tuple[bytes, bytes]
     num_survivors: int
+    claim: Claim | None = None
+    lost: tuple[NodeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

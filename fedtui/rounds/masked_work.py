@@ -9,20 +9,29 @@ What it goes along with is written down before it is said: a Journal effect prec
 the shares that it reveals, and the driver performs it first.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from fedtui.crypto.keys import PublicIdentity
+from fedtui.crypto.keys import FINGERPRINT_BYTES, PublicIdentity, fingerprint
 from fedtui.errors import LocalProtocolError
 from fedtui.rounds import masking
-from fedtui.rounds.machine import Journal, Note, ParticipantEffect, Prepare, Say, Trained
+from fedtui.rounds.claims import Claim
+from fedtui.rounds.machine import (
+    Journal,
+    NodeId,
+    Note,
+    ParticipantEffect,
+    Prepare,
+    Say,
+    Trained,
+)
 from fedtui.rounds.plan import MASKED, Plan
-from fedtui.secagg import masks
-from fedtui.secagg.context import Attempt, Purpose
-from fedtui.secagg.participant import Masks, Participant, Signer, Terms
+from fedtui.secagg import graph, masks
+from fedtui.secagg.context import Attempt, Purpose, identity_of
+from fedtui.secagg.participant import Masks, Participant, RefusedError, Signer, Terms
 from fedtui.wire.messages import (
     Evaluate,
     Mailbox,
@@ -34,6 +43,8 @@ from fedtui.wire.messages import (
     ToMasker,
     Votes,
 )
+
+NAMED = 12  # the most nodes that a sentence names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +60,10 @@ class Floors:
 class MaskingSide:
     """What a node needs for masked rounds; `entropy(n)` gives n bytes of the system's generator.
 
-    `voted` are the (purpose, round) pairs that it voted in before, `stuck` counts the votes for
-    sums on each model, by digest, of which no result was ever certified.
+    `approved`, if there is any, are the first FINGERPRINT_BYTES of the ids of the only nodes that
+    its operator lets into a sum with it. `voted` are the (purpose, round) pairs that it voted in
+    before, `stuck` counts the votes for sums on each model, by digest, of which no result was ever
+    certified.
     """
 
     plan: Plan
@@ -61,6 +74,7 @@ class MaskingSide:
     coordinator: PublicIdentity
     entropy: Callable[[int], bytes]
     floors: Floors = Floors()
+    approved: frozenset[bytes] = frozenset()
     voted: frozenset[tuple[str, int]] = frozenset()
     stuck: Mapping[bytes, int] = field(default_factory=dict)
 
@@ -80,6 +94,24 @@ class MaskingSide:
         if not numbers.minimum <= cohort_size <= self.plan.privacy.largest_cohort:
             return f"a cohort of {cohort_size} nodes does not fit the plan"
         return None
+
+    def refuses_peers(self, peers: Sequence[NodeId]) -> str | None:
+        """Why this node is in no sum with these; None if it is."""
+        if not self.approved:
+            return None
+        strangers = [n for n in peers if n[:FINGERPRINT_BYTES] not in self.approved]
+        if not strangers:
+            return None
+        return (
+            f"nodes that this node's operator did not approve are in the roster: "
+            f"{names(strangers)}; [privacy] peers in node.toml lists those who may"
+        )
+
+
+def names(nodes: Sequence[NodeId]) -> str:
+    """Fingerprints for people, NAMED of them at most."""
+    more = f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else ""
+    return ", ".join(map(fingerprint, nodes[:NAMED])) + more
 
 
 class MaskedWork:
@@ -101,8 +133,14 @@ class MaskedWork:
         numbers = masking.numbers(side.plan, work.cohort_size)
         self.layout = masking.encoding(side.plan, side.num_values, purpose)
         self.voted = False
+        self.peers: tuple[NodeId, ...] = ()  # the others of the roster, once it was checked
+        self.lost: tuple[NodeId, ...] = ()  # who of the roster is not in the sum
+        self.claim: Claim | None = None
         self.masks: Masks | None = None
+        self._side = side
         self._plan = side.plan
+        self._invited = work.cohort_size
+        self._ids: tuple[NodeId, ...] = ()
         self._sums: dict[str, float] = {}
         self._half = Participant(
             self.attempt,
@@ -133,17 +171,36 @@ class MaskedWork:
         """
         match message:
             case Roster():
-                return [Say(self._half.share(message))]
+                shares = self._half.share(message)
+                self._meet(message)
+                return [Say(shares)]
             case Mailbox():
                 self.masks = self._half.masks(message)
                 return []
             case Survivors():
                 vote = self._half.vote(message)
+                there = set(message.nodes)
+                self.lost = tuple(n for at, n in enumerate(self._ids) if at not in there)
                 self.voted = True
                 return [self._journal("vote"), Say(vote)]
             case Votes():
                 reveal = self._half.reveal(message)
                 return [self._journal("reveal"), Say(reveal)]
+
+    def _meet(self, roster: Roster) -> None:
+        """Who is in a roster that was checked, and what it promises. Raises RefusedError."""
+        self._ids = tuple(identity_of(entry).id for entry in roster.entries)
+        self.peers = tuple(n for n in self._ids if n != self._side.signer.public.id)
+        if why := self._side.refuses_peers(self.peers):
+            raise RefusedError(why)
+        num_ready = len(self._ids)
+        self.claim = Claim(
+            invited=self._invited,
+            ready=num_ready,
+            colluders=roster.colluders,
+            minimum=roster.minimum,
+            threshold=graph.threshold(num_ready, roster.colluders, roster.degree),
+        )
 
     def prepare(self, trained: Trained) -> Prepare:
         """What turns the update into the vector that leaves, once the Mailbox was heard."""
@@ -194,4 +251,5 @@ class MaskedWork:
         return self.masks
 
     def _journal(self, step: Literal["vote", "reveal"]) -> Journal:
-        return Journal(step, self.attempt, self._half.sets, self._half.num_survivors)
+        half = self._half
+        return Journal(step, self.attempt, half.sets, half.num_survivors, self.claim, self.lost)

@@ -296,8 +296,30 @@ class Privacy(Part, frozen=True):
     roster_hash: str = ""
 
 
+class MaskedSum(Part, frozen=True):
+    """The sum that this node's update went into, as it voted for it.
+
+    Of the `cohort` that was offered, `ready` nodes were in the roster, `threshold` shares open a
+    secret, and `num_nodes` are in the sum; `lost` names some of the `num_lost` who are not. If at
+    most `colluders` nodes are in league with the coordinator, they can learn sums only, each over
+    at least `num_honest` honest nodes.
+    """
+
+    num_nodes: int
+    cohort: int
+    ready: int
+    threshold: int
+    colluders: int
+    num_honest: int
+    num_lost: int = 0
+    lost: tuple[str, ...] = ()
+
+
 class LedgerLine(Part, frozen=True):
-    """One entry of the ledger: what left this machine, when, in which form, to whom."""
+    """One entry of the ledger: what left this machine, when, in which form, to whom.
+
+    `sum` is of masked updates that this node voted for, where the commands know it.
+    """
 
     at: float
     round: int
@@ -307,6 +329,7 @@ class LedgerLine(Part, frozen=True):
     form: str
     receiver: str
     digest: str = ""
+    sum: MaskedSum | None = None
 
 
 class LogLine(Part, frozen=True):

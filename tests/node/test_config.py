@@ -51,6 +51,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
             minimum=st.integers(3, 2**15),
             colluders=st.integers(1, 2**15),
             same_model=st.integers(1, 1000),
+            peers=st.lists(st.just("-".join(["ABC2"] * 8)), max_size=2),
         ),
     )
 )
@@ -87,6 +88,7 @@ def test_no_file_is_the_defaults(tmp_path: Path) -> None:
         ("[privacy]\nminimum = 2\n", 2, "privacy.minimum"),
         ("[privacy]\nrequire_masked = true\ncolluders = 0\n", 3, "privacy.colluders"),
         ("[privacy]\nsame_model = 0\n", 2, "privacy.same_model"),
+        ("[privacy]\npeers = ['ABC2']\n", 2, "privacy.peers"),
         ("[privacy]\nrequire_masked = 1\n", 2, "privacy.require_masked"),
         ("role = \n", 1, "role ="),
     ],

@@ -1,9 +1,13 @@
 """The journal: what was voted for is known for ever, once, and never contradicted."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
+from fedtui.crypto.keys import fingerprint
 from fedtui.rounds import machine
+from fedtui.rounds.claims import Claim
 from fedtui.secagg.context import Attempt
 from node import journal, lines
 from node.journal import ConflictError, Journal
@@ -52,6 +56,21 @@ def test_votes_are_known_after_a_restart_to_their_federation_and_coordinator(
         assert other.voted == frozenset()
         assert other.stuck == {b"m" * 32: 1}, "a coordinator can call itself another one"
         other.close()
+
+
+def test_a_vote_keeps_what_was_claimed_of_its_sum_and_who_is_not_in_it(home: Profile) -> None:
+    claim = Claim(invited=30, ready=25, colluders=6, minimum=15, threshold=16)
+    lost = tuple(bytes([n]) * 32 for n in range(15))
+    book = open_journal(home)
+    book.note(replace(step(), claim=claim, lost=lost))
+    book.note(step("reveal"))
+    book.note(step(purpose="evaluation", round=2))
+    book.close()
+    (vote,) = journal.votes(home.journal)
+    assert (vote.round, vote.attempt, vote.num_survivors) == (3, 1, 5)
+    assert (vote.invited, vote.ready, vote.threshold) == (30, 25, 16)
+    assert (vote.colluders, vote.num_honest) == (6, 9)
+    assert (vote.num_lost, vote.lost) == (15, tuple(map(fingerprint, lost[:12])))
 
 
 def test_the_same_step_is_written_once(home: Profile) -> None:

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node import ledger, lines
+from fedtui.crypto.keys import fingerprint
+from node import journal, ledger, lines
 from node.ledger import DAY_S, Entry, Ledger
 
 ENTRY = st.builds(
@@ -125,3 +127,27 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_an_entry_as_screens_show_it() -> None:
     line = Entry(at=1.0, round=2, attempt=3, what="u", form="f", num_bytes=4, receiver="c").line()
     assert (line.round, line.attempt, line.num_bytes, line.receiver) == (2, 3, 4, "c")
+
+
+def test_an_update_is_shown_with_the_sum_that_was_voted_for_after_it_left() -> None:
+    coordinator = bytes(range(32))
+    receiver = fingerprint(coordinator)
+
+    def vote(at: float, size: int, **fields: object) -> journal.Entry:
+        entry = journal.Entry(
+            kind="vote", at=at, coordinator=coordinator.hex(), round=2, attempt=1, ready=5
+        )
+        return msgspec.structs.replace(entry, num_survivors=size, **fields)
+
+    def left(at: float, what: str = "update and training sums", attempt: int = 1) -> Entry:
+        return Entry(at=at, round=2, attempt=attempt, what=what, receiver=receiver)
+
+    entries = [left(1.0), left(5.0), left(5.0, "sums over own examples"), left(5.0, attempt=2)]
+    votes = [vote(3.0, 9), vote(7.0, 4, lost=("AAAA",), num_lost=1, num_honest=2)]
+    first, second, *others = ledger.with_sums(entries, votes)
+    assert first.sum is not None
+    assert first.sum.num_nodes == 9
+    assert second.sum is not None
+    assert (second.sum.num_nodes, second.sum.lost, second.sum.num_honest) == (4, ("AAAA",), 2)
+    assert [one.sum for one in others] == [None, None]
+    assert ledger.with_sums(entries[:1], [vote(3.0, 9, ready=0)])[0].sum is None

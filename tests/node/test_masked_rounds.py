@@ -5,9 +5,18 @@ import base64
 
 import numpy as np
 import pytest
-from fake_federation import MODEL, UPDATE, FakeTrainer, member, model_ref, settle
+from fake_federation import (
+    MODEL,
+    UPDATE,
+    FakeTrainer,
+    member,
+    model_ref,
+    settle,
+    write_config,
+)
 from masked_cohort import PEERS, MaskedCohort, masked_coordinator
 
+from fedtui.crypto.keys import fingerprint
 from fedtui.rounds.masked_work import Floors
 from fedtui.rounds.plan import MASKED
 from fedtui.wire.messages import (
@@ -16,6 +25,7 @@ from fedtui.wire.messages import (
     MaskedSums,
     Ready,
     Reveal,
+    Shares,
     Vote,
 )
 from node import jobs, journal, lines
@@ -66,16 +76,17 @@ async def test_the_operator_is_told_the_form_the_cohort_and_who_could_learn_what
     await MaskedCohort(coordinator).until("certify")
     seen = await node.status()
     assert seen.plan is not None
-    assert seen.plan.privacy == "updates are masked"
+    assert "each over at least 2 honest nodes" in seen.plan.privacy
     (line,) = await node.ledger()
     assert line.form == MASKED
     assert line.what.endswith("(cohort of 4, sums of 3 or more)")
     assert line.digest == coordinator.opened[0].digest.hex()
     (said,) = [one.text for one in seen.log if "is in a sum" in one.text]
     assert said.startswith(
-        "round 1: your update is in a sum of 4 nodes; the coordinator and up to"
+        "round 1: your update is in a sum of 4 nodes, of 4 that were ready; 3 of them open it; "
     )
-    assert "1 node in league with it can learn at most the sum of the other 3" in said
+    assert "the coordinator and up to 1 node in league with it can learn sums only, each" in said
+    assert "over at least 2 honest nodes" in said
     assert "all the other 3 together would know your update" in said
     await node.close()
 
@@ -351,6 +362,23 @@ async def test_a_vector_that_changed_on_disk_is_not_sent(home: Profile) -> None:
     assert len(coordinator.uploads) == 1
     assert any("not the one that was made" in line.text for line in (await node.status()).log)
     assert "not the one that was made" in cohort.last(Declining).reason
+    await node.close()
+
+
+@pytest.mark.parametrize("num_known", [3, 2])
+async def test_P2_only_nodes_that_node_toml_names_get_shares(
+    home: Profile, num_known: int
+) -> None:
+    known = [fingerprint(peer.id) for peer in PEERS[:num_known]]
+    write_config(home, privacy=PrivacyTable(peers=known))
+    coordinator = masked_coordinator()
+    node = await member(home, coordinator)
+    cohort = await MaskedCohort(coordinator).until("introduce")
+    everybody = num_known == len(PEERS)
+    assert num_said(cohort, Shares) == everybody
+    if not everybody:
+        assert fingerprint(PEERS[2].id) in cohort.last(Declining).reason
+        assert any("did not approve" in line.text for line in (await node.status()).log)
     await node.close()
 
 

@@ -88,6 +88,41 @@ def test_the_ledger_names_receiver_and_form_once_while_they_stay_the_same() -> N
     assert sum("round   3.2" in line and "1,234 bytes  update" in line for line in lines) == 3
 
 
+def test_a_masked_update_is_followed_by_the_sum_that_it_went_into() -> None:
+    found = status.MaskedSum(
+        num_nodes=3,
+        cohort=5,
+        ready=5,
+        threshold=4,
+        colluders=1,
+        num_honest=2,
+        num_lost=2,
+        lost=("CCCC",),
+    )
+    line = msgspec.structs.replace(LINE, sum=found)
+    text = printing.ledger_text((line, LINE), num_entries=2, num_bytes=0)
+    assert (
+        "in a sum of 3 nodes, without CCCC and 1 more; cohort of 5, 5 ready, 4 open it; the "
+        "coordinator and up to 1 node in league can learn sums over at least 2 honest nodes"
+    ) in " ".join(text.split())
+    assert text.count("in a sum of") == 1
+
+
+def test_who_of_the_cohort_dropped_out_or_is_new_is_in_the_status() -> None:
+    privacy = status.Privacy(masked=True, cohort=4, threshold=3, minimum=3, colluders=1)
+    roster = (
+        status.Peer(fingerprint="AAAA", is_me=True),
+        status.Peer(fingerprint="BBBB", lost=True),
+        status.Peer(fingerprint="CCCC", is_new=True),
+    )
+    seen = msgspec.structs.replace(FULL, privacy=privacy, roster=roster)
+    assert (
+        "cohort masked, 4 nodes, 3 open a sum of 3 or more, 1 node may collude; dropped out: "
+        "BBBB; never seen before: CCCC"
+    ) in " ".join(printing.status_text(seen).split())
+    assert "cohort" not in printing.status_text(msgspec.structs.replace(seen, roster=()))
+
+
 def test_lists() -> None:
     log = status.LogLine(at=0.0, level="warning", text="x")
     assert "warning x" in printing.log_text((log,))

@@ -9,7 +9,7 @@ from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.errors import RemoteProtocolError
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import masking
+from fedtui.rounds import claims, masking
 from fedtui.rounds.plan import MASKED, PrivacySection, plan_hash
 from fedtui.wire import codec
 from fedtui.wire.messages import Terms
@@ -63,7 +63,7 @@ MASKED_AGREEMENT = terms.read(MASKED_TERMS, plan_hash(MASKED_PLAN, MANIFEST))
 
 def test_under_masks_nobody_reads_an_update_and_the_terms_of_that_are_said() -> None:
     found = terms.summary(MASKED_AGREEMENT, label="alice")
-    assert found.privacy == "updates are masked"
+    assert found.privacy == claims.of_plan(MASKED_PLAN)
     update, counts, connection = found.leaves
     assert update.form == counts.form == MASKED
     assert update.reader == counts.reader

@@ -1,9 +1,11 @@
 """A node's machine under masks: its conversation, its memory, and what it refuses."""
 
 import pytest
-from masked_desk import BASE, BOSS, later
+from masked_desk import BASE, BOSS, NODES, later
 from masked_node import OTHERS, TRAINED, MaskedNode
 
+from fedtui.crypto.keys import FINGERPRINT_BYTES, fingerprint
+from fedtui.rounds.claims import Claim
 from fedtui.rounds.machine import (
     Connected,
     Disconnected,
@@ -110,7 +112,31 @@ def test_what_it_votes_for_is_written_down_before_it_is_said() -> None:
         assert isinstance(journal, Journal)
         assert (journal.attempt.round, journal.attempt.attempt) == (1, 1)
         assert journal.num_survivors == 6
+        assert journal.claim == Claim(invited=6, ready=6, colluders=1, minimum=3, threshold=4)
+        assert journal.lost == ()
     assert journal.sets[0] == context.included_context(node.desk.machine.secret.context2, range(6))
+
+
+# ---- with whom
+
+
+@pytest.mark.parametrize("unknown", [None, 4])
+def test_P2_with_a_node_that_the_operator_did_not_approve_nothing_is_shared(
+    unknown: int | None,
+) -> None:
+    known = frozenset(NODES[n].public.id[:FINGERPRINT_BYTES] for n in OTHERS if n != unknown)
+    node = MaskedNode(approved=known).until(P.SHARING)
+    node.desk.accept(*OTHERS)
+    node.desk.ready(*OTHERS)
+    if unknown is None:
+        assert kinds(node.told(Roster)) == [Shares]
+        return
+    said, told = node.told(Roster)
+    assert isinstance(said, Declining)
+    assert isinstance(told, Tell)
+    assert "did not approve" in told.text
+    assert fingerprint(NODES[unknown].public.id) in told.text
+    assert node.phase is P.IDLE
 
 
 # ---- repeats

@@ -1,7 +1,8 @@
 """The watch when the coordinator goes, comes back, or hangs; see tests/contracts for the rest."""
 
 import asyncio
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from a_coordinator import ThinNode, invite, make, serving
 
 from coordinator import watching as watching_module
 from coordinator.clock import wall_s
-from coordinator.layout import socket_path
+from coordinator.layout import Layout, socket_path
 from coordinator.watching import Watching
 from fedtui.status import Refused
 from fedtui.status.coordinator import BoardSeen, ConnectionLost, Happened, Seen
@@ -20,6 +21,26 @@ async def next_of(found: object, kind: type[Seen]) -> Seen:
         if isinstance(seen, kind):
             return seen
     raise AssertionError("the watch ended")
+
+
+@asynccontextmanager
+async def answering(layout: Layout, answer: bytes) -> AsyncIterator[None]:
+    """Somebody on the socket who says this to everything, and hangs if it is nothing."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        await reader.readline()
+        writer.write(answer)
+        await reader.read()
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+    server = await asyncio.start_unix_server(serve, socket_path(layout))
+    yield
+    server.close()
+    await asyncio.gather(*tasks)
+    socket_path(layout).unlink()
 
 
 async def test_it_says_once_that_the_coordinator_is_gone_and_comes_back(tmp_path: Path) -> None:
@@ -69,12 +90,7 @@ async def test_a_coordinator_that_hangs_counts_as_lost(
 ) -> None:
     monkeypatch.setattr(watching_module, "PATIENCE_S", 0.2)
     layout = make(tmp_path / "f")
-
-    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    async with await asyncio.start_unix_server(hang, socket_path(layout)):
+    async with answering(layout, b""):
         async with aclosing(Watching(layout, clock=wall_s).watch()) as found:
             lost = await anext(found)
         assert isinstance(lost, ConnectionLost)
@@ -85,14 +101,8 @@ async def test_a_coordinator_that_hangs_counts_as_lost(
 
 async def test_what_cannot_be_read_is_a_lost_connection(tmp_path: Path) -> None:
     layout = make(tmp_path / "f")
-
-    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(b"not json\n")
-        writer.close()
-
     async with (
-        await asyncio.start_unix_server(babble, socket_path(layout)),
+        answering(layout, b"not json\n"),
         aclosing(Watching(layout, clock=wall_s).watch()) as found,
     ):
         lost = await anext(found)

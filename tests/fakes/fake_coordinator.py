@@ -135,7 +135,9 @@ BOARD = Board(
     best_round=11,
     best_score=0.924,
     alarms=(
-        Alarm(number=1, at=NOW - 300, kind="round failed", text="round 9 failed: 4 of 8 were left"),
+        Alarm(
+            number=1, at=NOW - 300, kind="round failed", text="round 9 failed: 4 of 8 were left"
+        ),
         Alarm(
             number=2,
             at=NOW - 12,

@@ -23,7 +23,7 @@ from fedtui.tui.glyphs import SETS, choose
 from fedtui.tui.outside import Outside
 from fedtui.tui.palette import Commands
 from fedtui.tui.screens.base import BaseScreen
-from fedtui.tui.screens.overview import OverviewScreen
+from fedtui.tui.screens.modes import SCREENS
 from fedtui.tui.settings import Settings
 from fedtui.tui.store import Store
 from fedtui.tui.themes import THEMES
@@ -44,7 +44,7 @@ class FedtuiApp(App[None]):
     """The screen of one node. `clock` gives UTC seconds."""
 
     CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))
-    MODES: ClassVar = {"overview": OverviewScreen}
+    MODES: ClassVar = {**SCREENS}
     DEFAULT_MODE = "overview"
     COMMANDS: ClassVar = {Commands}
     ENABLE_COMMAND_PALETTE = True

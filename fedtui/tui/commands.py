@@ -253,6 +253,11 @@ COMMANDS: tuple[Command, ...] = (
         group="display",
     ),
     Command(
+        id="log_scale",
+        title="Logarithmic or linear scale of the loss chart",
+        group="display",
+    ),
+    Command(
         id="copy",
         title="Copy the focused value",
         keys=("y",),

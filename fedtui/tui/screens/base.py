@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from fedtui.tui.app import FedtuiApp
+    from fedtui.tui.exporting import Sheet
     from fedtui.tui.view import View
 
 
@@ -27,7 +28,7 @@ LEAST = (30, 8)
 class BaseScreen(Screen[None]):
     """Subclasses compose `body`; every Live widget in it is shown the View on each tick."""
 
-    AUTO_FOCUS = None
+    AUTO_FOCUS = ""
     inherit_bindings = False
 
     @property
@@ -48,6 +49,9 @@ class BaseScreen(Screen[None]):
     def body(self) -> ComposeResult:
         raise NotImplementedError
 
+    def on_mount(self) -> None:
+        self.call_after_refresh(lambda: self.show(self.face.store.view()))
+
     def on_screen_resume(self) -> None:
         """Shown again: it may be out of date."""
         self.show(self.face.store.view())
@@ -58,12 +62,18 @@ class BaseScreen(Screen[None]):
         self.call_after_refresh(lambda: self.show(self.face.store.view()))
 
     def show(self, view: View) -> None:
-        """Draw what changed."""
+        """Draw what changed; nothing before there is something to draw on."""
+        if not self.is_mounted:
+            return
         for name in SETS:
             self.set_class(view.glyphs.name == name, f"-glyphs-{name}")
         for widget in (*self.query(Live), *self.query(Pane)):
             widget.show(view)
         self.shown(view)
+
+    def sheets(self, view: View) -> tuple[Sheet, ...]:  # noqa: ARG002  most need it
+        """What is shown, as tables for an export."""
+        return ()
 
     def shown(self, view: View) -> None:
         """For screens with more than Live widgets: tables, charts."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal, Vertical
 
+from fedtui.tui import sheets
 from fedtui.tui.panes.events import EventsPane
 from fedtui.tui.panes.federation import FederationPane
 from fedtui.tui.panes.network import NetworkPane
@@ -16,6 +17,9 @@ from fedtui.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+
+    from fedtui.tui.exporting import Sheet
+    from fedtui.tui.view import View
 
 
 class OverviewScreen(BaseScreen):
@@ -32,3 +36,7 @@ class OverviewScreen(BaseScreen):
                 yield NetworkPane(id="network", keys=keys)
                 yield PrivacyPane(id="privacy", keys=keys)
         yield EventsPane(id="events", keys=keys)
+
+    def sheets(self, view: View) -> tuple[Sheet, ...]:
+        status = view.status
+        return (sheets.losses(status), sheets.rounds(status.rounds), sheets.scores(status))

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.content import Content
+    from textual.css.styles import RulesMap
     from textual.selection import Selection
+
+_ONE_LINE: RulesMap = {"text_wrap": "nowrap", "text_overflow": "clip"}
+
+
+def strip_of(widget: Widget, line: Content, width: int) -> Strip:
+    """One line as it is drawn on this widget, `width` cells wide; theme tokens are resolved."""
+    style = widget.visual_style
+    options = RenderOptions(widget._get_style, _ONE_LINE)  # noqa: SLF001  as Visual.to_strips does
+    strips = line.render_strips(width, 1, style, options)
+    strip = strips[0] if strips else Strip.blank(width, style.rich_style)
+    return strip.adjust_cell_length(width, style.rich_style)
 
 
 class Rows(Widget):
@@ -45,10 +57,7 @@ class Rows(Widget):
             chosen = Style.from_styles(self.screen.get_component_styles("screen--selection"))
             start, end = span
             line = line.stylize(chosen, start, len(line) if end == -1 else min(end, len(line)))
-        options = RenderOptions(self._get_style, {"text_wrap": "nowrap", "text_overflow": "clip"})
-        strips = line.render_strips(width, 1, style, options)
-        strip = strips[0] if strips else Strip.blank(width, style.rich_style)
-        return strip.adjust_cell_length(width, style.rich_style).apply_offsets(0, y)
+        return strip_of(self, line, width).apply_offsets(0, y)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         return selection.extract("\n".join(line.plain for line in self.lines)), "\n"

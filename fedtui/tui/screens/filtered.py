@@ -1,0 +1,35 @@
+"""FilteredScreen: a screen whose lines can be searched: `/` opens the bar, Escape drops it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fedtui.tui.matching import BadFilter, Filter
+from fedtui.tui.screens.base import BaseScreen
+from fedtui.tui.widgets.filterbar import FilterBar
+
+
+class FilteredScreen(BaseScreen):
+    """`wanted` is the filter that holds; subclasses have a FilterBar, and focus AUTO_FOCUS."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = Filter()
+
+    def search(self, wanted: Filter) -> None:
+        """Let this filter hold from now on."""
+        self.wanted = wanted
+        self.show(self.face.store.view())
+
+    def on_filter_bar_wanted(self, message: FilterBar.Wanted) -> None:
+        bar = self.query_one(FilterBar)
+        try:
+            self.search(replace(self.wanted, text=message.text))
+        except BadFilter as bad:
+            bar.add_class("-bad")
+            if message.is_done:
+                self.face.say(str(bad), severity="warning")
+        else:
+            bar.remove_class("-bad")
+        if message.is_done and isinstance(self.AUTO_FOCUS, str):
+            self.query_one(self.AUTO_FOCUS).focus()

@@ -1,0 +1,132 @@
+"""Rounds: the seven phases of the one under way, and those that are over; Enter opens one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from textual import work
+
+from fedtui.status import Refused
+from fedtui.tui import sheets, wording
+from fedtui.tui.matching import Filter
+from fedtui.tui.panes.round import RoundPane
+from fedtui.tui.screens.filtered import FilteredScreen
+from fedtui.tui.washing import washed
+from fedtui.tui.widgets.filterbar import FilterBar
+from fedtui.tui.widgets.table import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.app import ComposeResult
+
+    from fedtui.status import PastRound
+    from fedtui.tui.exporting import Sheet
+    from fedtui.tui.glyphs import Glyphs
+    from fedtui.tui.view import View
+
+NAMES = (
+    "round",
+    "outcome",
+    "score",
+    "delta",
+    "cohort",
+    "drops",
+    "up",
+    "down",
+    "took",
+    "ended",
+    "why",
+)
+MAX_HISTORY = 1000
+STYLES = {
+    "counted": "verified",
+    "late": "unverified",
+    "sat out": "quiet",
+    "refused": "alarm",
+    "failed": "alarm",
+}
+
+
+def merged(history: Iterable[PastRound], recent: Iterable[PastRound]) -> list[PastRound]:
+    """All rounds that are over, newest first; what the status says wins over the history."""
+    known = {(one.number, one.attempt): one for one in (*history, *recent)}
+    return sorted(known.values(), key=lambda one: (one.number, one.attempt), reverse=True)
+
+
+def rows(past: list[PastRound], glyphs: Glyphs) -> list[Row]:
+    """One row for each; the score of the round before makes the delta."""
+    scores = {one.number: one.score for one in past if one.score is not None}
+    return [(f"{one.number}.{one.attempt}", _cells(one, scores, glyphs)) for one in past]
+
+
+def _cells(
+    one: PastRound, scores: dict[int, float], glyphs: Glyphs
+) -> tuple[tuple[str, str], ...]:
+    signs = {"counted": glyphs.ok, "late": glyphs.warn, "sat out": glyphs.steps["skipped"]}
+    before = scores.get(one.number - 1)
+    delta = f"{one.score - before:+.3f}" if one.score is not None and before is not None else ""
+    number = f"{one.number}{f'.{one.attempt}' if one.attempt > 1 else ''}"
+    return (
+        (f"{number:>5}", ""),
+        (f"{signs.get(one.outcome, glyphs.error)} {one.outcome}", STYLES[one.outcome]),
+        (wording.number(one.score), "global"),
+        (delta, "quiet"),
+        ("" if one.cohort is None else str(one.cohort), ""),
+        (str(one.dropped) if one.dropped else "", "unverified"),
+        (wording.size(one.bytes_up) if one.bytes_up else "-", ""),
+        (wording.size(one.bytes_down) if one.bytes_down else "-", ""),
+        (wording.span(one.seconds) if one.seconds else "", ""),
+        (wording.moment(one.ended_at) if one.ended_at else "", "quiet"),
+        (wording.cut(one.reason, 60), "quiet"),
+    )
+
+
+class RoundsScreen(FilteredScreen):
+    """Screen 3."""
+
+    AUTO_FOCUS = "#past"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._history: tuple[PastRound, ...] = ()
+        self._shown: list[PastRound] = []
+
+    def body(self) -> ComposeResult:
+        yield RoundPane(id="round")
+        yield FilterBar()
+        yield Table("Rounds so far", NAMES, id="past")
+
+    def on_mount(self) -> None:
+        self.read_history()
+
+    @work(exclusive=True, group="history")
+    async def read_history(self) -> None:
+        """Also of earlier lives of the node; the status has the newest only."""
+        with suppress(Refused):
+            self._history = washed(await self.face.controls.history(MAX_HISTORY))
+            self.show(self.face.store.view())
+
+    def shown(self, view: View) -> None:
+        past = merged(self._history if view.status.plan else (), view.status.rounds)
+        self._shown = [one for one in past if self.wanted.finds(f"{one.number} {_words(one)}")]
+        table = self.query_one(Table)
+        table.fill(rows(self._shown, view.glyphs))
+        count = f"{len(self._shown)} of {len(past)}" if self.wanted != Filter() else f"{len(past)}"
+        title = f"Rounds so far: {count}"
+        if table.border_title != title:
+            table.border_title = title
+
+    async def on_data_table_row_selected(self, event: Table.RowSelected) -> None:
+        from fedtui.tui.modals.rounddetail import RoundDetail  # noqa: PLC0415  only when asked
+
+        if event.cursor_row < len(self._shown):
+            await self.app.push_screen(RoundDetail(self._shown[event.cursor_row]))
+
+    def sheets(self, view: View) -> tuple[Sheet, ...]:  # noqa: ARG002  what the filter lets through
+        return (sheets.rounds(self._shown),)
+
+
+def _words(one: PastRound) -> str:
+    return f"{one.outcome} {one.reason}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fedtui.tui import wording
+from fedtui.tui.onscreen import ONSCREEN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -98,4 +99,5 @@ DOING: dict[str, Doing] = {
     "detach": detach,
     "suspend": suspend,
     "palette": palette,
+    **ONSCREEN,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fedtui.tui import wording
+from fedtui.tui.modals.doors import DOORS
 from fedtui.tui.onscreen import ONSCREEN
 
 if TYPE_CHECKING:
@@ -73,10 +74,6 @@ async def mouse(app: FedtuiApp, _: str) -> None:
     app.say("the mouse is the screen's" if app.settings.mouse else "the terminal selects text")
 
 
-async def detach(app: FedtuiApp, _: str) -> None:
-    app.exit()
-
-
 async def suspend(app: FedtuiApp, _: str) -> None:
     app.action_suspend_process()
 
@@ -96,8 +93,8 @@ DOING: dict[str, Doing] = {
     "freeze": freeze,
     "zoom": zoom,
     "mouse": mouse,
-    "detach": detach,
     "suspend": suspend,
     "palette": palette,
+    **DOORS,
     **ONSCREEN,
 }

@@ -1,0 +1,139 @@
+"""Alarm: the newest alarm in full; FingerprintAlert: another key than the pinned one answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding
+from textual.content import Content
+from textual.widgets import Button
+
+from fedtui.tui import wording
+from fedtui.tui.modals.base import Choice, Modal, Words, lines
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from fedtui.status import Alarm, NodeStatus
+    from fedtui.tui.view import View
+
+KEY_CHANGED = "key changed"
+
+
+def waiting(status: NodeStatus) -> tuple[Alarm, ...]:
+    """Alarms that nobody acknowledged, newest first."""
+    return tuple(one for one in reversed(status.alarms) if not one.acknowledged)
+
+
+def in_full(alarm: Alarm) -> Content:
+    """All that an alarm says."""
+    made = [
+        Content.styled(
+            f"{wording.day(alarm.at)} {wording.moment(alarm.at)}  {alarm.kind}", "$quiet"
+        ),
+        Content.styled(alarm.text, "bold $alarm"),
+    ]
+    if alarm.remedy:
+        made.append(Content(alarm.remedy))
+    if alarm.detail:
+        made.append(Content())
+        made += [Content(f"  {line}") for line in alarm.detail]
+    return Content("\n").join(made)
+
+
+class AlarmDetail(Modal[None]):
+    """`a` acknowledges and goes to the one before; closed when there is none."""
+
+    heading = "Alarm"
+    hints = (("a", "acknowledge"), ("↑ ↓", "scroll"), ("Esc", "close"))
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "acknowledge", show=False)]
+    follows = True
+
+    def body(self) -> ComposeResult:
+        yield Words(id="alarm")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#modal").add_class("alarming")
+        self.query_one("#modal-body").focus()
+
+    def shown(self, view: View) -> None:
+        alarms = waiting(view.status)
+        if not alarms:
+            return
+        self.query_one("#alarm", Words).show(in_full(alarms[0]))
+        self.query_one("#modal").border_subtitle = Content(f"1 of {len(alarms)}")
+
+    async def action_acknowledge(self) -> None:
+        alarms = waiting(self.view.status)
+        if alarms and not await self.attempt(self.face.controls.acknowledge(alarms[0].id)):
+            return
+        if len(alarms) <= 1:
+            self.end(None)
+
+
+class FingerprintAlert(Modal[None]):
+    """Blocks until the operator stays disconnected, which is all that can be done here."""
+
+    heading = "THE COORDINATOR'S KEY CHANGED"
+    hints = (("Enter", "stay disconnected"),)
+
+    def __init__(self, alarm: Alarm) -> None:
+        super().__init__()
+        self._alarm = alarm
+        self._tried = False
+
+    def body(self) -> ComposeResult:
+        coordinator = self.view.status.coordinator
+        label = coordinator.label if coordinator else "the coordinator"
+        yield Words(
+            lines(
+                (f"{label or 'the coordinator'} presented a DIFFERENT key.", "bold $alarm"),
+                self._alarm.text,
+            )
+        )
+        if coordinator is not None:
+            since = wording.day(coordinator.pinned_at) if coordinator.pinned_at else "before"
+            yield Words(
+                lines(
+                    (f"the key that you trust, pinned {since}", "$quiet"),
+                    (f"  {coordinator.fingerprint}", "bold $verified"),
+                    *((f"  {' '.join(coordinator.words)}",) if coordinator.words else ()),
+                ),
+                classes="gap",
+            )
+        if self._alarm.detail:
+            yield Words(
+                lines(
+                    ("what answered there now", "$quiet"),
+                    *((f"  {line}", "bold $alarm") for line in self._alarm.detail),
+                )
+            )
+        yield Words(
+            lines(
+                "Either it was installed anew, or someone is in between. Nothing was sent.",
+                self._alarm.remedy
+                or "To accept a new key: a new invite from its operator, or fedtui trust replace.",
+            ),
+            classes="gap",
+        )
+
+    def choices(self) -> ComposeResult:
+        yield Choice("Stay disconnected", id="stay")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one("#modal").add_class("alarming")
+        self.query_one("#stay").focus()
+
+    async def action_back(self) -> None:
+        """Escape does not pass by."""
+
+    @on(Button.Pressed, "#stay")
+    async def stay(self) -> None:
+        done = await self.attempt(self.face.controls.acknowledge(self._alarm.id))
+        if done or self._tried:  # the node may be away: the second time closes all the same
+            self.end(None)
+        self._tried = True

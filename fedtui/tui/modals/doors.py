@@ -1,0 +1,110 @@
+"""Doors: which command of the table opens which modal, and what follows from its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from fedtui.tui.modals.alarm import AlarmDetail
+from fedtui.tui.modals.confirm import Detach, StopNode, StopSharing
+from fedtui.tui.modals.consent import Consent
+from fedtui.tui.modals.help import Help
+from fedtui.tui.modals.identity import Identity
+from fedtui.tui.modals.join.wizard import JoinWizard
+from fedtui.tui.modals.leave import Leave
+from fedtui.tui.modals.ledger import Ledger
+from fedtui.tui.modals.settings import SettingsForm
+from fedtui.tui.modals.throttle import Throttle
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from fedtui.tui.app import FedtuiApp
+
+    Door = Callable[[FedtuiApp, str], Awaitable[None]]
+
+
+async def join(app: FedtuiApp, _: str) -> None:
+    await app.push_screen(JoinWizard())
+
+
+async def leave(app: FedtuiApp, _: str) -> None:
+    how = await app.push_screen_wait(Leave(app.store.live.status))
+    if how is not None:
+        app.say("you leave when this round is over" if how == "after" else "left the federation")
+
+
+async def panic(app: FedtuiApp, _: str) -> None:
+    if await app.push_screen_wait(StopSharing()):
+        app.say("stopped sharing: nothing leaves until you resume")
+
+
+async def throttle(app: FedtuiApp, _: str) -> None:
+    if await app.push_screen_wait(Throttle()) is not None:
+        app.say("these are your limits now")
+
+
+async def throttle_to(app: FedtuiApp, percent: str) -> None:
+    limits = replace(app.store.live.status.limits, cpu_percent=int(percent))
+    await app.controls.limit(limits)
+    app.say(f"the trainer may use {percent} % of its cores")
+
+
+async def ledger(app: FedtuiApp, _: str) -> None:
+    await app.push_screen(Ledger())
+
+
+async def identity(app: FedtuiApp, _: str) -> None:
+    await app.push_screen(Identity())
+
+
+async def consent(app: FedtuiApp, _: str) -> None:
+    await app.push_screen(Consent())
+
+
+async def alarm(app: FedtuiApp, _: str) -> None:
+    await app.push_screen(AlarmDetail())
+
+
+async def settings(app: FedtuiApp, _: str) -> None:
+    await app.push_screen(SettingsForm(app.settings))
+
+
+async def help_(app: FedtuiApp, _: str) -> None:
+    focused = app.screen.focused
+    says = str(getattr(focused, "HELP", "") or "") if focused is not None else ""
+    pane = str(focused.border_title or "") if focused is not None else ""
+    await app.push_screen(Help(pane=pane, says=says))
+
+
+async def stop(app: FedtuiApp, _: str) -> None:
+    if await app.push_screen_wait(StopNode(app.store.live.status)):
+        app.exit()
+
+
+async def detach(app: FedtuiApp, _: str) -> None:
+    """Close the screen; the first time, say that the node goes on without it."""
+    status = app.store.live.status
+    if app.settings.detach_asks and status.pid:
+        if await app.push_screen_wait(Detach(status)) is None:
+            return
+        app.apply(replace(app.settings, detach_asks=False))
+    app.exit()
+
+
+DOORS: dict[str, Door] = {
+    "join": join,
+    "leave": leave,
+    "panic": panic,
+    "throttle": throttle,
+    "throttle_to": throttle_to,
+    "ledger": ledger,
+    "identity": identity,
+    "consent": consent,
+    "alarm": alarm,
+    "settings": settings,
+    "help": help_,
+    "stop": stop,
+    "detach": detach,
+}

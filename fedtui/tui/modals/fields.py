@@ -1,0 +1,110 @@
+"""Fields of forms in one line each: a choice among a few words, or a text; with their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from fedtui.tui.modals.base import Words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.events import Click
+    from textual.widget import Widget
+
+
+class Pick(Static, can_focus=True):
+    """One of a few words in a line, as in `25 [50] 75 100`; arrows, h and l choose."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "step(-1)", show=False),
+        Binding("right,l", "step(1)", show=False),
+    ]
+
+    class Picked(Message):
+        """Another word was chosen."""
+
+        def __init__(self, pick: Pick) -> None:
+            super().__init__()
+            self.pick = pick
+
+        @property
+        def control(self) -> Pick:
+            return self.pick
+
+    def __init__(self, options: Sequence[str], value: str, *, id: str) -> None:  # noqa: A002
+        super().__init__("", id=id, markup=False)
+        self.options = [*options] if value in options else [value, *options]
+        self.value = value
+
+    def on_mount(self) -> None:
+        self._draw()
+
+    def on_focus(self) -> None:
+        self._draw()
+
+    def on_blur(self) -> None:
+        self._draw()
+
+    def action_step(self, by: int) -> None:
+        place = self.options.index(self.value) + by
+        self.choose(self.options[max(0, min(place, len(self.options) - 1))])
+
+    def choose(self, value: str) -> None:
+        """Have this one of the options."""
+        if value != self.value:
+            self.value = value
+            self._draw()
+            self.post_message(self.Picked(self))
+
+    def on_click(self, event: Click) -> None:
+        place = 0
+        for option in self.options:
+            place += len(option) + 3
+            if event.x < place:
+                self.choose(option)
+                return
+
+    def _draw(self) -> None:
+        style = "bold reverse" if self.has_focus else "bold $accent"
+        parts: list[str | tuple[str, str]] = []
+        for option in self.options:
+            chosen = option == self.value
+            parts += [(f"[{option}]", style) if chosen else f" {option} ", " "]
+        self.update(Content.assemble(*parts))
+
+
+class Line(Input):
+    """A text in one line."""
+
+    def __init__(self, value: str = "", *, id: str, hint: str = "", secret: bool = False) -> None:  # noqa: A002
+        super().__init__(
+            value,
+            placeholder=hint,
+            id=id,
+            compact=True,
+            password=secret,
+            select_on_focus=False,
+        )
+
+
+class Field(Horizontal):
+    """A name, a field, and a few words after it."""
+
+    def __init__(self, name: str, field: Widget, unit: str = "") -> None:
+        super().__init__(classes="field")
+        self._title, self._field, self._unit = name, field, unit
+
+    def compose(self) -> ComposeResult:
+        yield Words(self._title, classes="field-name")
+        yield self._field
+        if self._unit:
+            yield Words(self._unit, classes="field-unit")

@@ -1,0 +1,171 @@
+"""Ledger: everything that left this machine, with totals, a filter and an export."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from textual import on
+from textual.binding import Binding
+from textual.content import Content
+from textual.widgets import DataTable, Input
+
+from fedtui.tui import wording
+from fedtui.tui.modals.base import Modal, Words
+from fedtui.tui.modals.fields import Line
+from fedtui.tui.modals.saving import SaveAs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from fedtui.status import LedgerLine
+    from fedtui.tui.view import View
+
+SHOWN = 1000
+COLUMNS = ("when", "round", "what", "bytes", "form", "to", "hash")
+FORMULA = ("=", "+", "-", "@")
+
+
+def matching(ledger: Iterable[LedgerLine], words: str) -> list[LedgerLine]:
+    """Lines in which every word occurs, newest first; case does not matter."""
+    wanted = words.casefold().split()
+    found = []
+    for line in ledger:
+        text = (
+            f"round {line.round} {line.what} {line.form} {line.receiver} {line.digest}".casefold()
+        )
+        if all(word in text for word in wanted):
+            found.append(line)
+    return found[::-1]
+
+
+def totals(found: Sequence[LedgerLine], *, out_of: int) -> str:
+    """How much, in how many entries, to whom."""
+    receivers = {line.receiver for line in found}
+    rounds = {line.round for line in found if line.round}
+    shown = f"{len(found)} of {out_of} entries" if len(found) != out_of else f"{out_of} entries"
+    return (
+        f"{shown}, {wording.size(sum(line.num_bytes for line in found))}, {len(rounds)} rounds, "
+        f"{len(receivers)} receivers"
+    )
+
+
+def as_csv(found: Iterable[LedgerLine]) -> str:
+    """Oldest first, with a head; no cell begins as a formula of a spreadsheet does."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    names = LEDGER_FIELDS
+    writer.writerow(names)
+    for line in found:
+        writer.writerow([_cell(getattr(line, name)) for name in names])
+    return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def as_json_lines(found: Iterable[LedgerLine]) -> str:
+    """Oldest first, one object per line."""
+    return "".join(msgspec.json.encode(line).decode() + "\n" for line in found)
+
+
+LEDGER_FIELDS = ("at", "round", "attempt", "what", "num_bytes", "form", "receiver", "digest")
+
+
+class Ledger(Modal[None]):
+    """The newest SHOWN of what fits the filter."""
+
+    heading = "What left this machine"
+    hints = (
+        ("/", "filter"),
+        ("e", "CSV"),
+        ("J", "JSON lines"),
+        ("y", "copy hash"),
+        ("Esc", "close"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", show=False),
+        Binding("e", "export('csv')", show=False),
+        Binding("J", "export('jsonl')", show=False),
+        Binding("y", "copy", show=False),
+    ]
+    follows = True
+    wide = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._found: list[LedgerLine] = []
+        self._drawn: tuple[object, ...] = ()
+
+    def body(self) -> ComposeResult:
+        yield Words(id="totals")
+        yield Line(id="filter", hint="filter: round 12, masked, a hash")
+        yield DataTable(id="table", cursor_type="row", zebra_stripes=False)
+        yield Words("Nothing has left this machine.", id="empty", classes="verified")
+
+    def on_mount(self) -> None:
+        table: DataTable[Content] = self.query_one(DataTable)
+        for name in COLUMNS:
+            table.add_column(name, key=name)
+        super().on_mount()
+        table.focus()
+
+    def shown(self, view: View) -> None:  # noqa: ARG002  the ledger is in the store
+        ledger = self.face.store.ledger
+        words = self.query_one("#filter", Line).value
+        drawn = (len(ledger), ledger[-1] if ledger else None, words)
+        if drawn == self._drawn:
+            return
+        self._drawn = drawn
+        self._found = matching(ledger, words)
+        self.query_one("#totals", Words).show(totals(self._found, out_of=len(ledger)))
+        self.query_one("#empty").display = not ledger
+        self._fill()
+
+    def _fill(self) -> None:
+        table: DataTable[Content] = self.query_one(DataTable)
+        table.display = bool(self._found)
+        row = table.cursor_row
+        table.clear()
+        for line in self._found[:SHOWN]:
+            cells = (
+                f"{wording.day(line.at)[5:]} {wording.moment(line.at)}",
+                str(line.round or "-"),
+                wording.cut(line.what, 40),
+                wording.size(line.num_bytes),
+                wording.cut(line.form, 30),
+                wording.cut(line.receiver, 30),
+                line.digest[:12],
+            )
+            table.add_row(*(Content(cell) for cell in cells))
+        table.move_cursor(row=row)
+
+    @on(Input.Changed, "#filter")
+    def filtered(self) -> None:
+        self.shown(self.view)
+
+    @on(Input.Submitted, "#filter")
+    def to_table(self) -> None:
+        self.query_one(DataTable).focus()
+
+    def action_filter(self) -> None:
+        self.query_one("#filter").focus()
+
+    def action_export(self, kind: str) -> None:
+        """Write what the filter shows."""
+        oldest_first = self._found[::-1]
+        text = as_csv(oldest_first) if kind == "csv" else as_json_lines(oldest_first)
+        path = self.face.outside.exports / f"ledger.{kind}"
+        self.open(SaveAs("the ledger", path, text))
+
+    def action_copy(self) -> None:
+        row = self.query_one(DataTable).cursor_row
+        if row < len(self._found):
+            self.app.copy_to_clipboard(self._found[row].digest)
+            self.face.say("its hash is in the clipboard")

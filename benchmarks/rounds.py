@@ -10,7 +10,8 @@ every node receives the initial model and every trainer starts. `--thin` puts al
 process, with links, keys and ledgers of their own, but without trainer processes.
 
 The floor: a round moves 2 * N * 4 * D bytes over loopback, each encrypted, decrypted, hashed twice
-and written to disk once on either side.
+and written to disk once on either side. With `--secure` every node makes N masks of its vector on
+top, and the coordinator as many again.
 """
 
 import argparse
@@ -22,10 +23,11 @@ import sys
 import tempfile
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import psutil
 
+from fedtui.crypto.keystream import Keystream
 from fedtui.demo.federation import LocalFederation, NodeSpec
 from fedtui.demo.programs import Programs
 
@@ -57,6 +59,7 @@ update_s = 600.0
 [privacy]
 updates = "{"masked" if options.secure else "visible"}"
 largest_cohort = {max(100, options.nodes)}
+keystream = "{options.keystream}"
 """
 
 
@@ -141,6 +144,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "dim": options.dim,
         "thin": options.thin,
         "secure": options.secure,
+        "keystream": options.keystream if options.secure else None,
         "rounds": len(counted),
         "seconds_per_round": {
             "median": round(statistics.median(seconds), 4),
@@ -166,6 +170,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds")
     parser.add_argument("--thin", action="store_true", help="all nodes in one process")
     parser.add_argument("--secure", action="store_true", help="masked updates")
+    parser.add_argument("--keystream", choices=get_args(Keystream), default="chacha20")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args()
     found = asyncio.run(measure(options))

@@ -19,6 +19,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 import numpy as np
 
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         incarnation=1,
         model_digest=b"m" * 32,
         plan_hash=b"p" * 32,
+        keystream=options.keystream,
     )
     layout = Encoding(
         num_values=options.dim,
@@ -71,7 +73,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         value_range=4.0,
     )
     costs = Costs()
-    terms = Terms(colluders=colluders, minimum=minimum, largest=options.nodes)
+    terms = Terms(colluders=colluders, minimum=minimum, largest=options.nodes, aes=True)
     with costs.by("coordinator"):
         half = Coordinator(
             attempt, coordinator, colluders=colluders, minimum=minimum, dropouts=options.dropouts
@@ -140,6 +142,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         "dim": options.dim,
         "dropouts": options.dropouts,
         "lanes": options.lanes,
+        "keystream": unmasking.keystream,
         "colluders": colluders,
         "degree": half.roster(1).degree,
         "threshold": half.threshold,
@@ -148,8 +151,8 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         "upload_bytes": layout.num_bytes,
         "exact": bool(np.array_equal(np.concatenate(slots), plain)),
         "floor_seconds": {
-            "node": round(floor(layout, half.roster(1).degree + 1), 4),
-            "coordinator": round(floor(layout, num_masks), 4),
+            "node": round(floor(layout, half.roster(1).degree + 1, options.keystream), 4),
+            "coordinator": round(floor(layout, num_masks, options.keystream), 4),
         },
     }
 
@@ -163,14 +166,14 @@ def unmasked(layout: Encoding, update_D: np.ndarray) -> np.ndarray:
     )
 
 
-def floor(layout: Encoding, num_masks: int) -> float:
+def floor(layout: Encoding, num_masks: int, by: keystream.Keystream) -> float:
     """CPU seconds of so many masks over a vector: the keystream and one addition a word."""
     words = np.zeros(keystream.CHUNK_WORDS, np.uint64)
     seeds = [i.to_bytes(32, "little") for i in range(min(num_masks, 20))]
     began = time.process_time()
     num_chunks = min(layout.num_chunks, 64)
     for index in range(num_chunks):
-        keystream.add(words, index, seeds)
+        keystream.add(words, index, seeds, by=by)
     per_mask_chunk = (time.process_time() - began) / (len(seeds) * num_chunks)
     return per_mask_chunk * num_masks * layout.num_words / keystream.CHUNK_WORDS
 
@@ -182,6 +185,7 @@ def main() -> None:
     parser.add_argument("--dropouts", type=int, default=0)
     parser.add_argument("--lanes", type=int, default=2, choices=encoding.LANES)
     parser.add_argument("--colluders", type=int, default=0, help="0: a fifth of the nodes")
+    parser.add_argument("--keystream", choices=get_args(keystream.Keystream), default="chacha20")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args()
     found = run(options)

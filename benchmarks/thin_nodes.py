@@ -84,7 +84,7 @@ class ReadyTrainer:
 def mask(job: MaskJob) -> Masked:
     """What the trainer process does with an update under masks."""
     update_D = np.fromfile(job.update_path, "<f4")
-    of = Masks(job.plus, job.minus)
+    of = Masks(job.plus, job.minus, job.keystream)
     words, num_saturated = masks.masked(
         job.encoding, update_D, job.scalars, weight=job.weight, of=of
     )

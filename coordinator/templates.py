@@ -131,6 +131,7 @@ with_evaluator = {with_evaluator}
 # largest_cohort = 100    # a lane has room for a sum of so many values
 # lanes = 2               # values in 8 bytes: 2, or 3 or 4 for shorter and coarser updates
 # value_range = 4.0       # a value beyond it, times its weight, is cut
+# keystream = "chacha20"  # "aegis256": faster masks, in rounds whose processors all have AES
 """
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from fedtui.crypto.keystream import Keystream
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
@@ -114,6 +115,7 @@ class MaskJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     rounding_seed: Seed
     plus: tuple[Seed, ...]
     minus: tuple[Seed, ...]
+    keystream: Keystream = "chacha20"
 
     def __repr__(self) -> str:
         return f"MaskJob({self.job_id}: {len(self.plus)} plus, {len(self.minus)} minus)"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import parse_fingerprint
+from fedtui.crypto.keystream import processor_has_aes
 from fedtui.rounds import claims, masking
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import Floors, MaskingSide, names
@@ -61,6 +62,7 @@ def machine_for(
         signer=parties.signer,
         coordinator=parties.coordinator,
         entropy=os.urandom,
+        aes=processor_has_aes(),
         floors=floors(stance.privacy),
         approved=frozenset(map(parse_fingerprint, stance.privacy.peers)),
         voted=journal.voted,

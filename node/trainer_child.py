@@ -170,7 +170,7 @@ class Jobs:
         )
 
     def _mask(self, job: MaskJob) -> Masked:
-        of = Masks(job.plus, job.minus)
+        of = Masks(job.plus, job.minus, job.keystream)
         masker = Masker(
             job.encoding,
             _update(job),

@@ -17,7 +17,7 @@ from fedtui.learning.metrics import sums_for
 from fedtui.rounds import machine
 from fedtui.status import CheckReport, Refused
 from fedtui.wire.messages import UpdateHeader
-from node import jobs
+from node import jobs, own_scores
 from node.alone import exit_code
 from node.config import parse_shard
 from node.exits import Exit, Stop
@@ -47,7 +47,10 @@ class Places:
 
 
 class Work:
-    """Runs jobs for one agreement. `tell` gets the events, `on_progress` what the trainer says."""
+    """Runs jobs for one agreement. `tell` gets the events, `on_progress` what the trainer says.
+
+    `on_judged` gets what the trainer found of the model of a round on this node's own hold-out.
+    """
 
     def __init__(
         self,
@@ -56,11 +59,13 @@ class Work:
         places: Places,
         tell: Callable[[ParticipantEvent], None],
         on_progress: Callable[[jobs.Progress], None],
+        on_judged: Callable[[int, jobs.Judged], None] = lambda number, judged: None,
     ) -> None:
         self._trainer = trainer
         self._places = places
         self._tell = tell
         self._on_progress = on_progress
+        self._on_judged = on_judged
         self._last_id = 0
         self._running: asyncio.Task[None] | None = None
         self._masking: asyncio.Task[None] | None = None
@@ -184,10 +189,13 @@ class Work:
             strategy=plan.strategy.name,
             strategy_options=plan.strategy.options,
             holdout=plan.evaluation.held_out,
+            judge=own_scores.MOST_EXAMPLES,
         )
         outcome = await self._run(job, number)
         match outcome:
             case jobs.Trained():
+                if outcome.judged is not None:
+                    self._on_judged(effect.round, outcome.judged)
                 update = Update(
                     round=effect.round,
                     model=effect.model.digest.hex(),
@@ -240,6 +248,7 @@ class Work:
             rounding_seed=effect.rounding_seed,
             plus=effect.masks.plus,
             minus=effect.masks.minus,
+            keystream=effect.masks.keystream,
         )
         outcome = await self._run(job, number)
         match outcome:

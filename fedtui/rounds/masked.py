@@ -128,6 +128,7 @@ class MaskedAttempt(Attempt):
             incarnation=incarnation,
             model_digest=self.base.digest,
             plan_hash=self.frame.plan_hash,
+            keystream=self.frame.plan.privacy.keystream,
         )
         self._secret = Coordinator(
             attempt,

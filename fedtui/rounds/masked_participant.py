@@ -37,11 +37,17 @@ from fedtui.wire.messages import (
     Offer,
     Result,
     Role,
+    Roster,
     Scored,
     ToMasker,
 )
 
 _GONE = "this node was restarted since: its secrets of this attempt are gone"
+
+_SLOWER = (
+    "its masks are made with chacha20, not with the plan's aegis256: a processor of its nodes has "
+    "no AES"
+)
 
 
 class MaskedParticipant(RoundParticipant):
@@ -77,6 +83,8 @@ class MaskedParticipant(RoundParticipant):
             answer = masked.hear(message)
         except RefusedError as error:
             return self._refuse(message, str(error))
+        if isinstance(message, Roster) and masked.is_slower:
+            answer = [*answer, Tell("info", f"round {work.round}: {_SLOWER}")]
         if not isinstance(message, Mailbox):
             if masked.voted:
                 self._note_vote(masked)

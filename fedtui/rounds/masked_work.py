@@ -60,10 +60,10 @@ class Floors:
 class MaskingSide:
     """What a node needs for masked rounds; `entropy(n)` gives n bytes of the system's generator.
 
-    `approved`, if there is any, are the first FINGERPRINT_BYTES of the ids of the only nodes that
-    its operator lets into a sum with it. `voted` are the (purpose, round) pairs that it voted in
-    before, `stuck` counts the votes for sums on each model, by digest, of which no result was ever
-    certified.
+    `aes`: its processor has it. `approved`, if there is any, are the first FINGERPRINT_BYTES of
+    the ids of the only nodes that its operator lets into a sum with it. `voted` are the (purpose,
+    round) pairs that it voted in before, `stuck` counts the votes for sums on each model, by
+    digest, of which no result was ever certified.
     """
 
     plan: Plan
@@ -73,6 +73,7 @@ class MaskingSide:
     signer: Signer
     coordinator: PublicIdentity
     entropy: Callable[[int], bytes]
+    aes: bool = False
     floors: Floors = Floors()
     approved: frozenset[bytes] = frozenset()
     voted: frozenset[tuple[str, int]] = frozenset()
@@ -129,6 +130,7 @@ class MaskedWork:
             incarnation=work.incarnation,
             model_digest=work.model.digest,
             plan_hash=side.plan_hash,
+            keystream=side.plan.privacy.keystream,
         )
         numbers = masking.numbers(side.plan, work.cohort_size)
         self.layout = masking.encoding(side.plan, side.num_values, purpose)
@@ -148,6 +150,7 @@ class MaskedWork:
                 colluders=numbers.colluders,
                 minimum=numbers.minimum,
                 largest=min(work.cohort_size, side.plan.privacy.largest_cohort),
+                aes=side.aes,
             ),
             signer=side.signer,
             coordinator=side.coordinator,
@@ -239,6 +242,11 @@ class MaskedWork:
     def num_unopened(self) -> int:
         """Neighbours whose shares could not be opened: they, or the coordinator, spoilt them."""
         return len(self._half.unopened)
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether masks are made with chacha20, because some processors have no AES."""
+        return self._half.keystream != self.attempt.keystream
 
     @property
     def num_survivors(self) -> int:

@@ -10,6 +10,7 @@ import msgspec
 
 from fedtui import plugins
 from fedtui.crypto.keys import digest
+from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
@@ -119,7 +120,8 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     Under masks: `colluders` nodes may be in league with the coordinator (default: a fifth of those
     invited), a sum has at least `minimum` nodes (default: half of them), and `dropouts` of a
     cohort may be lost. `largest_cohort`, `lanes` and `value_range` say how numbers are written
-    (secagg/encoding.py).
+    (secagg/encoding.py). `keystream` makes the masks: `aegis256` in rounds in which every node's
+    processor has AES, else `chacha20`.
     """
 
     updates: Literal["masked", "visible"] = "masked"
@@ -129,6 +131,7 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     largest_cohort: Annotated[int, msgspec.Meta(ge=3, le=2**14)] = 100
     lanes: Literal[2, 3, 4] = 2
     value_range: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 4.0
+    keystream: Keystream = "chacha20"
 
 
 class Plan(_Section, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What both parties of an attempt compute alike: contexts, seeds, and what is signed.
 
     ctx  = H(ctx | version, federation, coordinator, purpose, round, attempt, incarnation of the
-             Offer, H(model), H(plan))
+             Offer, H(model), H(plan), keystream)
     ctx2 = H(ctx2 | ctx, H(roster: entries, colluders, minimum, degree))
     ctx3 = H(ctx3 | ctx2, U1)
 
@@ -19,6 +19,7 @@ import msgspec
 
 from fedtui.crypto import shamir
 from fedtui.crypto.keys import KeyPair, PublicIdentity, digest
+from fedtui.crypto.keystream import Keystream
 from fedtui.secagg.graph import encode_set
 from fedtui.wire.codec import canonical
 from fedtui.wire.messages import RosterEntry
@@ -32,7 +33,10 @@ Purpose = Literal["update", "evaluation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One attempt as its Offer names it. Ids and digests are 32 bytes."""
+    """One attempt as its Offer names it. Ids and digests are 32 bytes.
+
+    `keystream` is what the plan names; which one is used, `keystream_of` says.
+    """
 
     federation_id: bytes
     coordinator_id: bytes
@@ -42,6 +46,7 @@ class Attempt:
     incarnation: int
     model_digest: bytes
     plan_hash: bytes
+    keystream: Keystream = "chacha20"
 
     def context(self) -> bytes:
         """Compute ctx."""
@@ -54,6 +59,7 @@ class Attempt:
             *(number.to_bytes(8, "little") for number in numbers),
             self.model_digest,
             self.plan_hash,
+            self.keystream.encode(),
         )
 
 
@@ -74,6 +80,14 @@ def roster_context(context: bytes, body: RosterBody) -> bytes:
 def included_context(context2: bytes, included: Iterable[int]) -> bytes:
     """Compute ctx3."""
     return digest("fedtui1-ctx3", context2, encode_set(included))
+
+
+def keystream_of(attempt: Attempt, entries: Iterable[RosterEntry]) -> Keystream:
+    """What the masks are made with: as planned, but by all processors of the roster in good time.
+
+    ctx2 covers the entries, and each node signed its own; so nobody can be shown another answer.
+    """
+    return attempt.keystream if all(entry.aes for entry in entries) else "chacha20"
 
 
 def graph_seed(context2: bytes) -> bytes:
@@ -124,8 +138,10 @@ def _places(*positions: int) -> bytes:
 # ---- what is signed -----------------------------------------------------------------------------
 
 
-def ready_statement(context: bytes, mask_key: bytes, share_key: bytes, commitment: bytes) -> bytes:
-    return digest("fedtui1-ready", context, mask_key, share_key, commitment)
+def ready_statement(
+    context: bytes, mask_key: bytes, share_key: bytes, commitment: bytes, aes: bool
+) -> bytes:
+    return digest("fedtui1-ready", context, mask_key, share_key, commitment, bytes([aes]))
 
 
 def identity_of(entry: RosterEntry) -> PublicIdentity:

@@ -22,6 +22,7 @@ import msgspec
 
 from fedtui.crypto import shamir
 from fedtui.crypto.keys import Identity, KeyPair, PublicIdentity
+from fedtui.crypto.keystream import Keystream
 from fedtui.errors import CryptoError, FedtuiError, LocalProtocolError
 from fedtui.secagg import context
 from fedtui.secagg.context import Attempt, RosterBody
@@ -60,6 +61,7 @@ class Unmasking:
     plus: tuple[bytes, ...]
     minus: tuple[bytes, ...]
     liars: tuple[int, ...] = ()
+    keystream: Keystream = "chacha20"
 
     def __repr__(self) -> str:
         return f"Unmasking({self.num_survivors} survivors)"
@@ -123,7 +125,7 @@ class Coordinator:
         if self._body is not None or node.id in self._ready:
             return False
         keys = (message.mask_key, message.share_key, message.commitment)
-        statement = context.ready_statement(self._context, *keys)
+        statement = context.ready_statement(self._context, *keys, message.aes)
         taken = {
             key
             for e in self._ready.values()
@@ -149,6 +151,7 @@ class Coordinator:
             mask_key=message.mask_key,
             share_key=message.share_key,
             commitment=message.commitment,
+            aes=message.aes,
             signature=message.signature,
         )
         return True
@@ -369,7 +372,9 @@ class Coordinator:
                     seed = context.pair_seed(shared, self._context3, lost, other)
                     # `other` added it if the lost node is higher, subtracted it if lower
                     (minus if lost > other else plus).append(seed)
-        return Unmasking(len(survivors), tuple(plus), tuple(minus), tuple(sorted(opener.liars)))
+        keystream = context.keystream_of(self.attempt, self._known().entries)
+        liars = tuple(sorted(opener.liars))
+        return Unmasking(len(survivors), tuple(plus), tuple(minus), liars, keystream)
 
     def _is_own(self, place: int) -> Callable[[int], bool]:
         committed = self._known().entries[place].commitment

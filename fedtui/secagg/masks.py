@@ -63,10 +63,11 @@ class Masker:
 
     def chunks(self) -> Iterator[Words]:
         """The masked words, chunk by chunk, in order."""
+        of = self._masks
         for index in range(self._layout.num_chunks):
             words_C = self._encoder.chunk(index)
-            keystream.add(words_C, index, self._masks.plus)
-            keystream.subtract(words_C, index, self._masks.minus)
+            keystream.add(words_C, index, of.plus, by=of.keystream)
+            keystream.subtract(words_C, index, of.minus, by=of.keystream)
             yield words_C
 
 

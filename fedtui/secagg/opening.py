@@ -32,8 +32,9 @@ def open_chunk(layout: Encoding, words_C: Words, index: int, unmasking: Unmaskin
     Raises:
         EncodingError: the guard word shows that it is no sum of the survivors' vectors.
     """
-    keystream.subtract(words_C, index, unmasking.minus)
-    keystream.add(words_C, index, unmasking.plus)
+    by = unmasking.keystream
+    keystream.subtract(words_C, index, unmasking.minus, by=by)
+    keystream.add(words_C, index, unmasking.plus, by=by)
     return encoding.decode(layout, words_C, index, unmasking.num_survivors)
 
 

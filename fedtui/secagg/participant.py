@@ -25,6 +25,7 @@ from nacl.exceptions import CryptoError as SodiumCryptoError
 
 from fedtui.crypto import shamir
 from fedtui.crypto.keys import PublicIdentity, short_id
+from fedtui.crypto.keystream import Keystream
 from fedtui.errors import CryptoError, FedtuiError, LocalProtocolError, RemoteProtocolError
 from fedtui.secagg import context
 from fedtui.secagg.context import Attempt, RosterBody
@@ -59,12 +60,13 @@ class Terms:
     """What the plan and this node's operator demand of every attempt.
 
     `colluders` is exactly what the roster must name, `minimum` the least nodes of a sum, and
-    `largest` the most of a roster.
+    `largest` the most of a roster. `aes`: this node's processor has it.
     """
 
     colluders: int
     minimum: int
     largest: int
+    aes: bool = False
 
 
 class Signer(Protocol):
@@ -82,6 +84,7 @@ class Masks:
 
     plus: tuple[bytes, ...]
     minus: tuple[bytes, ...]
+    keystream: Keystream = "chacha20"
 
     def __repr__(self) -> str:
         return f"Masks({len(self.plus)} plus, {len(self.minus)} minus)"
@@ -137,7 +140,7 @@ class Participant:
         drawn, attempt = self._drawn, self.attempt
         commitment = context.commitment(drawn.own, self._context)
         keys = (drawn.masking.public, drawn.sealing.public)
-        statement = context.ready_statement(self._context, *keys, commitment)
+        statement = context.ready_statement(self._context, *keys, commitment, self.terms.aes)
         return Ready(
             incarnation=attempt.incarnation,
             round=attempt.round,
@@ -145,6 +148,7 @@ class Participant:
             mask_key=keys[0],
             share_key=keys[1],
             commitment=commitment,
+            aes=self.terms.aes,
             signature=self._signer.sign(context.READY, statement),
         )
 
@@ -208,9 +212,8 @@ class Participant:
         self._check_numbers(roster, num_nodes)
         ids = self._check_entries(roster.entries)
         place = ids.index(self._signer.public.id) if self._signer.public.id in ids else -1
-        ready = self.advertise()
-        ours = (ready.mask_key, ready.share_key, ready.commitment)
-        if place < 0 or _keys(roster.entries[place]) != ours:
+        ours = _said(self.advertise())
+        if place < 0 or _said(roster.entries[place]) != ours:
             raise RefusedError("the roster does not hold this node as it said it was ready")
         graph = Graph(num_nodes, roster.degree, context.graph_seed(context2))
         return _Known(
@@ -270,7 +273,7 @@ class Participant:
         )
         if not enrolment.verify(self._coordinator, certificate, entry.certificate):
             raise RefusedError(f"{name} is in the roster, but not enrolled as a participant")
-        statement = context.ready_statement(self._context, *_keys(entry))
+        statement = context.ready_statement(self._context, *_said(entry))
         if not identity.verify(context.READY, statement, entry.signature):
             raise RefusedError(
                 f"{name} did not sign for this model, plan and attempt: the coordinator shows "
@@ -282,10 +285,8 @@ class Participant:
         for other in known.graph.neighbours(known.place):
             entry = known.entries[other]
             try:
-                self._agreed[other] = (
-                    self._drawn.sealing.agree(entry.share_key),
-                    self._drawn.masking.agree(entry.mask_key),
-                )
+                sealing = self._drawn.sealing.agree(entry.share_key)
+                self._agreed[other] = (sealing, self._drawn.masking.agree(entry.mask_key))
             except CryptoError as error:
                 name = f"node {short_id(known.ids[other])}"
                 raise RefusedError(f"{name} has a key that everybody could guess") from error
@@ -325,7 +326,12 @@ class Participant:
                 _, shared = self._agreed[other]
                 seed = context.pair_seed(shared, context3, known.place, other)
                 (plus if other > known.place else minus).append(seed)
-        return Masks(tuple(plus), tuple(minus))
+        return Masks(tuple(plus), tuple(minus), self.keystream)
+
+    @property
+    def keystream(self) -> Keystream:
+        """What the masks of the roster at hand are made with."""
+        return context.keystream_of(self.attempt, self._known().entries)
 
     def _open(
         self, known: _Known, mailbox: Mailbox, included: frozenset[int]
@@ -485,10 +491,9 @@ class Participant:
 
     def _check_coordinator(self, purpose: str, message: bytes, signature: bytes) -> None:
         if not self._coordinator.verify(purpose, message, signature):
-            raise RefusedError(
-                "what the coordinator sent is not signed with the key that this node trusts"
-            )
+            text = "what the coordinator sent is not signed with the key that this node trusts"
+            raise RefusedError(text)
 
 
-def _keys(entry: RosterEntry) -> tuple[bytes, bytes, bytes]:
-    return entry.mask_key, entry.share_key, entry.commitment
+def _said(ready: Ready | RosterEntry) -> tuple[bytes, bytes, bytes, bool]:
+    return ready.mask_key, ready.share_key, ready.commitment, ready.aes

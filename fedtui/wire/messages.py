@@ -35,10 +35,8 @@ import msgspec
 from fedtui.learning.params import Manifest
 from fedtui.wire.rotation import Succession
 
-PROTOCOL_MIN = 1
-PROTOCOL_MAX = 1
-PATH = "/fedtui/v1"
-SUBPROTOCOL = "fedtui.v1"
+PROTOCOL_MIN = PROTOCOL_MAX = 1
+PATH, SUBPROTOCOL = "/fedtui/v1", "fedtui.v1"
 MAX_PLAN_BYTES = 256 * 1024
 MAX_SUCCESSIONS = 2
 
@@ -208,6 +206,7 @@ class Ready(Message, frozen=True, kw_only=True):
     mask_key: Id
     share_key: Id
     commitment: Digest
+    aes: bool = False  # its processor has AES instructions
     signature: Signature
 
 
@@ -221,6 +220,7 @@ class RosterEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mask_key: Id
     share_key: Id
     commitment: Digest
+    aes: bool = False
     signature: Signature
 
 

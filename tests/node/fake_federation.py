@@ -178,7 +178,11 @@ def _write(path: str) -> None:
 def _mask(job: jobs.MaskJob) -> jobs.Masked:
     update_D = np.frombuffer(Path(job.update_path).read_bytes(), "<f4")
     words, num_saturated = masks.masked(
-        job.encoding, update_D, job.scalars, weight=job.weight, of=Masks(job.plus, job.minus)
+        job.encoding,
+        update_D,
+        job.scalars,
+        weight=job.weight,
+        of=Masks(job.plus, job.minus, job.keystream),
     )
     data = words.astype("<u8").tobytes()
     Path(job.out_path).write_bytes(data)

@@ -17,6 +17,7 @@ from fake_federation import (
 from masked_cohort import PEERS, MaskedCohort, masked_coordinator
 
 from fedtui.crypto.keys import fingerprint
+from fedtui.crypto.keystream import processor_has_aes
 from fedtui.rounds.masked_work import Floors
 from fedtui.rounds.plan import MASKED
 from fedtui.wire.messages import (
@@ -52,6 +53,8 @@ async def test_a_round_is_opened_together_and_gives_the_exact_sum(home: Profile)
     expected = OWN.astype(float) + sum(update.astype(float) for update in cohort.updates.values())
     assert np.abs(opened.values_D - expected).max() <= 4 / cohort.layout.scale
     assert opened.scalars["examples"] == 4 + 3 * 2
+    (ready,) = [one for one in coordinator.said if isinstance(one, Ready)]
+    assert ready.aes == processor_has_aes()
     (opening,) = coordinator.opened
     assert (opening.kind, opening.num_bytes) == ("masked", cohort.layout.num_bytes)
     assert opening.update is None

@@ -341,7 +341,11 @@ async def test_an_update_is_masked_as_the_function_does(
     job = mask_job(folder, update_D)
     outcome = await trainer.run(job, on_progress=quiet)
     words, num_saturated = masks.masked(
-        job.encoding, update_D, job.scalars, weight=job.weight, of=Masks(job.plus, job.minus)
+        job.encoding,
+        update_D,
+        job.scalars,
+        weight=job.weight,
+        of=Masks(job.plus, job.minus, job.keystream),
     )
     data = words.astype("<u8").tobytes()
     assert num_saturated == 3

@@ -68,13 +68,21 @@ def node(number: int) -> bytes:
 
 
 class MaskedDesk:
-    def __init__(self, num: int = 6, *, evaluation: bool = False, **privacy: object) -> None:
+    def __init__(
+        self,
+        num: int = 6,
+        *,
+        evaluation: bool = False,
+        aes: tuple[int, ...] = (),
+        **privacy: object,
+    ) -> None:
         self.num, self.now, self.incarnation = num, 1000.0, 1
         self.plan = masked_plan(**privacy)
         self.inbox: dict[bytes, list] = defaultdict(list)
         self.records = [RoundFinished(0, 0, model_digest=BASE.digest, checkpoint_name="", sums={})]
         self.effects: list = []
         self.vectors: dict[int, np.ndarray] = {}
+        self.aes = aes
         kind = MaskedEvaluation if evaluation else MaskedRound
         self.machine = kind(self.frame(), number=1, attempt=1, base=BASE, started=self.now)
         cohort = [node(i) for i in range(num)]
@@ -100,7 +108,12 @@ class MaskedDesk:
         numbers = self.machine.numbers
         return Participant(
             self.machine.secret.attempt,
-            Terms(colluders=numbers.colluders, minimum=numbers.minimum, largest=self.num),
+            Terms(
+                colluders=numbers.colluders,
+                minimum=numbers.minimum,
+                largest=self.num,
+                aes=number in self.aes,
+            ),
             signer=NODES[number],
             coordinator=BOSS.public,
             entropy=np.random.default_rng([seed, number]).bytes,

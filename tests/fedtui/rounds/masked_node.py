@@ -53,8 +53,8 @@ def side(desk: MaskedDesk, **more: object) -> MaskingSide:
 class MaskedNode:
     """`put` returns effects, messages as themselves; what it says is heard by the desk."""
 
-    def __init__(self, **more: object) -> None:
-        self.desk = MaskedDesk(6)
+    def __init__(self, *, desk: MaskedDesk | None = None, **more: object) -> None:
+        self.desk = desk or MaskedDesk(6)
         self.side = side(self.desk, **more)
         self.machine = self.fresh()
         self.now = 0.0

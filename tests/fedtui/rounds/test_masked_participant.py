@@ -1,7 +1,7 @@
 """A node's machine under masks: its conversation, its memory, and what it refuses."""
 
 import pytest
-from masked_desk import BASE, BOSS, NODES, later
+from masked_desk import BASE, BOSS, NODES, MaskedDesk, later
 from masked_node import OTHERS, TRAINED, MaskedNode
 
 from fedtui.crypto.keys import FINGERPRINT_BYTES, fingerprint
@@ -335,3 +335,34 @@ def test_a_result_lifts_the_limit_and_a_restart_does_not() -> None:
     assert kinds(same.hear(offer(same.desk, round=2))) == [Declining, Tell], "it did not move on"
     strict = MaskedNode(stuck={BASE.digest: 1}, floors=Floors(same_model=1))
     assert kinds(strict.told(Offer)) == [Declining, Tell]
+
+
+# ---- what makes the masks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", [set(), {0}, {4}])
+def test_masks_are_made_as_planned_only_if_every_processor_has_aes(missing: set[int]) -> None:
+    aes = tuple({*range(6)} - missing)
+    node = MaskedNode(desk=MaskedDesk(6, aes=aes, keystream="aegis256"), aes=0 in aes)
+    node.told(Offer)
+    node.put(ModelHere(BASE.digest))
+    node.put(TRAINED)
+    node.desk.accept(*OTHERS)
+    node.desk.ready(*OTHERS)
+    shares, *told = node.told(Roster)
+    assert isinstance(shares, Shares)
+    assert [(one.level, "has no AES" in one.text) for one in told] == [("info", True)] * len(told)
+    assert len(told) == bool(missing)
+    node.desk.share(*OTHERS)
+    (prepare,) = node.told(Mailbox)
+    assert prepare.masks.keystream == ("chacha20" if missing else "aegis256")
+
+
+def test_a_plan_of_chacha20_says_nothing_of_processors() -> None:
+    node = MaskedNode(aes=True)
+    node.told(Offer)
+    node.put(ModelHere(BASE.digest))
+    node.put(TRAINED)
+    node.desk.accept(*OTHERS)
+    node.desk.ready(*OTHERS)
+    assert kinds(node.told(Roster)) == [Shares]

@@ -234,3 +234,19 @@ def test_offers_and_answers_name_the_right_life() -> None:
     (told,) = [e for e in desk.effects if isinstance(e, Send)]
     assert told.message.incarnation == 2
     assert desk.machine.secret.attempt.incarnation == 1, "the contexts keep that of the offer"
+
+
+# ---- what makes the masks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keystream", ["chacha20", "aegis256"])
+@pytest.mark.parametrize("aes", [(), (0, 1, 2, 4, 5), tuple(range(6))])
+def test_a_sum_is_exact_whatever_makes_its_masks(keystream: str, aes: tuple[int, ...]) -> None:
+    desk = MaskedDesk(6, keystream=keystream, aes=aes).until(P.MASKING)
+    wanted = "aegis256" if keystream == "aegis256" and len(aes) == 6 else "chacha20"
+    assert {half.keystream for half in desk.halves} == {wanted}
+    desk.leave(3)  # so that masks between pairs are made anew
+    left = (0, 1, 2, 4, 5)
+    for step in (desk.mask, desk.vote, desk.reveal):
+        step(*left)
+    assert desk.sum_is_exact()

@@ -79,6 +79,7 @@ def test_the_hash_covers_plan_and_manifest() -> None:
         {"weights": {"by": "size"}},
         {"weights": {"cap": 0}},
         {"privacy": {"updates": "hidden"}},
+        {"privacy": {"keystream": "rc4"}},
         {"task": {"name": "../../etc"}},
         {"federation": {"name": ""}},
         {"unknown": {}},

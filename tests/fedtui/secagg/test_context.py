@@ -58,10 +58,14 @@ def another(value: object) -> Any:
     match value:
         case bytes():
             return value[:-1] + bytes([value[-1] ^ 1])
+        case bool():
+            return not value
         case int():
             return value + 1
         case "update":
             return "evaluation"
+        case "aegis256":
+            return "chacha20"
         case _:
             raise AssertionError(f"say here how {value!r} changes")
 
@@ -89,7 +93,9 @@ def test_known_keys() -> None:
         "pair_seed": context.pair_seed(shared, CTX3, second, first),
         "share_key": context.share_key(shared, CTX2, second, first),
         "share_data": context.share_data(CTX2, second, first),
-        "ready": context.ready_statement(CTX, entry.mask_key, entry.share_key, entry.commitment),
+        "ready": context.ready_statement(
+            CTX, entry.mask_key, entry.share_key, entry.commitment, entry.aes
+        ),
     }
     assert {name: data.hex() for name, data in found.items()} == VECTORS["expected"]
 
@@ -221,12 +227,23 @@ def test_sealed_shares_have_a_direction_and_an_attempt() -> None:
 
 
 def test_every_part_of_being_ready_is_signed() -> None:
-    parts = [bytes([i]) * 32 for i in range(4)]
+    parts = [*(bytes([i]) * 32 for i in range(4)), True]
     statement = context.ready_statement(*parts)
-    assert statement == textbook("fedtui1-ready", *parts)
-    for i in range(4):
+    assert statement == textbook("fedtui1-ready", *parts[:4], b"\1")
+    for i in range(5):
         changed = [another(part) if i == j else part for j, part in enumerate(parts)]
         assert context.ready_statement(*changed) != statement
+
+
+def test_the_keystream_is_the_one_that_every_processor_makes_in_good_time() -> None:
+    fast = [msgspec.structs.replace(entry, aes=True) for entry in ENTRIES]
+    slow = [*fast[:-1], msgspec.structs.replace(fast[-1], aes=False)]
+    planned = replace(ATTEMPT, keystream="aegis256")
+    assert context.keystream_of(planned, fast) == "aegis256"
+    assert context.keystream_of(planned, slow) == "chacha20"
+    for entries in (fast, slow):
+        chosen = context.keystream_of(replace(ATTEMPT, keystream="chacha20"), entries)
+        assert chosen == "chacha20"
 
 
 def test_the_id_of_an_entry_is_computed_from_its_keys() -> None:

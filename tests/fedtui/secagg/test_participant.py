@@ -52,8 +52,8 @@ def test_ready_is_signed_over_its_keys_and_context_and_repeats(cohort, node):
     ready = node.advertise()
     assert ready == node.advertise()
     assert (ready.round, ready.attempt, ready.incarnation) == (7, 1, 3)
-    keys = (ready.mask_key, ready.share_key, ready.commitment)
-    statement = context.ready_statement(ATTEMPT.context(), *keys)
+    said = (ready.mask_key, ready.share_key, ready.commitment, False)
+    statement = context.ready_statement(ATTEMPT.context(), *said)
     assert cohort.identities[0].public.verify(context.READY, statement, ready.signature)
     assert context.mask_keys(node._drawn.mask).public == ready.mask_key
     assert context.commitment(node._drawn.own, ATTEMPT.context()) == ready.commitment

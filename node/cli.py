@@ -23,6 +23,7 @@ from node.cli_join import join
 from node.cli_key import key_app
 from node.cli_model import model_app, predict
 from node.cli_screen import has_screen, watch
+from node.cli_steer import leave, limit, pause, resume, retry, withdraw
 from node.cli_task import task_app
 from node.cli_trust import trust_app
 from node.exits import Exit, of_error
@@ -53,6 +54,8 @@ app.command()(discover)
 app.command()(join)
 app.command()(predict)
 app.command()(watch)
+for command in (pause, resume, leave, limit, retry, withdraw):
+    app.command()(command)
 app.add_typer(trust_app, name="trust")
 app.add_typer(key_app, name="key")
 app.add_typer(task_app, name="task")
@@ -117,37 +120,6 @@ def status(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def pause(context: typer.Context) -> None:
-    """Take no part until 'resume'; a round under way is declined at once."""
-    asyncio.run(_client(context).pause())
-    _say("paused: no work is done and nothing leaves until 'fedtui resume'")
-
-
-@app.command()
-def resume(context: typer.Context) -> None:
-    """Take part again."""
-    asyncio.run(_client(context).resume())
-    typer.echo("taking part again", err=True)
-
-
-@app.command()
-def leave(
-    context: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """End the membership and stop the node. Identity, models and ledger stay."""
-    client = _client(context)
-    seen = asyncio.run(client.status())
-    if not yes and sys.stdin.isatty():
-        name = seen.plan.federation if seen.plan else "the federation"
-        typer.confirm(f"Leave {name} for good? To come back you need a new invite", abort=True)
-    asyncio.run(_leave(context.obj, client))
-    told = seen.state not in {"connecting", "stopped", "idle"}
-    said = "the coordinator was told" if told else "the coordinator could not be told"
-    typer.echo(f"left: {said}; the ledger is kept in {context.obj.ledger}", err=True)
-
-
-@app.command()
 def stop(context: typer.Context) -> None:
     """Stop the node. It stays a member; 'fedtui join' starts it again."""
     asyncio.run(launch.stop(context.obj))
@@ -190,11 +162,6 @@ async def _start(home: Profile) -> bool:
     return await launch.ensure_running(home)
 
 
-async def _leave(home: Profile, client: ControlClient) -> None:
-    await client.leave()
-    await launch.gone(home)
-
-
 async def _print_status(home: Profile, *, as_json: bool, patient: bool) -> None:
     try:
         seen = await ControlClient(home.control()).status()
@@ -226,10 +193,6 @@ def _print(
 def _say(text: str) -> None:
     """To the operator, on stderr; commands in it are those of the profile at hand."""
     typer.echo(printing.for_profile(text, _PROFILE.get()), err=True)
-
-
-def _client(context: typer.Context) -> ControlClient:
-    return ControlClient(context.obj.control())
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ command line: others could read it there.
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -24,11 +23,10 @@ import typer
 from fedtui import errors
 from fedtui.control.client import ControlClient
 from fedtui.crypto.words import words
+from fedtui.status import Setup
 from fedtui.wire.invite import Invite
-from fedtui.wire.labels import safe_label
-from node import cli_join_at, entering, keystore, launch, passphrase, printing
+from node import choices, cli_join_at, entering, keystore, launch, passphrase, printing
 from node import config as configs
-from node.config import NodeConfig
 from node.exits import Exit, Stop, of_close_code
 from node.tasks import add as add_task
 
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from node.paths import Profile
 
 SETTLED = {
-    *("pending", "waiting", "paused"),
+    *("pending", "waiting", "paused", "resting"),
     *("training", "masking", "uploading", "confirming", "evaluating"),
 }
 
@@ -109,29 +107,27 @@ def join(
     if task_file is not None:
         add_task(home, task_file)
     old = configs.load(home.config)
-    chosen = {
-        "path": None if data is None else _absolute(data),
-        "split": _absolute_if_file(split),
-        "shard": shard,
-        "split_seed": split_seed,
-    }
-    new = _with_options(old, chosen, role=role, label=label, threads=threads)
+    choice = Setup(
+        data=None if data is None else _absolute(data),
+        split=_absolute_if_file(split),
+        shard=shard,
+        label=label,
+        role=role,
+        visible=visible,
+    )
+    new = choices.with_setup(old, choice, split_seed=split_seed, threads=threads)
     new = entering.with_invite(home, new, invite, say=_say)
     if found is not None:
         now_s = datetime.now(UTC).timestamp()
         new = entering.with_verified(home, new, found, now_s=now_s)
-    if visible is not None:
-        privacy = msgspec.structs.replace(new.privacy, require_masked=not visible)
-        new = msgspec.structs.replace(new, privacy=privacy)
-    configs.parse_shard(new.data.shard)
     if new != old or not home.config.exists():
         configs.save(home.config, new)
     wishes = Wishes(accept=accept.lower(), yes=yes, wait=wait, timeout_s=timeout, as_json=as_json)
-    _join(home, text, wishes, restart=new.limits != old.limits)
+    _join(home, text, wishes)
 
 
-def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
-    started = asyncio.run(_run_node(home, restart=restart))
+def _join(home: Profile, invite: str, wishes: Wishes) -> None:
+    started = asyncio.run(_run_node(home))
     client = ControlClient(home.control())
     if sys.stderr.isatty():
         addresses = configs.load(home.config).coordinator.addresses
@@ -161,12 +157,9 @@ def _join(home: Profile, invite: str, wishes: Wishes, *, restart: bool) -> None:
     _say(printing.for_profile(text, home.name))
 
 
-async def _run_node(home: Profile, *, restart: bool) -> bool:
-    """Have a daemon that knows the limits; True if it was started here."""
-    running = await launch.is_running(home)
-    if running and restart:
-        await launch.stop(home)
-    if running and not restart:
+async def _run_node(home: Profile) -> bool:
+    """Have a daemon; True if it was started here. One that runs takes up new limits by itself."""
+    if await launch.is_running(home):
         return False
     return await launch.ensure_running(home, ask_passphrase(home))
 
@@ -291,43 +284,6 @@ def _read_invite(home: Profile, file: Path | None) -> str:
             exit_code=Exit.USAGE,
         )
     return text
-
-
-def _with_options(
-    config: NodeConfig,
-    data: dict[str, str | int | None],
-    *,
-    role: str | None,
-    label: str | None,
-    threads: int | None,
-) -> NodeConfig:
-    """node.toml with what the command line says; what it leaves out stays."""
-    given = {key: value for key, value in data.items() if value is not None}
-    if "shard" in given:
-        configs.parse_shard(str(given["shard"]))
-    if role not in {None, *get_args(configs.Role)}:
-        raise Stop(
-            f"there is no role {role!r}",
-            remedy="it is participant, evaluator or observer",
-            exit_code=Exit.USAGE,
-        )
-    table = msgspec.structs.replace(config.data, **given)
-    limits = config.limits
-    if threads is not None:
-        limits = msgspec.structs.replace(limits, threads=threads)
-    if label is None and config == NodeConfig():
-        label = socket.gethostname().partition(".")[0]
-    changed = msgspec.structs.replace(
-        config,
-        data=table,
-        limits=limits,
-        label=(safe_label(label) or "node") if label is not None else config.label,
-        role=role or config.role,
-    )
-    try:
-        return msgspec.convert(msgspec.to_builtins(changed), NodeConfig)
-    except msgspec.ValidationError as error:
-        raise Stop(str(error), remedy="see 'fedtui join --help'", exit_code=Exit.USAGE) from error
 
 
 def _absolute(path: str) -> str:

@@ -7,6 +7,8 @@ import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from node import limits_text
+
 if TYPE_CHECKING:
     from fedtui.status import (
         CheckReport,
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 WIDTH = 79
 _COMMAND = re.compile(
     r"\bfedtui (?=(?:join|status|pause|resume|leave|stop|ledger|log|node|trust|key|task|model"
-    r"|predict|discover)\b)"
+    r"|predict|discover|limit|retry|withdraw)\b)"
 )
 _NOT_LISTED = (
     "control messages (enrolment, accept, progress) are not listed; they are in\n"
@@ -45,6 +47,9 @@ def status_text(seen: NodeStatus) -> str:
         ("leaves here", _leaves_text(_leaves(seen))),
         ("round", _round(seen)),
         ("cohort", _cohort(seen)),
+        ("sits out", seen.resting if seen.resting not in seen.sentence else ""),
+        ("leaving", _leaving(seen)),
+        ("limits", limits_text.sentence(seen.limits)),
         ("scores", _scores(seen)),
         ("traffic", _traffic(seen)),
         ("last left", _ledger_line(seen.ledger[-1]) if seen.ledger else "nothing yet"),
@@ -144,6 +149,12 @@ def size(num_bytes: float) -> str:
             return f"{num_bytes:.0f} {unit}" if unit == "B" else f"{num_bytes:.1f} {unit}"
         num_bytes /= 1000
     return f"{num_bytes:.1f} TB"
+
+
+def _leaving(seen: NodeStatus) -> str:
+    if not seen.leaving:
+        return ""
+    return f"when round {seen.round.number} is over; to stay: fedtui resume"
 
 
 def _coordinator(seen: NodeStatus) -> str:

@@ -221,6 +221,7 @@ async def test_a_pause_in_a_rest_lasts_and_a_resume_waits_for_the_end_of_the_res
     power[0] = "AC"
     node._steering.look()
     assert await state(node) == "paused"
+    assert aways(coordinator)[-1] is True
     power[0] = "battery"
     node._steering.look()
     await node.resume()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAX_WANTED = 4
 _NOT_KEPT = "the model cannot be kept"
 _NOT_READ = "the update cannot be read"
+_BROKEN_OFF = "the coordinator broke off the model on its way"
 _DAMAGED = "the model arrived damaged and was thrown away"
 
 
@@ -183,7 +184,8 @@ class Transfers:
             case events.StreamComplete(stream=stream):
                 self._on_complete(stream)
             case events.StreamCancelled(stream=stream):
-                self._forget(stream)
+                if (ended := self._forget(stream)) is not None and ended.kind == "model":
+                    self._failed(ended.digest, _BROKEN_OFF)
             case events.StreamFailed(stream=stream, outgoing=False, reason=reason):
                 if (lost := self._forget(stream)) is not None:
                     self._failed(lost.digest, f"{_NOT_KEPT}: {reason}")

@@ -30,6 +30,8 @@ ID_BYTES = 32
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 FINGERPRINT_BYTES = 20
+_PRIME = 2**255 - 19
+_OTHER_FORM = "an X25519 key is not written in its one canonical form"
 
 
 def digest(purpose: str, *parts: ByteString) -> bytes:
@@ -66,14 +68,24 @@ class KeyPair:
 
         Raises:
             CryptoError: `public` is no key of full order (the result would be all zeros, known to
-                all).
+                all), or not in the one form that a key has.
         """
         if len(public) != KEY_BYTES:  # the binding does not look, and would read past the end
             raise CryptoError(f"an X25519 key has 32 bytes, this one {len(public)}")
+        if not is_canonical(public):
+            raise CryptoError(_OTHER_FORM)
         try:
             return bindings.crypto_scalarmult(self._secret, public)
         except SodiumError as error:
             raise CryptoError("the other side sent an X25519 key that is not usable") from error
+
+
+def is_canonical(public: bytes) -> bool:
+    """Whether an X25519 key is in its one form: X25519 takes others of the same key too.
+
+    So a key that was copied in another form is found out, and nothing has two ids.
+    """
+    return int.from_bytes(public, "little") < _PRIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +97,12 @@ class PublicIdentity:
     id: bytes = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Check both lengths and compute the id."""
+        """Check lengths and form, and compute the id."""
         for key in (self.x25519_public, self.ed25519_public):
             if len(key) != KEY_BYTES:
                 raise RemoteProtocolError(f"a public key has 32 bytes, this one {len(key)}")
+        if not is_canonical(self.x25519_public):  # libsodium looks at the other one itself
+            raise RemoteProtocolError(_OTHER_FORM)
         keys = self.x25519_public + self.ed25519_public
         object.__setattr__(self, "id", _personal(keys, b"fedtui-id-v1"))
 

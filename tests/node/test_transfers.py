@@ -95,6 +95,23 @@ async def test_L5_a_disk_that_fails_while_a_model_arrives_declines_at_once(home:
     await node.close()
 
 
+async def test_a_model_that_the_coordinator_breaks_off_declines_at_once(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.serve_bulk = False
+    coordinator.offer()
+    for expected in (1, 2):
+        await settle()
+        assert sum(isinstance(one, Declining) for one in coordinator.said) == 0
+        assert sum(_is_of_a_model(one) for one in coordinator.said) == expected
+        coordinator.handler.event(events.StreamCancelled(max(coordinator._sinks)))
+    await settle()
+    (said,) = [one for one in coordinator.said if isinstance(one, Declining)]
+    assert "broke off the model" in said.reason
+    assert (await node.status()).state == "waiting"
+    await node.close()
+
+
 async def test_a_model_that_arrives_damaged_once_costs_nothing(home: Profile) -> None:
     coordinator = FakeCoordinator()
     coordinator.models[digest_of(MODEL)] = bytes(len(MODEL))

@@ -71,6 +71,27 @@ def test_a_signature_names_its_signer_even_under_a_shared_signing_key():
     assert not twin.verify("roster", b"m", ALICE.sign("roster", b"m"))
 
 
+PRIME = 2**255 - 19
+
+
+@pytest.mark.parametrize(
+    "other_form", [lambda u: u | 2**255, lambda u: u + PRIME], ids=["high bit", "plus the prime"]
+)
+def test_a_key_in_another_form_is_no_key(other_form):
+    """X25519 would take it, and agree on the same secret as with the key itself."""
+    ours = KeyPair.from_secret(b"o" * 32)
+    for number in (9, 2, 18):  # small enough to have a second form below 2**255
+        key, copy = (n.to_bytes(32, "little") for n in (number, other_form(number)))
+        assert keys.is_canonical(key)
+        assert not keys.is_canonical(copy)
+        with pytest.raises(CryptoError, match="canonical"):
+            ours.agree(copy)
+        with pytest.raises(RemoteProtocolError, match="canonical"):
+            PublicIdentity(copy, b"e" * 32)
+        assert PublicIdentity(key, b"e" * 32).x25519_public == key
+    assert keys.is_canonical((PRIME - 1).to_bytes(32, "little"))
+
+
 @pytest.mark.parametrize("size", [0, 63, 65, 128])
 def test_a_signature_of_another_length_is_no_signature(size):
     assert not ALICE.public.verify("roster", b"m", bytes(size))

@@ -54,7 +54,7 @@ def test_every_fault_has_a_test_a_message_and_an_exit_code() -> None:
 
 REQUIRED = [f"S{n}" for n in range(1, 10)] + [f"E{n}" for n in range(1, 5)]
 REQUIRED += ["K1", "K2", "L1", "L2", "L3"] + [f"R{n}" for n in range(1, 7)]
-REQUIRED += ["P1", "P2", "P3"]
+REQUIRED += ["P1", "P2", "P3", "D1", "D2", "D3"]
 
 
 @pytest.mark.parametrize("fault", REQUIRED)

@@ -1,8 +1,10 @@
-"""Belonging: what a node keeps of the coordinator it met, and whose the models on its disk are."""
+"""Belonging: the coordinator that a node met, and whose the models on its disk are."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
@@ -12,6 +14,7 @@ from node.models import Owner
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from node.config import NodeConfig
     from node.home import Connection, Home
 
 
@@ -52,5 +55,52 @@ def pin(home: Home, link: Connection, addresses: Sequence[str]) -> None:
         pinned_at=known.first_seen_s,
         formerly=fingerprint(known.former_ids[-1]) if known.rotations else "",
     )
+    shown = home.board.status.coordinator
+    if shown is not None and shown.fingerprint == pinned.fingerprint:
+        pinned = replace(pinned, words=shown.words, num_changed=shown.num_changed)
     if pinned != home.board.status.coordinator:
         home.board.post(status.CoordinatorPinned(coordinator=pinned))
+
+
+def other_key(home: Home, told: str) -> None:
+    """Another key than the pinned one answered: a person must look."""
+    shown = home.board.status.coordinator
+    if shown is None:
+        return
+    home.board.post(
+        status.CoordinatorPinned(coordinator=replace(shown, num_changed=shown.num_changed + 1))
+    )
+    words = f" ({' '.join(shown.words)})" if shown.words else ""
+    home.board.alarm(
+        "key changed",
+        f"{shown.label or shown.address} presented a DIFFERENT key. Either it was reinstalled or "
+        "someone is in between. Nothing was sent.",
+        remedy="stay disconnected; to accept it: a new invite from its operator, or fedtui trust "
+        "replace",
+        detail=(f"pinned: {shown.fingerprint}{words}", safe_label(told, 300)),
+    )
+
+
+def follow(home: Home, link: Connection, config: NodeConfig) -> NodeConfig:
+    """Trust the new key that the coordinator's old one vouched for, and say so.
+
+    Returns the configuration with the id that the coordinator has now. Raises KeyFileError and
+    IdentityMismatchError.
+    """
+    for step in link.successions:
+        known = home.trust.get(step.old.id)
+        if known is None:  # an invite named an older key, and we never met it
+            addresses = tuple(config.coordinator.addresses)
+            known = home.trust.pin(step.old, addresses=addresses, label="", now_s=home.clock())
+        if known.id != step.old.id:
+            continue  # done in an earlier session
+        home.trust.apply_rotation(step.rotation)
+        home.board.log(
+            "warning",
+            f"the coordinator's key was rotated, and its old key vouches for the new one: "
+            f"it is {fingerprint(step.new.id)} now, formerly {fingerprint(step.old.id)}",
+            "link",
+        )
+        table = replace(config.coordinator, id=step.new.id.hex())
+        config = replace(config, coordinator=table)
+    return config

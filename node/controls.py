@@ -21,7 +21,7 @@ from fedtui.status import InviteSeen
 from fedtui.wire.invite import Invite
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import InviteProof
-from node import choices, entering
+from node import choices, entering, history
 from node import config as configs
 from node.exits import Exit, Stop
 from node.lookout import Lookout
@@ -281,7 +281,7 @@ class Node:
         self._board.post(status.AlarmSeen(id=alarm_id))
 
     async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
-        return self._board.status.rounds[-limit:]
+        return history.rounds(self._home.profile.history, limit)
 
     async def words(self) -> tuple[str, ...]:
         own = self._home.identity.id
@@ -400,7 +400,7 @@ class Node:
         self._use(config.limits)
         self._running = asyncio.create_task(link.run())
         self._running.add_done_callback(self._link_over)
-        self._readings.follow(link)
+        self._readings.follow(link, membership.refresh)
 
     def _link_over(self, running: asyncio.Task[object]) -> None:
         """A link that ends by a bug of ours must not look as if it were still there."""

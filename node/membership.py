@@ -28,9 +28,10 @@ from node import belonging
 from node.consenting import Consenting
 from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
+from node.lookback import Lookback
 from node.masked_rounds import Parties, open_journal
 from node.service import Contract, NodeService, Parts
-from node.showing import Facts, line
+from node.showing import Facts, line, lost
 from node.transfers import Hears, Transfers
 from node.work import Places, Work
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from fedtui.wire.messages import FromNode, InviteProof, Welcome
     from node.config import NodeConfig
     from node.home import Connection, Home
-    from node.jobs import Progress
+    from node.jobs import Judged, Progress
     from node.link import Drop
 
 
@@ -66,6 +67,8 @@ class Membership:
         self._config = config
         self._link: Connection | None = None
         self._welcome: Welcome | None = None
+        self._lookback = Lookback(home)
+        self._lookback.show()
         self._consenting = Consenting(home, config)
         self._service: NodeService | None = None
         self._enrolled = False
@@ -91,6 +94,7 @@ class Membership:
             places=Places(home.models, home.updates, home.profile.tasks),
             tell=self._step,
             on_progress=self._on_progress,
+            on_judged=self._on_judged,
         )
         self.show()
 
@@ -182,6 +186,11 @@ class Membership:
         self._step(machine.LocalOperator("pause"))
         self._home.updates.drop()
 
+    def refresh(self) -> None:
+        """Called once a second while somebody watches."""
+        if self._service is not None:
+            self._service.refresh()
+
     def done(self) -> None:
         """From now on the end of the connection is no news."""
         self._done = True
@@ -191,9 +200,9 @@ class Membership:
 
         The trainer is free for whoever comes next when this returns.
         """
-        if self._service is not None:
-            self._service.close()
-        self._service = self._link = None
+        self._close_service()
+        self._lookback.close()
+        self._link = None
         self._transfers.detach()
         self._work.cancel()
         await self._home.trainer.cancel()
@@ -207,6 +216,8 @@ class Membership:
         self._enrolled = False
         self._offline = ""
         self._board.solved()
+        if self._board.status.offline_since:
+            self._board.post(status.LinkLost())
         self._link.use_hello(self.hello())
         try:
             self._follow(self._link)
@@ -242,11 +253,16 @@ class Membership:
         self._transfers.detach()
         self._step(machine.Disconnected())
         self._board.post(status.WaitingFor(waiting=None))
+        if not self._done:
+            gone = lost(self._board.status, self._home.clock(), retry_in_s)
+            self._board.post(gone)
         if self._done:
             pass
         elif drop.code == CloseCode.ROTATED and retry_in_s is None and self._has_successor:
             self._adopt()  # we were cut off, or killed, before we heard that it was done
         elif retry_in_s is None:
+            if drop.code == CloseCode.IDENTITY_MISMATCH:
+                belonging.other_key(self._home, drop.text)
             self._stop(drop.text, remedy=self._remedy(drop.code), code=drop.code)
         else:
             named = drop.text.startswith(NO_CONNECTION)
@@ -278,9 +294,9 @@ class Membership:
             plan_hash = self._consenting.agreement.plan_hash
             federation_id = self._welcome.federation_id
             if self._service is not None and not self._service.is_under(plan_hash, federation_id):
-                self._service.close()
-                self._service = None
+                self._close_service()
             belonging.claim_models(self._home, self._link, federation_id)
+            self._lookback.show()
             self._link.ready(self._welcome.plan_hash)
         self.show()
 
@@ -357,6 +373,12 @@ class Membership:
             updates=self._home.updates,
             transfers=self._transfers,
             work=self._work,
+            watch=self._lookback.watch(
+                agreement,
+                role=self._config.role,
+                federation_id=parties.federation_id,
+                totals=self._totals,
+            ),
             clock=self._home.clock,
             say=self._say,
             changed=self.show,
@@ -391,30 +413,16 @@ class Membership:
         return REMEDIES.get(code, "")
 
     def _follow(self, link: Connection) -> None:
-        """Trust the new key that the coordinator's old one vouched for, and say so."""
-        trust = self._home.trust
-        for step in link.successions:
-            known = trust.get(step.old.id)
-            if known is None:  # an invite named an older key, and we never met it
-                known = trust.pin(
-                    step.old,
-                    addresses=tuple(self._config.coordinator.addresses),
-                    label="",
-                    now_s=self._home.clock(),
-                )
-            if known.id != step.old.id:
-                continue  # done in an earlier session
-            trust.apply_rotation(step.rotation)
-            self._board.log(
-                "warning",
-                f"the coordinator's key was rotated, and its old key vouches for the new one: "
-                f"it is {fingerprint(step.new.id)} now, formerly {fingerprint(step.old.id)}",
-            )
-            table = msgspec.structs.replace(self._config.coordinator, id=step.new.id.hex())
-            self._config = msgspec.structs.replace(self._config, coordinator=table)
-            if self._service is not None:  # what leaves goes to another receiver now
-                self._service.close()
-                self._service = None
+        """What leaves goes to another receiver once the coordinator handed over to a new key."""
+        config = belonging.follow(self._home, link, self._config)
+        if config is not self._config:
+            self._config = config
+            self._close_service()
+
+    def _close_service(self) -> None:
+        if self._service is not None:
+            self._service.close()
+        self._service = None
 
     def _on_model(self, digest: bytes) -> None:
         if self._service is not None:
@@ -424,6 +432,13 @@ class Membership:
         self._board.problem(reason, remedy="look at 'fedtui log' and at this machine's disk")
         if self._service is not None:
             self._service.model_lost(digest, reason)
+
+    def _totals(self) -> tuple[int, int]:
+        return (0, 0) if self._link is None else self._link.totals()
+
+    def _on_judged(self, number: int, judged: Judged) -> None:
+        if self._service is not None:
+            self._service.judged(number, judged)
 
     def _over(self) -> None:
         """The federation is over and its model is here: let go of link and trainer."""

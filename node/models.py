@@ -107,6 +107,11 @@ class Models:
         return True
 
     @property
+    def owner(self) -> Owner:
+        """Whose models these are."""
+        return self._note().owner
+
+    @property
     def num_counted(self) -> int:
         """How many rounds of this federation counted this node's update."""
         return self._note().num_counted

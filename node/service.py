@@ -17,7 +17,6 @@ import msgspec
 
 from fedtui import status
 from fedtui.rounds import machine
-from fedtui.rounds.plan import MASKED
 from fedtui.wire.messages import (
     Ended,
     Evaluate,
@@ -30,9 +29,8 @@ from fedtui.wire.messages import (
     Vote,
     Waiting,
 )
-from node import masked_rounds, policy
-from node.journal import ConflictError
-from node.ledger import Entry
+from node import masked_rounds, policy, watching
+from node.bookkeeping import Bookkeeping, Books
 from node.masked_rounds import Stance
 from node.showing import PHASES
 
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from fedtui.wire.messages import FromCoordinator, FromNode, Role
     from node import jobs
     from node.board import Board
+    from node.bookkeeping import Trouble
     from node.config import NodeConfig
     from node.journal import Journal
     from node.ledger import Ledger
@@ -52,11 +51,10 @@ if TYPE_CHECKING:
     from node.terms import Agreement
     from node.transfers import Transfers
     from node.updates import Updates
+    from node.watching import RoundWatch
     from node.work import Work
 
 PROGRESS_EVERY_S = 5.0
-_JOURNAL_FAILS = "the node's journal cannot be written"
-_MEND_DISK = "free some space, or mend the disk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +71,7 @@ class Parts:
     updates: Updates
     transfers: Transfers
     work: Work
+    watch: RoundWatch
     clock: Callable[[], float]
     say: Callable[[FromNode], None]
     changed: Callable[[], None]
@@ -105,8 +104,18 @@ class NodeService:
         self._timer: asyncio.TimerHandle | None = None
         self._queue: deque[ParticipantEvent] = deque()
         self._stepping = False
-        self._noted: set[tuple[int, int, bytes]] = set()
-        self._covered: tuple[bytes, int] = (b"", 0)  # an update's digest, bytes noted of it
+        self._books = Bookkeeping(
+            Books(
+                board=parts.board,
+                ledger=parts.ledger,
+                journal=parts.journal,
+                models=parts.models,
+                agreement=contract.agreement,
+                receiver=contract.receiver,
+                num_sent=parts.transfers.num_sent,
+                clock=parts.clock,
+            )
+        )
         self._said_progress = float("-inf")
         self._final = b""
         self.ended = ""
@@ -135,19 +144,34 @@ class NodeService:
         self._stepping = True
         try:
             while self._queue:
-                self._perform(self._machine.handle(self._queue.popleft(), self._loop.time()))
+                self._handle(self._queue.popleft())
         finally:
             self._stepping = False
         self._arm()
-        self._show()
+        self._parts.changed()
+
+    def _handle(self, event: ParticipantEvent) -> None:
+        effects = self._machine.handle(event, self._loop.time())
+        deadline = self._machine.deadline
+        left_s = 0.0 if deadline is None else deadline - self._loop.time()
+        self._perform(effects)
+        self._parts.watch.saw(event, effects, self._machine, left_s)
+
+    def judged(self, number: int, judged: jobs.Judged) -> None:
+        """The trainer judged the model of a round on what this node holds out: shown, not sent."""
+        self._parts.watch.judged(number, judged)
+
+    def refresh(self) -> None:
+        """Bring bytes and seconds of the step under way up to date."""
+        self._parts.watch.refresh()
 
     def close(self) -> None:
         """No more timers; the machine's memory goes with this object."""
         if self._timer is not None:
             self._timer.cancel()
         self._parts.work.cancel()
-        if self._parts.journal is not None:
-            self._parts.journal.close()
+        self._parts.watch.close()
+        self._books.close()
 
     def use_config(self, config: NodeConfig) -> None:
         """Go on under other limits."""
@@ -155,11 +179,7 @@ class NodeService:
 
     def allow(self) -> None:
         """The operator allows more sums on a model that the node voted for before."""
-        if self._parts.journal is not None:
-            try:
-                self._parts.journal.allow()
-            except OSError as error:
-                self._parts.board.log("warning", f"{_JOURNAL_FAILS}: {error.strerror}")
+        self._books.allow()
 
     # ---- events -------------------------------------------------------------------------------
 
@@ -168,14 +188,14 @@ class NodeService:
         board, models = self._parts.board, self._parts.models
         match message:
             case Result():
-                if self._certify(message):
-                    self._answer_for(message)
-                board.post(status.RoundCounted(round=message.round, counted=message.counted))
-                board.log("info", _sentence_of(message))
-                self._keep_head(message)
+                if self._books.certify(message):
+                    self._books.answer_for(message)
+                watching.saw_result(board, message)
+                self._books.keep_head(message)
             case Scored():
                 board.post(status.ScoreSeen(score=_score_of(message)))
-                board.log("info", f"round {message.round}: {message.metric} {message.score:.4f}")
+                text = f"round {message.round}: {message.metric} {message.score:.4f}"
+                board.log("info", text, "round")
             case Waiting():
                 self.coordinator_paused = message.paused
                 waiting = status.Waiting(have=message.present, need=message.needed)
@@ -207,18 +227,7 @@ class NodeService:
 
     def progressed(self, progress: jobs.Progress) -> None:
         """Show how far the trainer is; the coordinator hears of it now and then."""
-        done = (progress.epoch - 1) * progress.num_batches + progress.batch
-        fraction = done / max(1, progress.num_epochs * progress.num_batches)
-        training = status.Training(
-            fraction=fraction,
-            epoch=progress.epoch,
-            num_epochs=progress.num_epochs,
-            batch=progress.batch,
-            num_batches=progress.num_batches,
-            loss=progress.loss,
-            examples_per_s=progress.examples_per_s,
-        )
-        self._parts.board.post_quick(status.TrainingMoved(training=training))
+        fraction = self._parts.watch.progressed(progress)
         now, work = self._loop.time(), self._machine.work
         if isinstance(work, Offer) and now - self._said_progress >= PROGRESS_EVERY_S:
             self._said_progress = now
@@ -229,14 +238,17 @@ class NodeService:
     def _perform(self, effects: list[ParticipantEffect]) -> None:
         for effect in effects:
             if trouble := self._write_down(effect):
-                self._hold_back(effects, *trouble)
+                self._hold_back(effects, trouble)
                 return
         for effect in effects:
             self._do(effect)
 
-    def _hold_back(self, effects: list[ParticipantEffect], reason: str, remedy: str) -> None:
+    def _hold_back(self, effects: list[ParticipantEffect], trouble: Trouble) -> None:
         """Send nothing of this call but that nothing comes, and why."""
-        self._parts.board.problem(f"{reason}; nothing is sent", remedy=remedy)
+        reason = trouble.reason
+        self._parts.board.problem(f"{reason}; nothing is sent", remedy=trouble.remedy)
+        if trouble.disk:
+            self._parts.board.alarm("disk", f"{reason}; nothing is sent", remedy=trouble.remedy)
         for effect in effects:
             match effect:
                 case machine.Upload():
@@ -250,75 +262,15 @@ class NodeService:
                 case _:
                     pass
 
-    def _write_down(self, effect: ParticipantEffect) -> tuple[str, str] | None:
-        """What must be on disk before anything is said; why it is not, and the remedy."""
+    def _write_down(self, effect: ParticipantEffect) -> Trouble | None:
+        """What must be on disk before anything is said; why it is not, if it is not."""
         match effect:
             case machine.Note():
-                return self._note(effect)
+                return self._books.note(effect, self._machine.work, self._contract.config)
             case machine.Journal():
-                return self._witness(effect)
+                return self._books.witness(effect, self._machine.work)
             case _:
                 return None
-
-    def _witness(self, effect: machine.Journal) -> tuple[str, str] | None:
-        journal, work = self._parts.journal, self._machine.work
-        if journal is None:
-            return "this node keeps no journal under this plan", "that is a bug: please report it"
-        try:
-            is_new = journal.note(effect)
-        except OSError as error:
-            return f"{_JOURNAL_FAILS}: {error.strerror}", _MEND_DISK
-        except ConflictError as error:
-            return str(error), "look at journal.jsonl, and ask the coordinator's operator why"
-        if is_new and effect.step == "vote" and isinstance(work, Offer):
-            plan = self._contract.agreement.plan
-            text = masked_rounds.what_is_known(plan, effect, work.cohort_size)
-            self._parts.board.log("info", text)
-        return None
-
-    def _note(self, note: machine.Note) -> tuple[str, str] | None:
-        """Write the ledger; return why it cannot be, and the remedy.
-
-        An upload that goes on is one entry, however often it is opened. But one that the
-        coordinator lets come again and again is noted again, and passes no limit.
-        """
-        key = (note.round, note.attempt, note.digest or note.what.encode())
-        if key in self._noted and self._is_covered(note):
-            return None
-        today = self._parts.ledger.num_bytes_on(self._parts.clock())
-        config = self._contract.config
-        if why := policy.refuses_upload(note.num_bytes, num_bytes_today=today, config=config):
-            return why, "fedtui limit --upload-per-day MB, or wait until midnight UTC"
-        entry = Entry(
-            at=self._parts.clock(),
-            round=note.round,
-            attempt=note.attempt,
-            what=note.what + self._among(note),
-            form=note.form,
-            num_bytes=note.num_bytes,
-            digest=note.digest.hex(),
-            receiver=self._contract.receiver,
-        )
-        try:
-            self._parts.ledger.append(entry)
-        except OSError as error:
-            why = f"the node's ledger cannot be written: {error.strerror}"
-            return why, _MEND_DISK
-        self._noted = {one for one in self._noted if one[0] >= note.round} | {key}
-        before = self._covered[1] if self._covered[0] == note.digest else 0
-        self._covered = (note.digest, before + note.num_bytes)
-        self._parts.board.post(status.LedgerWritten(line=entry.line()))
-        return None
-
-    def _among(self, note: machine.Note) -> str:
-        masked = note.form == MASKED
-        plan, work = self._contract.agreement.plan, self._machine.work
-        return masked_rounds.in_cohort(plan, work) if masked else ""
-
-    def _is_covered(self, note: machine.Note) -> bool:
-        """Whether no more has left than was noted: so far what is sent only goes on."""
-        noted = self._covered[1] if self._covered[0] == note.digest else 0
-        return not note.num_bytes or self._parts.transfers.num_sent(note.digest) <= noted
 
     def _do(self, effect: ParticipantEffect) -> None:
         parts, contract = self._parts, self._contract
@@ -327,6 +279,7 @@ class NodeService:
                 parts.say(message)
             case machine.Train():
                 self._said_progress = self._loop.time()
+                parts.watch.began_training()
                 parts.work.train(effect, contract.agreement, contract.config)
             case machine.Measure():
                 parts.work.measure(effect, contract.agreement, contract.config)
@@ -337,7 +290,7 @@ class NodeService:
             case machine.Note() | machine.Journal():
                 pass
             case machine.Tell(level=level, text=text):
-                parts.board.log(level, text)
+                parts.board.log(level, text, "round")
             case _:
                 self._transfer(effect)
 
@@ -382,7 +335,7 @@ class NodeService:
         parts = self._parts
         self.ended = message.reason or "its rounds are done"
         parts.board.log("info", f"the federation is over: {self.ended}")
-        if not self._certify(message):
+        if not self._books.certify(message):
             parts.over()
             return
         self._final = message.model.digest
@@ -390,49 +343,6 @@ class NodeService:
             parts.over()
         elif self._contract.role != "observer":
             parts.transfers.fetch_model(message.model)
-
-    def _certify(self, message: Result | Ended) -> bool:
-        """Note the committed model; False if it cannot be one of this federation's."""
-        board, num_bytes = self._parts.board, self._contract.agreement.manifest.num_bytes
-        if message.model.num_bytes != num_bytes:
-            text = f"has {message.model.num_bytes} bytes; the model agreed to has {num_bytes}"
-            board.log("warning", f"what the coordinator names as the model {text}")
-            return False
-        final, score = isinstance(message, Ended), getattr(message, "score", None)
-        counted = isinstance(message, Result) and message.counted
-        try:
-            self._parts.models.certify(message.model, final=final, score=score, counted=counted)
-        except OSError as error:
-            board.log("warning", f"the committed model is not noted: {error.strerror or error}")
-        return True
-
-    def _answer_for(self, message: Result) -> None:
-        """Note in the journal that the votes of this round came to something."""
-        if self._parts.journal is None:
-            return
-        try:
-            self._parts.journal.result(message.round, message.model.digest)
-        except OSError as error:
-            self._parts.board.log("warning", f"{_JOURNAL_FAILS}: {error.strerror}")
-
-    def _keep_head(self, message: Result) -> None:
-        head = message.audit_head
-        if head is None:
-            return
-        entry = Entry(
-            kind="head",
-            at=self._parts.clock(),
-            round=message.round,
-            attempt=message.attempt,
-            sequence=head.sequence,
-            hash=head.hash.hex(),
-            signature=head.signature.hex(),
-            receiver=self._contract.receiver,
-        )
-        try:
-            self._parts.ledger.keep_head(entry)
-        except OSError as error:
-            self._parts.board.log("warning", f"the audit head is not kept: {error.strerror}")
 
     def _wanted_digest(self) -> bytes:
         work = self._machine.work
@@ -445,25 +355,6 @@ class NodeService:
         if self._machine.deadline is not None:
             self._timer = self._loop.call_at(self._machine.deadline, self.step, machine.Tick())
 
-    def _show(self) -> None:
-        work = self._machine.work
-        shown = self._parts.board.status.round
-        attempt = work.attempt if isinstance(work, Offer) else 0
-        left_s = self._machine.deadline - self._loop.time() if self._machine.deadline else 0.0
-        moved = status.Round(
-            number=work.round if work else shown.number,
-            attempt=attempt if work else shown.attempt,
-            phase=self.phase,
-            deadline_at=round(self._parts.clock() + left_s) if work else 0.0,
-        )
-        if (moved.number, moved.attempt, moved.phase) != (
-            shown.number,
-            shown.attempt,
-            shown.phase,
-        ):
-            self._parts.board.post(status.RoundMoved(round=moved))
-        self._parts.changed()
-
 
 def _score_of(message: Scored) -> status.Score:
     return status.Score(
@@ -473,8 +364,3 @@ def _score_of(message: Scored) -> status.Score:
         num_examples=message.num_examples,
         num_nodes=message.num_nodes,
     )
-
-
-def _sentence_of(message: Result) -> str:
-    mine = "yours is in it" if message.counted else "yours is not in it"
-    return f"round {message.round} committed with {message.num_updates} updates, {mine}"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from fedtui import status
 from fedtui.rounds.participant import Phase
-
-if TYPE_CHECKING:
-    from fedtui import status
 
 PHASES: dict[Phase, tuple[status.State, status.Phase, str]] = {
     Phase.IDLE: ("waiting", "", "waiting for the next round"),
@@ -84,3 +81,12 @@ def _at_work(facts: Facts) -> tuple[status.State, str]:
             f"waiting for {missing} of {facts.waiting.need} nodes ({facts.waiting.have} are here)"
         )
     return state, sentence
+
+
+def lost(seen: status.NodeStatus, now: float, retry_in_s: float | None) -> status.LinkLost:
+    """There is no session (any more); the next try comes in so many seconds, None: never."""
+    return status.LinkLost(
+        offline_since=seen.offline_since or now,
+        retry_at=0.0 if retry_in_s is None else now + retry_in_s,
+        num_tries=seen.num_tries + 1,
+    )

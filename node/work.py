@@ -59,7 +59,7 @@ class Work:
         places: Places,
         tell: Callable[[ParticipantEvent], None],
         on_progress: Callable[[jobs.Progress], None],
-        on_judged: Callable[[int, jobs.Judged], None] = lambda number, judged: None,
+        on_judged: Callable[[int, jobs.Judged], None] = lambda _number, _judged: None,
     ) -> None:
         self._trainer = trainer
         self._places = places

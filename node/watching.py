@@ -1,0 +1,311 @@
+"""RoundWatch: tells the board what the participant's machine lives through; decides nothing.
+
+The service shows it every event with the effects that the machine wants (`saw`), the trainer's
+words and figures, and once a second the time (`refresh`). From that come the timeline of the round
+under way, past rounds on screen and disk, training, own scores, privacy figures, the roster, and
+the alarms that belong to rounds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fedtui import status
+from fedtui.rounds import machine
+from fedtui.rounds.masked_participant import MaskedParticipant
+from fedtui.wire.labels import safe_label
+from fedtui.wire.messages import Declining, Mailbox, Offer, Result, Roster, Survivors, ToMasker
+from node import own_scores, privacy
+from node.own_scores import OwnScores
+from node.progressing import Progressing
+from node.rounds_here import Now, RoundsHere
+from node.timeline import Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fedtui.rounds.machine import ParticipantEffect, ParticipantEvent
+    from fedtui.rounds.participant import RoundParticipant
+    from fedtui.rounds.plan import Plan
+    from fedtui.wire.messages import Role
+    from node import jobs
+    from node.board import Board
+    from node.history import History
+    from node.peers import Peers
+
+_TOO_FEW = ("only ", "sums of ", "a sum of ", "a cohort of ", "the roster has ", "the plan counts")
+_OURS = "this node was restarted since"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What a watch works with. `totals` gives the link's bytes so far; `me` is this node's id."""
+
+    board: Board
+    plan: Plan
+    role: Role
+    me: bytes
+    federation_id: bytes
+    history: History | None
+    peers: Peers
+    totals: Callable[[], tuple[int, int]]
+    clock: Callable[[], float]
+
+
+class RoundWatch:
+    """One federation's rounds, as the board shows them."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._at = watched
+        self._board = watched.board
+        self._rounds = RoundsHere(masked=watched.plan.masked, role=watched.role)
+        self._progress = Progressing()
+        self._own = OwnScores(watched.plan.task.metric)
+        self._ids: tuple[bytes, ...] = ()
+        self._new: frozenset[bytes] = frozenset()
+        self._epoch = 0
+        self._cohort: privacy.Cohort | None = None
+        self._hash = ""
+        self._show_privacy()
+
+    # ---- what the service tells -----------------------------------------------------------------
+
+    def saw(
+        self,
+        event: ParticipantEvent,
+        effects: list[ParticipantEffect],
+        at: RoundParticipant,
+        left_s: float,
+    ) -> None:
+        """The machine `at` handled `event` and wants `effects`; `left_s` until its deadline."""
+        now = Now(
+            work=at.work,
+            phase=at.phase,
+            deadline_at=self._at.clock() + left_s,
+            moment=self._moment(),
+        )
+        self._rounds.saw(event, effects, now)
+        if isinstance(event, machine.Heard):
+            self._on_cohort(event.message, at)
+            if isinstance(event.message, ToMasker | Offer):
+                self._on_declined(event.message, effects)
+        if isinstance(event, machine.Trained | machine.JobFailed):
+            self._trained()
+        if isinstance(event, machine.UpdateRefused):
+            self._on_refused(event.reason)
+        if at.work is None and self._cohort is not None:
+            self._cohort, self._hash = None, ""
+            self._show_privacy()
+        self._tell()
+
+    def began_training(self) -> None:
+        self._epoch = 0
+        self._board.post(status.TrainingMoved(training=self._progress.begin()))
+
+    def _trained(self) -> None:
+        """The trainer is done, in whatever way."""
+        training = self._progress.done(self._at.clock())
+        if training is not None and training != self._board.status.training:
+            self._board.post(status.TrainingMoved(training=training))
+            self._progress.begin()
+
+    def progressed(self, progress: jobs.Progress) -> float:
+        """Show how far the trainer is; return the fraction that is done."""
+        training = self._progress.told(progress, self._at.clock())
+        if progress.epoch != self._epoch:
+            if self._epoch:
+                text = f"epoch {self._epoch}/{progress.num_epochs} done, loss {progress.loss:.4f}"
+                self._board.log("info", text, "train")
+            self._epoch = progress.epoch
+        if self._board.post_quick(status.TrainingMoved(training=training)):
+            self._progress.posted()
+        return training.fraction
+
+    def judged(self, number: int, judged: jobs.Judged) -> None:
+        """The trainer judged the model of a round, on what this node holds out."""
+        score, alarm = self._own.judged(
+            number,
+            before=judged.before,
+            after=judged.after,
+            num_examples=judged.num_examples,
+        )
+        if score is not None:
+            self._board.post(status.OwnScoreSeen(score=score))
+        if alarm:
+            self._board.alarm(
+                "got worse",
+                f"round {number}: {alarm}",
+                remedy="ask the coordinator's operator; fedtui pause takes no part meanwhile",
+                detail=(
+                    f"judged by {judged.num_examples} examples that this node never trains on "
+                    f"(at most {own_scores.MOST_EXAMPLES})",
+                ),
+            )
+
+    def refresh(self) -> None:
+        """Time passed: seconds and bytes of the step under way."""
+        if self._rounds.under_way:
+            self._rounds.see(self._moment())
+            shown = self._rounds.current()
+            if shown is not None and shown != self._board.status.round:
+                self._board.post_quick(status.RoundMoved(round=shown))
+
+    def close(self) -> None:
+        self._rounds.close(self._moment())
+        self._tell()
+
+    # ---- small parts ----------------------------------------------------------------------------
+
+    def _moment(self) -> Moment:
+        return Moment(self._at.clock(), *self._at.totals())
+
+    def _tell(self) -> None:
+        shown = self._rounds.current()
+        if shown is not None and _differs(shown, self._board.status.round):
+            self._board.post(status.RoundMoved(round=shown))
+        for past in self._rounds.take_passed():
+            self._board.post(status.RoundPassed(past=past))
+            if self._at.history is None:
+                continue
+            try:
+                self._at.history.keep(self._at.federation_id.hex(), past)
+            except OSError as error:
+                self._disk(f"the history of rounds cannot be written: {error.strerror or error}")
+
+    def _show_privacy(self) -> None:
+        seen = privacy.seen(self._at.plan, self._at.role, self._cohort, roster_hash=self._hash)
+        if seen != self._board.status.privacy:
+            self._board.post(status.PrivacySeen(privacy=seen))
+
+    def _on_cohort(self, message: object, at: RoundParticipant) -> None:
+        """The cohort is known, or smaller than before; only if the machine went along with it."""
+        plan = self._at.plan
+        if not plan.masked or self._at.role != "participant":
+            return
+        if isinstance(message, Offer) and at.work == message:
+            self._cohort, self._hash = privacy.cohort_of(plan, message.cohort_size), ""
+            self._show_privacy()
+        masked = at.masked if isinstance(at, MaskedParticipant) else None
+        if masked is None or not isinstance(message, Roster | Mailbox | Survivors):
+            return
+        attempt = masked.attempt
+        if (attempt.round, attempt.attempt) != (message.round, message.attempt):
+            return
+        if isinstance(message, Roster):
+            size = self._cohort.claim.invited if self._cohort else len(message.entries)
+            self._cohort = privacy.cohort_in(message, invited=size)
+            self._hash = privacy.roster_hash(attempt, message)
+            self._meet(message)
+            self._show_privacy()
+        elif self._cohort is not None:
+            self._lose(message)
+        if self._cohort is not None and attempt.purpose == "update":
+            self._rounds.counts(message, privacy.numbers_of(self._cohort))
+
+    def _meet(self, roster: Roster) -> None:
+        at, ids = self._at, privacy.ids_in(roster)
+        met_before = at.peers.knows(at.federation_id)
+        try:
+            new = at.peers.met(at.federation_id, ids) - {at.me}
+        except OSError as error:
+            new = frozenset()
+            self._disk(f"the nodes of the roster are not noted: {error.strerror or error}")
+        if ids != self._ids:
+            self._ids, self._new = ids, new
+        if new and met_before:
+            shown = [one for one in privacy.peers(ids, me=at.me, new=new) if one.is_new]
+            count = "1 node" if len(new) == 1 else f"{len(new)} nodes"
+            self._board.alarm(
+                "new identities",
+                f"round {roster.round}: {count} in the roster that were in none before",
+                remedy="ask the coordinator's operator who they are: nodes that nobody knows "
+                "could be in league with the coordinator",
+                detail=tuple(one.fingerprint for one in shown),
+            )
+        self._show_roster(None)
+
+    def _lose(self, message: Mailbox | Survivors) -> None:
+        kept = message.included if isinstance(message, Mailbox) else message.nodes
+        lost = len(self._ids) - len(kept)
+        if lost > sum(peer.lost for peer in self._board.status.roster):
+            need = 0 if self._cohort is None else self._cohort.least
+            nodes = "1 node is" if lost == 1 else f"{lost} nodes are"
+            text = f"round {message.round}: {nodes} lost; {len(kept)} of {len(self._ids)} are left"
+            self._board.log("warning", f"{text}, {need} are needed", "peer")
+        self._show_roster(frozenset(kept))
+
+    def _show_roster(self, kept: frozenset[int] | None) -> None:
+        roster = privacy.peers(self._ids, me=self._at.me, new=self._new, kept=kept)
+        if roster != self._board.status.roster:
+            self._board.post(status.RosterSeen(roster=roster))
+
+    def _on_declined(self, message: ToMasker | Offer, effects: list[ParticipantEffect]) -> None:
+        """Why this node goes no further: too few nodes, or a coordinator that is not honest."""
+        for effect in effects:
+            said = effect.message if isinstance(effect, machine.Say) else None
+            if not isinstance(said, Declining) or said.reason.startswith(_OURS):
+                continue
+            what = f"round {said.round}, attempt {said.attempt}"
+            reason = safe_label(said.reason, 200)
+            if reason.startswith(_TOO_FEW):
+                self._board.alarm(
+                    "cohort too small",
+                    f"{what}: {reason}; nothing was sent",
+                    remedy="the least that this node takes part in is in node.toml, [privacy]",
+                )
+            elif isinstance(message, ToMasker):
+                self._board.alarm(
+                    "lied",
+                    f"{what}: the coordinator said what an honest one does not say: {reason}",
+                    remedy="nothing more is sent in this attempt; ask its operator, or leave",
+                    detail=(
+                        f"in its message {type(message).__name__}",
+                        f"roster as this node saw it: {self._hash or 'none that it accepted'}",
+                    ),
+                )
+            elif "limit of" in reason and "used up" in reason:
+                self._board.alarm("budget", f"{what}: {reason}", remedy="fedtui limit raises it")
+
+    def _on_refused(self, reason: str) -> None:
+        shown = self._board.status.round.number
+        masked = "Nothing was revealed." if self._at.plan.masked else "It does not count."
+        self._board.alarm(
+            "update refused",
+            f"round {shown}: update refused (coord: {safe_label(reason, 200)}). {masked}",
+            remedy="fedtui log has more; the coordinator's operator can see why",
+        )
+
+    def _disk(self, text: str) -> None:
+        self._board.alarm("disk", text, remedy="free some space, or mend the disk")
+
+
+def saw_result(board: Board, message: Result) -> None:
+    """Count a committed round, and say whether this node's update is in it."""
+    board.post(status.RoundCounted(round=message.round, counted=message.counted))
+    mine = "yours is in it" if message.counted else "yours is not in it"
+    text = f"round {message.round} committed with {message.num_updates} updates, {mine}"
+    board.log("ok" if message.counted else "info", text, "round")
+
+
+def _differs(now: status.Round, shown: status.Round) -> bool:
+    """Whether more than time and bytes of the step under way is another."""
+    if len(now.steps) != len(shown.steps):
+        return True
+    states = [(one.phase, one.state) for one in now.steps]
+    before = [(one.phase, one.state) for one in shown.steps]
+    return states != before or _rest(now) != _rest(shown)
+
+
+def _rest(one: status.Round) -> tuple[object, ...]:
+    deadline = round(one.deadline_at / 2)  # a clock that is read twice is not news
+    return (
+        one.number,
+        one.attempt,
+        one.phase,
+        deadline,
+        one.have,
+        one.need,
+        one.cohort,
+        one.sat_out,
+    )

@@ -165,7 +165,7 @@ class CoordinatorApp(App[None], inherit_bindings=False):
         banner = heading.banner(view)
         self.screen_stack[0].query_one("#banner").display = banner is not None
         if banner is not None:
-            self._rows("banner", banner.truncate(width, ellipsis=True))
+            self._rows("banner", drawing.cut(banner, width, view.glyphs))
         self._fill(view)
         self._rows("keys", drawing.footer(self.scene, width))
 

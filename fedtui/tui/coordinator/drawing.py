@@ -10,6 +10,7 @@ from fedtui.tui import wording
 from fedtui.tui.coordinator import keys, panes, rows
 from fedtui.tui.coordinator.figures import change, curve
 from fedtui.tui.harmless import harmless
+from fedtui.tui.lines import Piece, fit
 from fedtui.tui.widgets import chart
 from fedtui.tui.widgets.chart import Plot, Series
 
@@ -20,25 +21,29 @@ if TYPE_CHECKING:
     from fedtui.tui.coordinator.listing import Line
     from fedtui.tui.coordinator.rows import Cell, Column
     from fedtui.tui.coordinator.state import View
+    from fedtui.tui.glyphs import Glyphs
 
 
 def nodes(view: View, width: int) -> tuple[Content, list[Line]]:
     """Heading and lines, each about a fingerprint."""
     columns = rows.node_columns(width)
     lines = [
-        (row.fingerprint, _row(columns, rows.node_cells(view, row, columns))) for row in view.nodes
+        (row.fingerprint, _row(columns, rows.node_cells(view, row, columns), view.glyphs))
+        for row in view.nodes
     ]
-    return _head(columns), lines or [("", _empty_nodes(view))]
+    return _head(columns, view.glyphs), lines or [("", _empty_nodes(view))]
 
 
 def invites(view: View, width: int) -> tuple[Content, list[Line]]:
     """Heading and lines, each about an invite's id."""
     columns = rows.invite_columns(width)
     lines = [
-        (invite.id, _row(columns, rows.invite_cells(view, invite, columns)))
+        (invite.id, _row(columns, rows.invite_cells(view, invite, columns), view.glyphs))
         for invite in view.shown_invites
     ]
-    return _head(columns), lines or [("", Content.styled("none yet: i makes one", "$quiet"))]
+    return _head(columns, view.glyphs), lines or [
+        ("", Content.styled("none yet: i makes one", "$quiet"))
+    ]
 
 
 def wrapped(lines: Sequence[Content], width: int) -> list[Line]:
@@ -53,9 +58,11 @@ def wrapped(lines: Sequence[Content], width: int) -> list[Line]:
     return found
 
 
-def cut(lines: Sequence[Content], width: int) -> list[Line]:
-    """One line each."""
-    return [("", line.truncate(width, ellipsis=True)) for line in lines]
+def cut(line: Content, width: int, glyphs: Glyphs) -> Content:
+    """The line in so many cells; a sign at its end says that there was more."""
+    if line.cell_length <= width:
+        return line
+    return Content.assemble(line.truncate(max(0, width - 1)), (glyphs.cut, "$quiet"))
 
 
 def model(view: View, width: int, height: int) -> list[Line]:
@@ -68,15 +75,17 @@ def model(view: View, width: int, height: int) -> list[Line]:
         return [("", Content.styled("no model was measured yet", "$quiet"))]
     delta = change(board)
     sign = "" if delta is None else f" ({delta:+.3f})"
-    best = f"  best {wording.number(board.best_score)} r{board.best_round}"
-    target = f"  target {board.target:g}" if board.target is not None else ""
-    head = Content.assemble(
-        (f"{board.metric} {wording.number(points[-1][1])}", "bold $global"),
-        (sign, "$verified" if (delta or 0) >= 0 else "$alarm"),
-        best,
-        (target, "$quiet"),
+    best = f"best {wording.number(board.best_score)} r{board.best_round}"
+    target = f"target {board.target:g}" if board.target is not None else ""
+    head = fit(
+        (
+            Piece(f"{board.metric} {wording.number(points[-1][1])}{sign}", "bold $global"),
+            Piece(best, rank=1),
+            Piece(target, "$quiet", rank=2),
+        ),
+        width,
     )
-    found: list[Line] = [("", head.truncate(width, ellipsis=True))]
+    found: list[Line] = [("", head)]
     if height >= 3:
         plot = Plot(
             series=(Series(tuple(score for _, score in points), "$global"),),
@@ -119,7 +128,7 @@ def alarms(view: View, width: int) -> list[Line]:
 
 def events(view: View, width: int) -> list[Line]:
     """The events, cut."""
-    return cut(panes.events(view), width)
+    return [("", cut(line, width, view.glyphs)) for line in panes.events(view)]
 
 
 def health(view: View, width: int) -> list[Line]:
@@ -135,15 +144,15 @@ def _empty_nodes(view: View) -> Content:
     return Content.styled("no node came yet: i makes an invite", "$quiet")
 
 
-def _head(columns: Sequence[Column]) -> Content:
+def _head(columns: Sequence[Column], glyphs: Glyphs) -> Content:
     cells = [(column.title, "$quiet") for column in columns]
-    return _row(columns, cells)
+    return _row(columns, cells, glyphs)
 
 
-def _row(columns: Sequence[Column], cells: Sequence[Cell]) -> Content:
+def _row(columns: Sequence[Column], cells: Sequence[Cell], glyphs: Glyphs) -> Content:
     parts: list[str | tuple[str, str] | Content] = []
     for column, (text, style) in zip(columns, cells, strict=True):
-        cell = Content(harmless(text, 200)).truncate(column.width, ellipsis=True)
+        cell = cut(Content(harmless(text, 200)), column.width, glyphs)
         space = " " * (column.width - cell.cell_length)
         cell = cell.stylize(style) if style else cell
         parts += [space, cell, " "] if column.right else [cell, space, " "]

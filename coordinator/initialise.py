@@ -197,6 +197,12 @@ async def _store_first_model(
 
 def _initial_model(plan: Plan, wishes: Wishes, *, scratch: Path) -> tuple[Params, str]:
     """The model to begin with, and what the task's process said of it, if that made it."""
+    if wishes.task_file is not None and not plan.task.sha256:
+        raise ConfigError(
+            f"plan.toml: [task] names the task {plan.task.name!r} that comes with fedtui, and "
+            f"--task-file another one: leave --task-file away, or write its hash into [task]: "
+            f'sha256 = "..." (see fedtui task check)'
+        )
     if wishes.initial is not None:
         return _read_model(wishes.initial), ""
     said = _run_task(plan, wishes, out=scratch)

@@ -164,7 +164,7 @@ def _traffic(progress: Progress) -> Text:
     known = len(up) == len(down) == len(progress.rows) > 0
     parts = [duration(progress.elapsed_s)]
     if progress.left_s is not None and not progress.ended:
-        parts.append(f"at most {duration(progress.left_s)} left")
+        parts.append(f"at most about {duration(progress.left_s)} left")
     if known:
         parts.append(f"up {readable(sum(up))} down {readable(sum(down))}")
     return Text(" · ".join(parts), style=QUIET, no_wrap=True, overflow="ellipsis")

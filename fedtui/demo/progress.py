@@ -34,7 +34,8 @@ class NodeRow:
 class Progress:
     """All that the display needs; `sentence` is the coordinator's own.
 
-    `phase` is one of `PHASES`, or empty before the first round and after the last.
+    `phase` is one of `PHASES`, or empty before the first round and after the last. `round_s` is
+    from the start of a round to that of the next, None before two began.
     """
 
     sentence: str = "starting the coordinator and the nodes"
@@ -46,6 +47,7 @@ class Progress:
     nodes: tuple[NodeRow, ...] = ()
     rows: tuple[RoundRow, ...] = ()
     elapsed_s: float = 0.0
+    round_s: float | None = None
     ended: str = ""
 
     @property
@@ -57,11 +59,13 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds left if every round were used and took as long as those so far."""
+        """Seconds left if every round were used and took as long as those so far, all in all."""
         if not self.rows or not self.max_rounds:
             return None
-        mean_s = sum(r.seconds for r in self.rows) / len(self.rows)
-        return mean_s * max(0, self.max_rounds - len(self.rows))
+        each_s = self.round_s  # a row counts no evaluation, nor what lies between two rounds
+        if each_s is None:
+            each_s = sum(r.seconds for r in self.rows) / len(self.rows)
+        return each_s * max(0, self.max_rounds - len(self.rows))
 
 
 UNKNOWN = "—"

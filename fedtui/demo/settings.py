@@ -1,10 +1,11 @@
 """What the demo was asked for, and the plan that follows from it."""
 
+import contextlib
 import json
 import os
 import shlex
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -76,8 +77,11 @@ class Settings:
     screen: bool = True
     json: bool = False
     out: Path | None = None
+    own_toml: str = field(init=False, default="")  # of the user's own plan, read once
+    own_plan: Plan | None = field(init=False, default=None)  # None if `init` will say why
 
     def __post_init__(self) -> None:
+        """Refuse what cannot be, before anything is started. Raises SettingsError."""
         if not 1 <= self.nodes <= MAX_NODES:
             raise SettingsError(f"--nodes is {self.nodes}: give a number from 1 to {MAX_NODES}")
         if self.nodes < MIN_MASKED and not self.visible and self.plan is None:
@@ -103,7 +107,8 @@ class Settings:
             raise SettingsError(
                 f"--model {self.model} is for --task fashion_mnist: {self.task} has one model here"
             )
-        plan = self._own_plan()
+        self._read_own_plan()
+        plan = self.own_plan
         needed = 0 if plan is None else max(plan.minimum, plan.rounds.start_with or 0)
         if needed > self.nodes:
             raise SettingsError(
@@ -113,14 +118,16 @@ class Settings:
         self._check_out()
         self._check_split()
 
-    def _own_plan(self) -> Plan | None:
-        """The user's own plan; None without one, or if `init` will say where its mistake is."""
+    def _read_own_plan(self) -> None:
         if self.plan is None:
-            return None
+            return
         try:
-            return msgspec.convert(tomllib.loads(self.plan_toml()), Plan)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError):
-            return None
+            text = self.plan.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"--plan: {self.plan} cannot be read: {error}") from error
+        object.__setattr__(self, "own_toml", text)
+        with contextlib.suppress(tomllib.TOMLDecodeError, msgspec.ValidationError):
+            object.__setattr__(self, "own_plan", msgspec.convert(tomllib.loads(text), Plan))
 
     def _check_out(self) -> None:
         """Find out now, and not after training, that the model has no place to go to."""
@@ -154,14 +161,12 @@ class Settings:
         """Whether the demo adds an evaluator with the task's own test set."""
         if self.plan is None:
             return DEFAULTS[self.task].with_evaluator
-        plan = self._own_plan()
-        return plan is not None and plan.evaluation.with_evaluator
+        return self.own_plan is not None and self.own_plan.evaluation.with_evaluator
 
     @property
     def shows_updates(self) -> bool:
         """Whether the nodes must agree that the coordinator reads each update."""
-        plan = self._own_plan()
-        return self.visible if plan is None else not plan.masked
+        return self.visible if self.own_plan is None else not self.own_plan.masked
 
     @property
     def remedy(self) -> str:
@@ -178,10 +183,7 @@ class Settings:
     def plan_toml(self) -> str:
         """The plan that the demo's coordinator serves."""
         if self.plan is not None:
-            try:
-                return self.plan.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise SettingsError(f"--plan: {self.plan} cannot be read: {error}") from error
+            return self.own_toml
         chosen = DEFAULTS[self.task]
         target = chosen.target if self.target is None else self.target
         options = f"options = {{ model = {json.dumps(self.model)} }}\n"

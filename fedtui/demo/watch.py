@@ -29,6 +29,8 @@ class Watch:
     ended: str = ""
     rows: tuple[RoundRow, ...] = ()
     cohort: dict[str, NodeRow] = field(default_factory=dict)
+    round_s: float | None = None
+    _first: tuple[float, int] | None = None  # when the first round began here, rows at that time
 
     def take(self, line: dict[str, Any]) -> None:
         """One line, as decoded JSON. Unknown events are passed over."""
@@ -36,6 +38,7 @@ class Watch:
             case {"event": "status", "status": dict(status)}:
                 self._take_status(status)
             case {"event": "round started", "round": number, "attempt": attempt}:
+                self._measure(line)
                 again = f", attempt {attempt}" if attempt > 1 else ""
                 self.sentence = f"round {number}{again}: nodes train on their own data"
                 self.phase = "train"
@@ -64,6 +67,15 @@ class Watch:
             case _:
                 pass
 
+    def _measure(self, line: dict[str, Any]) -> None:
+        """A round begins: how long the rounds before took, one with another."""
+        if not isinstance(now := line.get("ts"), float):
+            return
+        if self._first is None:
+            self._first = (now, len(self.rows))
+        elif (num_rounds := len(self.rows) - self._first[1]) > 0:
+            self.round_s = (now - self._first[0]) / num_rounds
+
     def _take_status(self, status: dict[str, Any]) -> None:
         self.task, self.metric = status["task"], status["metric"]
         self.target = status["target"]
@@ -89,6 +101,7 @@ class Watch:
             nodes=tuple(self.cohort[label] for label in sorted(self.cohort)),
             rows=self.rows,
             elapsed_s=elapsed_s,
+            round_s=self.round_s,
             ended=self.ended,
         )
 

@@ -195,9 +195,8 @@ def test_a_task_that_wants_options_is_told_where_they_stand(
         return subprocess.CompletedProcess(command, ExitCode.BAD_CONFIG, "", "no 'target'")
 
     monkeypatch.setattr(initialise_module.subprocess, "run", run)
-    wishes_ = Wishes(
-        server=SERVER, plan=PlanChoices(task="tabular", sha256=own), task_file=tmp_path / "t.py"
-    )
+    file = tmp_path / "t.py" if own else None
+    wishes_ = Wishes(server=SERVER, plan=PlanChoices(task="tabular", sha256=own), task_file=file)
     with pytest.raises(ConfigError, match="no 'target'") as caught:
         initialise(tmp_path / "f", wishes_)
     command = f"fedtui-coordinator init --dir {tmp_path / 'f'} --plan plan.toml"
@@ -208,6 +207,16 @@ def test_an_own_task_needs_its_file(tmp_path: Path) -> None:
     text = TEXT.replace('name = "digits"', f'name = "mine"\nsha256 = "{"0" * 64}"')
     with pytest.raises(ConfigError, match="--task-file"):
         initialise(tmp_path / "f", Wishes(server=SERVER, plan=text))
+
+
+@pytest.mark.parametrize("initial", [None, Path("model.safetensors")])
+def test_a_task_file_beside_a_plan_without_its_hash_is_not_passed_over(
+    tmp_path: Path, initial: Path | None
+) -> None:
+    wishes_ = Wishes(server=SERVER, plan=TEXT, initial=initial, task_file=tmp_path / "mine.py")
+    with pytest.raises(ConfigError, match="'digits' that comes with fedtui, and --task-file"):
+        initialise(tmp_path / "f", wishes_)
+    assert left(tmp_path) == []
 
 
 @pytest.mark.loopback

@@ -121,3 +121,16 @@ def test_unknown_lines_change_nothing() -> None:
     watch.take({"event": "something new", "label": 7})
     watch.take({})
     assert watch.progress(0.0) == before
+
+
+def test_what_is_left_counts_all_that_lies_between_two_rounds() -> None:
+    watch = Watch(max_rounds=10)
+    for number, began in ((1, 100.0), (2, 104.0), (3, 110.0)):
+        watch.take({"event": "round started", "ts": began, "round": number, "attempt": 1})
+        if number == 3:
+            break
+        fields = {"round": number, "seconds": 0.5, "participants": 4, "dropped": 0}
+        watch.take({"event": "round finished", "ts": began + 0.5} | fields)
+        if number == 1:
+            assert watch.progress(0.0).left_s == 0.5 * 9, "nothing better is known yet"
+    assert watch.progress(0.0).left_s == 5.0 * 8

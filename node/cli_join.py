@@ -280,7 +280,8 @@ def _read_invite(home: Profile, file: Path | None) -> str:
     if not text:
         raise Stop(
             "no invite",
-            remedy="fedtui join --invite-file FILE, or paste it at the prompt",
+            remedy="fedtui join --invite-file FILE, or paste it at the prompt; if there is none: "
+            "fedtui discover, fedtui join --at HOST:PORT",
             exit_code=Exit.USAGE,
         )
     return text

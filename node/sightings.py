@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fedtui.status import FoundCoordinator
-from fedtui.wire.announcement import VERSION, hint_of, label_of
+from fedtui.wire.announcement import hint_of, label_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,7 +106,6 @@ class Sightings:
             name=_name(sighting),
             address=sighting.addresses[0],
             federation=said.federation,
-            version=VERSION,
             id_hint=said.hint,
             standing=standing,
             known_since=since_s,

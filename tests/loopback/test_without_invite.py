@@ -1,5 +1,6 @@
 """Joining without an invite, by the public commands: found, verified, pending, approved."""
 
+import asyncio
 import json
 import os
 import pty
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import pytest
 from programs import BIN, Federation
+
+from fedtui.control.client import ControlClient
+from fedtui.status import NodeStatus
+from fedtui.status.wordcheck import WordCheck
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
 
@@ -145,3 +150,39 @@ def test_D1_an_announced_coordinator_is_found_on_this_machine(federation: Federa
     assert found[address]["federation"] == "slow"
     assert found[address]["id_hint"] == print_.replace("-", "")[:16]
     assert found[address]["standing"] in {"new", "same name, other key"}
+
+
+async def enter_by_the_screen(client: ControlClient, address: str, words: list[str]) -> NodeStatus:
+    """What the join wizard does: probe, two words of the other screen, enter, agree."""
+    probed = await client.probe(address)
+    check = WordCheck.draw(probed.words, probed.fingerprint, lambda n: n - 1)
+    assert check.type_words([words[position - 1] for position in check.positions])
+    await client.join_at(probed.address, probed.coordinator_id)
+    async for seen in client.watch():
+        if seen.state == "asking" and seen.plan is not None:
+            await client.consent(seen.plan.plan_hash)
+        if seen.state == "pending":
+            return seen
+    raise AssertionError("the node ended")
+
+
+def test_a_screen_brings_an_idle_node_in_by_its_daemon(federation: Federation) -> None:
+    federation.serve("--announce")
+    address, print_, words = greeted(federation)
+    added = federation.fedtui("s", "task", "add", str(federation.task))
+    assert added.returncode == 0, added.stderr
+    config = federation.folder / "nodes" / "s" / "node.toml"
+    config.write_text(
+        config.read_text().replace("require_masked = true", "require_masked = false")
+    )
+    started = federation.fedtui("s", "node")
+    assert started.returncode == 0, started.stderr
+    (socket,) = (federation.folder / "run" / "fedtui").glob("s-*.sock")
+    client = ControlClient(socket)
+    assert address in [one.address for one in asyncio.run(client.discover())]
+    assert nodes(federation) == []
+    seen = asyncio.run(enter_by_the_screen(client, address, words))
+    assert seen.coordinator is not None
+    assert seen.coordinator.fingerprint == print_
+    (waiting,) = nodes(federation)
+    assert (waiting["fingerprint"], waiting["state"]) == (seen.fingerprint, "pending")

@@ -66,11 +66,16 @@ class History:
 
 
 def rounds(path: Path, limit: int, *, federation: str | None = None) -> tuple[PastRound, ...]:
-    """The newest `limit` rounds, oldest first; of any federation, or of this one."""
+    """The newest `limit` rounds, oldest first; of any federation, or of this one.
+
+    None of a file that cannot be read: whoever opens it to write says so.
+    """
+    try:
+        entries = _entries(path)
+    except OSError:
+        return ()
     found = [
-        entry.past
-        for entry in _entries(path)
-        if federation is None or entry.federation == federation
+        entry.past for entry in entries if federation is None or entry.federation == federation
     ]
     return tuple(found[-limit:]) if limit > 0 else ()
 

@@ -151,11 +151,13 @@ class NodeService:
         self._parts.changed()
 
     def _handle(self, event: ParticipantEvent) -> None:
+        watch = self._parts.watch
         effects = self._machine.handle(event, self._loop.time())
         deadline = self._machine.deadline
         left_s = 0.0 if deadline is None else deadline - self._loop.time()
+        moment = watch.moment()  # what the effects send belongs to what begins now
         self._perform(effects)
-        self._parts.watch.saw(event, effects, self._machine, left_s)
+        watch.saw(event, effects, watch.now(self._machine, left_s, moment), self._machine)
 
     def judged(self, number: int, judged: jobs.Judged) -> None:
         """The trainer judged the model of a round on what this node holds out: shown, not sent."""

@@ -71,20 +71,22 @@ class RoundWatch:
 
     # ---- what the service tells -----------------------------------------------------------------
 
+    def moment(self) -> Moment:
+        """The time, and what the link has carried so far."""
+        return Moment(self._at.clock(), *self._at.totals())
+
+    def now(self, at: RoundParticipant, left_s: float, moment: Moment) -> Now:
+        """Where the machine is; `left_s` until its deadline."""
+        return Now(work=at.work, phase=at.phase, deadline_at=moment.at + left_s, moment=moment)
+
     def saw(
         self,
         event: ParticipantEvent,
         effects: list[ParticipantEffect],
+        now: Now,
         at: RoundParticipant,
-        left_s: float,
     ) -> None:
-        """The machine `at` handled `event` and wants `effects`; `left_s` until its deadline."""
-        now = Now(
-            work=at.work,
-            phase=at.phase,
-            deadline_at=self._at.clock() + left_s,
-            moment=self._moment(),
-        )
+        """The machine `at` handled `event` and wants `effects`."""
         self._rounds.saw(event, effects, now)
         if isinstance(event, machine.Heard):
             self._on_cohort(event.message, at)
@@ -146,19 +148,16 @@ class RoundWatch:
     def refresh(self) -> None:
         """Time passed: seconds and bytes of the step under way."""
         if self._rounds.under_way:
-            self._rounds.see(self._moment())
+            self._rounds.see(self.moment())
             shown = self._rounds.current()
             if shown is not None and shown != self._board.status.round:
                 self._board.post_quick(status.RoundMoved(round=shown))
 
     def close(self) -> None:
-        self._rounds.close(self._moment())
+        self._rounds.close(self.moment())
         self._tell()
 
     # ---- small parts ----------------------------------------------------------------------------
-
-    def _moment(self) -> Moment:
-        return Moment(self._at.clock(), *self._at.totals())
 
     def _tell(self) -> None:
         shown = self._rounds.current()

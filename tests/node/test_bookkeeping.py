@@ -1,0 +1,113 @@
+"""What cannot be written down is trouble with a remedy; what was noted is noted once."""
+
+from dataclasses import replace
+
+import pytest
+from fake_federation import MANIFEST, MODEL, PLAN, Clock, model_ref
+
+from fedtui.rounds import machine
+from fedtui.rounds.plan import VISIBLE, plan_hash
+from fedtui.status import Limits, NodeStatus
+from fedtui.wire.messages import AuditHead, ModelRef, Result
+from node import lines
+from node.board import Board
+from node.bookkeeping import MEND_DISK, Bookkeeping, Books
+from node.config import NodeConfig
+from node.ledger import Ledger
+from node.models import Models
+from node.paths import Profile
+from node.terms import Agreement
+
+NOTE = machine.Note(1, 1, "update", VISIBLE, 1000, b"d" * 32)
+RESULT = Result(
+    incarnation=1,
+    round=1,
+    attempt=1,
+    model=model_ref(number=1),
+    num_updates=2,
+    counted=True,
+    sums={},
+    audit_head=AuditHead(sequence=3, hash=b"h" * 32, signature=b"s" * 64),
+)
+
+
+class Sent:
+    num = 0
+
+    def __call__(self, digest: bytes) -> int:
+        return self.num
+
+
+def open_books(home: Profile) -> tuple[Bookkeeping, Books]:
+    books = Books(
+        board=Board(NodeStatus(), clock=Clock()),
+        ledger=Ledger(home.ledger),
+        journal=None,
+        models=Models(home.models),
+        agreement=Agreement(PLAN, MANIFEST, plan_hash(PLAN, MANIFEST)),
+        receiver="AAAA",
+        num_sent=Sent(),
+        clock=Clock(),
+    )
+    return Bookkeeping(books), books
+
+
+def full(descriptor: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_an_upload_that_goes_on_is_one_entry_and_one_sent_again_another(home: Profile) -> None:
+    kept, books = open_books(home)
+    for num_sent, entries in ((0, 1), (500, 1), (1000, 1), (1500, 2), (2000, 2), (2001, 3)):
+        books.num_sent.num = num_sent
+        assert kept.note(NOTE, None, NodeConfig()) is None
+        assert len(books.ledger.tail(10)) == entries
+    assert books.ledger.num_bytes_on(Clock.now) == 3000
+    assert len(books.board.status.ledger) == 3
+
+
+def test_what_passes_the_days_limit_is_not_noted(home: Profile) -> None:
+    kept, books = open_books(home)
+    config = NodeConfig(limits=Limits(max_upload_mb_per_day=0.0015))
+    assert kept.note(NOTE, None, config) is None
+    trouble = kept.note(replace(NOTE, round=2), None, config)
+    assert trouble is not None
+    assert not trouble.disk
+    assert "a day" in trouble.reason
+    assert len(books.ledger.tail(10)) == 1
+
+
+def test_a_full_disk_is_trouble_and_an_alarm(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, books = open_books(home)
+    monkeypatch.setattr(lines, "_sync", full)
+    trouble = kept.note(NOTE, None, NodeConfig())
+    assert trouble is not None
+    assert (trouble.disk, trouble.remedy) == (True, MEND_DISK)
+    kept.keep_head(RESULT)
+    assert [one.kind for one in books.board.status.alarms] == ["disk"]
+
+
+def test_a_result_is_kept_if_it_is_of_this_model(home: Profile) -> None:
+    kept, books = open_books(home)
+    assert kept.certify(RESULT)
+    assert books.models.num_counted == 1
+    kept.keep_head(RESULT)
+    kept.answer_for(RESULT)
+    kept.allow()
+    other = ModelRef(round=2, digest=b"m" * 32, num_bytes=len(MODEL) + 4)
+    assert not kept.certify(Result(**{f: getattr(RESULT, f) for f in FIELDS} | {"model": other}))
+    assert books.models.num_counted == 1
+    assert "the model agreed to has" in books.board.status.log[-1].text
+
+
+FIELDS = RESULT.__struct_fields__
+
+
+def test_no_masked_step_without_a_journal(home: Profile) -> None:
+    kept, _ = open_books(home)
+    effect = machine.Journal("vote", None, (b"", b""), 3)
+    trouble = kept.witness(effect, None)
+    assert trouble is not None
+    assert "journal" in trouble.reason

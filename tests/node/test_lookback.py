@@ -1,0 +1,75 @@
+"""What a node remembers of its rounds is shown again, once, and of its own federation only."""
+
+from fake_federation import FakeCoordinator, make_node, member, settle, write_config
+
+from fedtui.wire.messages import Scored
+from node.paths import Profile
+
+SCORED = Scored(incarnation=1, round=1, metric="accuracy", score=0.9, num_examples=9, num_nodes=2)
+
+
+async def test_a_restarted_node_shows_its_rounds_again_and_counts_the_late_ones(
+    home: Profile,
+) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.offer()
+    await settle()
+    coordinator.result()
+    coordinator.tell(SCORED)
+    coordinator.result(number=2, counted=False)
+    coordinator.offer(number=3)
+    await settle()
+    coordinator.result(number=3, counted=False)
+    await settle()
+    before = (await node.status()).rounds
+    assert [one.outcome for one in before] == ["counted", "sat out", "late"]
+    await node.close()
+    node = await member(home, coordinator)
+    seen = await node.status()
+    assert seen.rounds == before
+    assert (seen.rounds_counted, seen.rounds_late) == (1, 1)
+    await node.join()
+    await settle()
+    seen = await node.status()
+    assert (seen.rounds, seen.rounds_late) == (before, 1)
+    await node.close()
+    coordinator.federation_id = b"g" * 32
+    node = await member(home, coordinator)
+    seen = await node.status()
+    assert (seen.rounds, seen.rounds_counted, seen.rounds_late) == ((), 0, 0)
+    assert len(await node.history()) == 3, "the file has them all"
+    await node.close()
+
+
+async def test_a_history_that_cannot_be_opened_is_an_alarm_and_stops_nothing(
+    home: Profile,
+) -> None:
+    home.history.mkdir()
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    assert [one.kind for one in (await node.status()).alarms][:1] == ["disk"]
+    coordinator.offer()
+    await settle()
+    coordinator.result()
+    assert (await node.status()).rounds[-1].outcome == "counted"
+    await node.close()
+
+
+async def test_rounds_are_shown_before_the_coordinator_is_reached(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.offer()
+    await settle()
+    coordinator.result()
+    await settle()
+    await node.close()
+    write_config(home)
+    unreachable = FakeCoordinator()
+    unreachable.connect = lambda: None
+    node = make_node(home, unreachable)
+    await node.start()
+    seen = await node.status()
+    assert [one.outcome for one in seen.rounds] == ["counted"]
+    assert seen.rounds_counted == 1
+    await node.close()

@@ -1,156 +1,32 @@
 """What the link does when a session cannot be had, or ends: by its code, and by nothing forged."""
 
 import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
-import aiohttp
-import numpy as np
 import pytest
+from a_link import (
+    COORDINATOR,
+    OTHER,
+    World,
+    a_world,
+    free_port,
+    some_server,
+    until,
+)
 from aiohttp import web
 
-from coordinator.server import NodeLink, NodeServer, Rejected, ServerSettings
-from fedtui.crypto.keys import Identity, PublicIdentity
-from fedtui.errors import ChannelError, CloseCode, Retry
-from fedtui.link import live
-from fedtui.wire.events import MessageReceived, SessionEnded, SessionEvent
-from fedtui.wire.halves import Admission, CoordinatorSession, NodeHello
-from fedtui.wire.messages import PATH, SUBPROTOCOL, Away, ClientHello, Waiting, Welcome
-from fedtui.wire.session import Session
+from coordinator.server import NodeServer, Rejected, ServerSettings
+from fedtui.errors import CloseCode, Retry
+from fedtui.wire.events import SessionEnded
+from fedtui.wire.messages import PATH, SUBPROTOCOL
 from node import link as link_module
-from node.dial import identify
-from node.link import BASE_S, CAP_S, Drop, Link, LinkStopped, Tuning, judge
-
-COORDINATOR = Identity.from_seed(b"c" * 32)
-OTHER = Identity.from_seed(b"o" * 32)
-NODE = Identity.from_seed(b"n" * 32)
-PLAN_HASH = b"p" * 32
-HELLO = NodeHello(label="alice", role="participant")
-
-
-class Gate:
-    def __init__(self) -> None:
-        self.links: list[NodeLink] = []
-        self.hellos: list[ClientHello] = []
-        self.verdict: Rejected | None = None
-        self.never = False
-
-    async def admit(self, identity: PublicIdentity, hello: ClientHello, address: str) -> Admission:
-        self.hellos.append(hello)
-        if self.verdict is not None:
-            raise self.verdict
-        if self.never:
-            await asyncio.sleep(3600)
-        return Admission(
-            state="enrolled",
-            role=hello.role,
-            federation_id=b"f" * 32,
-            plan_hash=PLAN_HASH,
-            plan_bytes=0,
-        )
-
-    def opened(self, link: NodeLink) -> None:
-        self.links.append(link)
-
-    def event(self, link: NodeLink, event: SessionEvent) -> None:
-        pass
-
-    def closed(self, link: NodeLink, code: int, text: str) -> None:
-        pass
-
-
-class Handler:
-    def __init__(self) -> None:
-        self.log: list[str] = []
-        self.drops: list[tuple[Drop, float | None]] = []
-        self.events: list[SessionEvent] = []
-        self.up = asyncio.Event()
-        self.down = asyncio.Event()
-
-    def connected(self, welcome: Welcome) -> None:
-        self.log.append("connected")
-        self.up.set()
-        self.down.clear()
-
-    def event(self, event: SessionEvent) -> None:
-        self.events.append(event)
-
-    def disconnected(self, drop: Drop, retry_in_s: float | None) -> None:
-        self.log.append("disconnected")
-        self.drops.append((drop, retry_in_s))
-        self.up.clear()
-        self.down.set()
-
-
-class Sleeper:
-    """Stands for the clock: notes each pause, and ends it when the test says so."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-        self.go_on = asyncio.Semaphore(0)
-
-    async def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        await self.go_on.acquire()
-
-
-class World:
-    """A coordinator, and a link that has not been started."""
-
-    def __init__(self, identity: Identity = COORDINATOR) -> None:
-        self.gate = Gate()
-        self.server = NodeServer(
-            identity, self.gate, settings=ServerSettings(federation="test", incarnation=1)
-        )
-        self.handler = Handler()
-        self.sleeper = Sleeper()
-        self.jitter = 0.5
-        self.port = 0
-        self.task: asyncio.Task[LinkStopped] | None = None
-
-    def link(self, *addresses: str, identity: Identity = NODE) -> Link:
-        return Link(
-            identity,
-            addresses=addresses or (f"127.0.0.1:{self.port}",),
-            coordinator_id=COORDINATOR.id,
-            hello=HELLO,
-            handler=self.handler,
-            tuning=Tuning(jitter=lambda: self.jitter, sleep=self.sleeper.sleep),
-        )
-
-    def run(self, link: Link) -> "asyncio.Task[LinkStopped]":
-        self.task = asyncio.create_task(link.run())
-        return self.task
-
-    async def drops(self, count: int) -> None:
-        await until(lambda: len(self.handler.drops) >= count)
-
-
-async def until(done: Callable[[], bool]) -> None:
-    while True:
-        if done():
-            return
-        await asyncio.sleep(0)
+from node.link import BASE_S, CAP_S, Drop, LinkStopped, judge
 
 
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
-    world = World()
-    world.port = await world.server.start("127.0.0.1", 0)
-    yield world
-    if world.task is not None:
-        world.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await world.task
-    await world.server.stop()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    async with a_world() as found:
+        yield found
 
 
 # ---- judging ----------------------------------------------------------------------------------
@@ -288,18 +164,6 @@ async def test_a_coordinator_that_never_answers_is_left(
 # ---- forged, and other servers -----------------------------------------------------------------
 
 
-@contextlib.asynccontextmanager
-async def some_server(
-    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-) -> AsyncIterator[int]:
-    loop = asyncio.get_running_loop()
-    http = web.Server(answer)
-    listener = await loop.create_server(http, "127.0.0.1", 0)
-    yield listener.sockets[0].getsockname()[1]
-    listener.close()
-    await http.shutdown(0.1)
-
-
 @pytest.mark.parametrize("code", [4001, 4003, 4008, 1000])
 async def test_S5_a_bare_close_code_decides_nothing(world: World, code: int) -> None:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
@@ -332,194 +196,3 @@ async def test_what_is_no_coordinator(world: World, status: int) -> None:
         assert drop.retry is Retry.SILENTLY
         assert retry_in_s is not None
         assert ("redirects" if status == 302 else str(status)) in drop.text
-
-
-# ---- saying things -----------------------------------------------------------------------------
-
-
-async def test_nothing_is_said_without_a_session(world: World) -> None:
-    link = world.link()
-    assert not link.connected
-    assert not link.send(Away(away=True))
-    assert not link.ready(PLAN_HASH)
-    assert link.open_stream(None, None) is None  # type: ignore[arg-type]
-    assert not link.accept(1, None)  # type: ignore[arg-type]
-    assert not link.refuse(1, CloseCode.LIMIT, text="")
-    assert not link.receipt(1, PLAN_HASH)
-    assert not link.cancel_stream(1)
-    assert link.round_trip_s is None
-    link.reconnect()
-
-
-async def test_consent_then_messages(world: World) -> None:
-    link = world.link()
-    world.run(link)
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    assert link.connected
-    assert not link.ready(b"x" * 32)
-    assert not link.send(Away(away=True))
-    assert link.ready(PLAN_HASH)
-    assert not link.ready(PLAN_HASH)
-    assert link.send(Away(away=True))
-    await until(lambda: world.gate.links[0].ready)
-    waiting = Waiting(incarnation=1, present=1, needed=2)
-    assert world.gate.links[0].send(waiting)
-    await until(lambda: bool(world.handler.events))
-    assert world.handler.events == [MessageReceived(waiting)]
-
-
-async def test_stop_says_goodbye_and_returns(world: World) -> None:
-    link = world.link()
-    task = world.run(link)
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    link.stop("see you")
-    stopped = await asyncio.wait_for(task, 10)
-    assert stopped == LinkStopped(4000, "see you")
-    ended = world.gate.links[0].ended
-    assert ended is None or (ended.code, ended.authentic) == (4000, True)
-
-
-async def test_stop_while_waiting_to_try_again(world: World) -> None:
-    await world.server.stop()
-    link = world.link()
-    task = world.run(link)
-    await until(lambda: bool(world.sleeper.pauses))
-    link.stop()
-    await asyncio.wait_for(task, 10)
-
-
-async def test_stop_in_a_pause_is_the_end_although_the_coordinator_is_there(world: World) -> None:
-    link = world.link()
-    task = world.run(link)
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    link.reconnect()
-    await until(lambda: bool(world.sleeper.pauses))
-    link.stop()
-    assert (await asyncio.wait_for(task, 10)).code == 4000
-    assert len(world.gate.hellos) == 1
-
-
-async def test_stop_while_it_dials_is_the_end(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = link_module.dial
-
-    async def dial(*arguments: object, **options: object) -> aiohttp.ClientWebSocketResponse:
-        websocket = await real(*arguments, **options)
-        link.stop()
-        return websocket
-
-    monkeypatch.setattr(link_module, "dial", dial)
-    link = world.link()
-    await asyncio.wait_for(world.run(link), 10)
-    assert world.gate.hellos == []
-
-
-async def test_reconnect_uses_what_is_said_now(world: World) -> None:
-    link = world.link()
-    world.run(link)
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    link.use_hello(NodeHello(label="alicia", role="participant"))
-    link.reconnect()
-    await asyncio.wait_for(world.handler.down.wait(), 10)
-    await until(lambda: bool(world.sleeper.pauses))
-    link.reconnect()
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    assert [hello.label for hello in world.gate.hellos] == ["alice", "alicia"]
-
-
-async def test_round_trips_are_measured(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "ECHO_EVERY_S", 0.01)
-    link = world.link()
-    world.run(link)
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    await until(lambda: link.round_trip_s is not None and bool(world.gate.links[0].round_trip_s))
-    assert link.round_trip_s is not None
-    assert 0 < link.round_trip_s < 10
-
-
-async def test_a_coordinator_that_answers_pings_but_no_echo_is_left(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "ECHO_EVERY_S", 0.01)
-    monkeypatch.setattr(live, "ECHO_LOST_S", 0.05)
-    monkeypatch.setattr(CoordinatorSession, "_say", lambda session, message: None)
-    monkeypatch.setattr(CoordinatorSession, "can_send", lambda session, message: False)
-    welcome = CoordinatorSession.welcome
-
-    def say_welcome(session: CoordinatorSession, admission: Admission) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(CoordinatorSession, "_say", Session._say)
-            welcome(session, admission)
-
-    monkeypatch.setattr(CoordinatorSession, "welcome", say_welcome)
-    world.run(world.link())
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    await asyncio.wait_for(world.handler.down.wait(), 10)
-    drop, retry_in_s = world.handler.drops[0]
-    assert "no answer to an echo" in drop.text
-    assert drop.retry is Retry.SILENTLY
-    assert retry_in_s is not None
-
-
-async def test_a_session_that_is_a_day_old_ends_and_the_next_begins(world: World) -> None:
-    link = world.link()
-    world.run(link)
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-    assert link._live is not None
-    link._live.session.deadline = 0.0
-    link._live._expire()
-    await asyncio.wait_for(world.handler.down.wait(), 10)
-    world.sleeper.go_on.release()
-    await asyncio.wait_for(world.handler.up.wait(), 10)
-
-
-async def test_a_hundred_links_in_one_process(world: World) -> None:
-    rng = np.random.default_rng(1)
-    handlers = []
-    tasks = []
-    links = []
-    async with aiohttp.ClientSession() as http:
-        for number in range(100):
-            handler = Handler()
-            link = Link(
-                Identity.from_seed(number.to_bytes(32, "little")),
-                addresses=[f"127.0.0.1:{world.port}"],
-                coordinator_id=COORDINATOR.id,
-                hello=HELLO,
-                handler=handler,
-                tuning=Tuning(jitter=lambda: 0.1 * rng.random(), http=http),
-            )
-            handlers.append(handler)
-            links.append(link)
-            tasks.append(asyncio.create_task(link.run()))
-        for handler in handlers:
-            await asyncio.wait_for(handler.up.wait(), 30)
-        assert len(world.server.links) == 100
-        for link in links:
-            link.stop()
-        await asyncio.gather(*tasks)
-
-
-# ---- asking who is there ------------------------------------------------------------------------
-
-
-async def test_identify_tells_the_coordinator_nothing(world: World) -> None:
-    found = await identify(NODE, f"127.0.0.1:{world.port}")
-    assert found.identity == COORDINATOR.public
-    assert found.hello.federation == "test"
-    assert not found.pinned
-    assert world.gate.hellos == []
-
-
-async def test_identify_something_else() -> None:
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        websocket = web.WebSocketResponse(protocols=(SUBPROTOCOL,), compress=False)
-        await websocket.prepare(request)
-        await websocket.send_bytes(b"x" * 200)
-        await websocket.receive()
-        return websocket
-
-    async with some_server(answer) as port:
-        with pytest.raises(ChannelError):
-            await identify(NODE, f"127.0.0.1:{port}")

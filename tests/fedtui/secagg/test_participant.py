@@ -30,21 +30,6 @@ LOW_ORDER = bytes(32)
 change = msgspec.structs.replace
 
 
-@pytest.fixture
-def cohort():
-    return Cohort(5)
-
-
-@pytest.fixture
-def roster(cohort):
-    return honest_roster(cohort)
-
-
-@pytest.fixture
-def node(cohort):
-    return cohort.participants[0]
-
-
 # ---- Ready --------------------------------------------------------------------------------------
 
 

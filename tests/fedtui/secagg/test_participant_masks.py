@@ -13,21 +13,6 @@ FULL = tuple(range(5))
 change = msgspec.structs.replace
 
 
-@pytest.fixture
-def cohort():
-    return Cohort(5)
-
-
-@pytest.fixture
-def roster(cohort):
-    return honest_roster(cohort)
-
-
-@pytest.fixture
-def node(cohort):
-    return cohort.participants[0]
-
-
 def letter(cohort, roster, included=FULL, *, receiver=0, senders=None):
     """The mailbox of `receiver`, with the shares that `senders` (all of U1) sealed for it."""
     senders = set(included if senders is None else senders) - {receiver}

@@ -80,7 +80,7 @@ def leave(
     if after_round:
         with suppress(NotRunningError):
             if asyncio.run(client.status()).leaving:
-                _say(home, f"leaves when round {seen.round.number} is over; 'fedtui resume' stays")
+                _say(home, f"leaves when round {seen.round.number} is over; to stay: fedtui resume")
                 return
     asyncio.run(launch.gone(home))
     told = seen.state not in {"connecting", "stopped", "idle"}

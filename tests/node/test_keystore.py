@@ -346,3 +346,15 @@ def test_a_trust_store_is_never_half_written(home, trust, monkeypatch, step):
     with pytest.raises(KeyFileError, match="No space left"):
         pin(trust, SECOND)
     assert snapshot(home) == before
+
+
+def test_a_coordinator_that_is_forgotten_is_a_stranger_again(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    trust = TrustStore(tmp_path)
+    first, second = (Identity.from_seed(bytes([n]) * 32).public for n in (1, 2))
+    for one in (first, second):
+        trust.pin(one, addresses=("c:1",), label="c", now_s=1.0)
+    trust.forget(first.id)
+    trust.forget(first.id)
+    assert trust.get(first.id) is None
+    assert TrustStore(tmp_path).get(second.id) is not None

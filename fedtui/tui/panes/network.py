@@ -122,10 +122,11 @@ class LinkPane(Pane):
     def look(self, view: View, width: int, height: int) -> list[Content]:  # noqa: ARG002
         traffic, limits = view.status.traffic, view.status.limits
         away = view.status.offline_since > 0
+        link = "not connected" if away else "encrypted" if view.status.plan else "none"
         p50, p99 = traffic.round_trip_p50_s, traffic.round_trip_p99_s
         cap = limits.max_upload_kb_per_s
         known: list[saying.Fact] = [
-            ("link", "not connected" if away else "encrypted", "$alarm" if away else ""),
+            ("link", link, "$alarm" if away else ""),
             ("round trip", wording.millis(traffic.round_trip_s)),
             ("p50 / p99", f"{wording.millis(p50)} / {wording.millis(p99)}"),
             ("jitter", wording.millis(traffic.jitter_s)),
@@ -135,18 +136,19 @@ class LinkPane(Pane):
             ("since start", f"{wording.size(traffic.up)} up, {wording.size(traffic.down)} down"),
             ("upload cap", f"{cap:g} kB/s" if cap else "none"),
         ]
-        rows = saying.facts(known, width)
-        budget = limits.max_upload_mb_per_day
+        return [self._budget(view, width), *saying.facts(known, width)]
+
+    @staticmethod
+    def _budget(view: View, width: int) -> Content:
+        budget = view.status.limits.max_upload_mb_per_day
+        name = ("budget".ljust(13), "$quiet")
         if not budget:
-            return [*rows, *saying.facts([("budget", "no daily limit")], width)]
-        share = traffic.up_today / (budget * 1e6)
+            return saying.cut(Content.assemble(name, "no daily limit"), width)
+        share = view.status.traffic.up_today / (budget * 1e6)
         text = f" {share:.0%} of {budget:g} MB"
         style = "bold $alarm" if share >= 1 else "$mine"
-        meter = bar(share, max(4, min(20, width - 12 - len(text))), view.glyphs, style)
-        return [
-            *rows,
-            saying.cut(Content.assemble(("budget".ljust(13), "$quiet"), meter, text), width),
-        ]
+        meter = bar(share, max(4, min(20, width - 13 - len(text))), view.glyphs, style)
+        return saying.cut(Content.assemble(name, meter, text), width)
 
 
 class PerRoundPane(Pane):
@@ -164,12 +166,16 @@ class PerRoundPane(Pane):
 
     @staticmethod
     def _row(one: PastRound, most: int, width: int, glyphs: Glyphs) -> Content:
-        size = max(4, (width - 33) // 2)
+        up = f"{glyphs.up} {wording.size(one.bytes_up):>8} "
+        down = f"  {glyphs.down} {wording.size(one.bytes_down):>8} "
+        room = width - 5 - len(up) - len(down)
+        if room < 12:
+            return saying.cut(Content.assemble((f"{one.number:>4} ", "$quiet"), up, down), width)
         line = Content.assemble(
             (f"{one.number:>4} ", "$quiet"),
-            f"{glyphs.up} {wording.size(one.bytes_up):>8} ",
-            bar(one.bytes_up / most, size, glyphs, "$mine"),
-            f"  {glyphs.down} {wording.size(one.bytes_down):>8} ",
-            bar(one.bytes_down / most, size, glyphs, "$global"),
+            up,
+            bar(one.bytes_up / most, room // 2, glyphs, "$mine"),
+            down,
+            bar(one.bytes_down / most, room // 2, glyphs, "$global"),
         )
         return saying.cut(line, width)

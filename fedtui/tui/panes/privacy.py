@@ -43,7 +43,15 @@ def least(view: View) -> int:
     return view.status.privacy.minimum or view.status.privacy.threshold
 
 
-class PrivacyPane(Pane):
+class RedPane(Pane):
+    """Its frame is red where there is something to worry about."""
+
+    def show(self, view: View) -> None:
+        self.set_class(view.status.plan is not None and bool(worry(view)), "-alarmed")
+        super().show(view)
+
+
+class PrivacyPane(RedPane):
     """The card in five rows."""
 
     TITLE = "Privacy"
@@ -82,7 +90,7 @@ def _claim(head: str, text: str) -> Content:
     return Content.assemble((head, "$quiet"), text[:1000] or "not known yet")
 
 
-class CardPane(Pane):
+class CardPane(RedPane):
     """The card in full."""
 
     TITLE = "Who can learn what"
@@ -123,7 +131,7 @@ class CardPane(Pane):
         head = verdict(view)
         return [
             *saying.sentence(head.text, width, head.style),
-            Content.styled(f"{NO_EPSILON}: no noise is added and no budget is claimed", "$quiet"),
+            *saying.sentence(f"{NO_EPSILON}: no noise added, no budget claimed", width, "$quiet"),
             Content(),
             *saying.facts(known, width),
         ]
@@ -171,17 +179,16 @@ class LeavesPane(Pane):
             return [Content.styled("nothing", "$quiet")]
         made: list[Content] = []
         for one in plan.leaves:
-            made.append(
-                saying.row(
-                    width,
-                    Piece(one.item, "bold"),
-                    Piece(one.form, "$verified" if "masked" in one.form else "", 1),
-                    Piece(one.when, "$quiet", 3),
-                    Piece(f"({one.source})", "$quiet", 2),
-                )
+            style = "$verified" if one.form.startswith("masked") else "$unverified"
+            item, form, when = (saying.cut_text(text) for text in (one.item, one.form, one.when))
+            words = Content.assemble(
+                (item, "bold"), ": ", (form, style), (f", {when} ({one.source})", "$quiet")
             )
+            made += words.wrap(width)
             if height >= 3 * len(plan.leaves):
-                made += saying.sentence(f"  read by {one.reader}", width, "$quiet")
+                made += saying.sentence(
+                    f"  read by: {saying.cut_text(one.reader)}", width, "$quiet"
+                )
         if plan.stays:
             made += saying.sentence(f"never: {plan.stays}", width, "$verified")
         made += saying.hint("x", "the ledger: what really left, byte by byte").wrap(width)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from fedtui.tui import wording
 from fedtui.tui.lines import Piece, fit
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from fedtui.tui.view import View
 
+MAX_FACT = 240
 Fact = tuple[str, str] | tuple[str, str, str]
 
 
@@ -24,6 +26,11 @@ def row(width: int, *pieces: Piece | str) -> Content:
 
 def cut(content: Content, width: int) -> Content:
     return content if content.cell_length <= width else content.truncate(width, ellipsis=True)
+
+
+def cut_text(text: str) -> str:
+    """As much of a value as a fact may take: some rows, never the whole pane."""
+    return wording.cut(text, MAX_FACT)
 
 
 def sentence(text: str, width: int, style: str = "") -> list[Content]:
@@ -43,7 +50,7 @@ def facts(known: Sequence[Fact], width: int) -> list[Content]:
     made: list[Content] = []
     for fact in shown:
         style = fact[2] if len(fact) == 3 else ""
-        for place, line in enumerate(sentence(fact[1], width - indent, style)):
+        for place, line in enumerate(sentence(cut_text(fact[1]), width - indent, style)):
             name = fact[0][: indent - 1] if place == 0 else ""
             made.append(Content.assemble((name.ljust(indent), "$quiet"), line))
     return made

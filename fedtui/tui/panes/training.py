@@ -118,8 +118,6 @@ class TrainingPane(Pane):
 class FullTrainingPane(TrainingPane):
     """With a bar for each epoch, where there is room."""
 
-    OPENS = ""
-
     def look(self, view: View, width: int, height: int) -> list[Content]:
         if height < 12 or not view.status.training.num_epochs:
             return super().look(view, width, height)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual.containers import Horizontal
 
 from fedtui.tui import sheets
+from fedtui.tui.panes.empty import EmptyPane
 from fedtui.tui.panes.federation import FederationPane, PartPane, ScoresPane
 from fedtui.tui.screens.filtered import FilteredScreen
 from fedtui.tui.widgets.filterbar import FilterBar
@@ -61,6 +62,7 @@ class FederationScreen(FilteredScreen):
             yield PartPane(id="part")
         yield FilterBar()
         yield Table("Nodes of the last round", NAMES, id="roster")
+        yield EmptyPane("Nodes of the last round", "No roster seen yet: masked rounds tell one.")
 
     def shown(self, view: View) -> None:
         peers = tuple(
@@ -68,6 +70,7 @@ class FederationScreen(FilteredScreen):
         )
         table = self.query_one(Table)
         table.fill(rows(peers, view.glyphs))
+        self.show_table(has_rows=bool(view.status.roster))
         lost = sum(one.lost for one in view.status.roster)
         title = f"Nodes of the last round: {len(peers)}{f', {lost} dropped out' if lost else ''}"
         if table.border_title != title:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fedtui.tui.matching import BadFilter, Filter
+from fedtui.tui.panes.empty import EmptyPane
 from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.widgets.filterbar import FilterBar
+from fedtui.tui.widgets.table import Table
 
 
 class FilteredScreen(BaseScreen):
@@ -15,6 +17,11 @@ class FilteredScreen(BaseScreen):
     def __init__(self) -> None:
         super().__init__()
         self.wanted = Filter()
+
+    def show_table(self, *, has_rows: bool) -> None:
+        """The table, or what stands for it while it has no rows."""
+        self.query_one(Table).set_class(not has_rows, "-none")
+        self.query_one(EmptyPane).set_class(has_rows, "-none")
 
     def search(self, wanted: Filter) -> None:
         """Let this filter hold from now on."""

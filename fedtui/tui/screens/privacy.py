@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.containers import Horizontal, Vertical
 
 from fedtui.tui import sheets
-from fedtui.tui.panes.privacy import CardPane, LeavesPane, PrivacyPane, ReceiptPane, worry
+from fedtui.tui.panes.privacy import CardPane, LeavesPane, PrivacyPane, ReceiptPane
 from fedtui.tui.screens.base import BaseScreen
 
 if TYPE_CHECKING:
@@ -29,11 +29,6 @@ class PrivacyScreen(BaseScreen):
             with Vertical(id="agreed"):
                 yield ReceiptPane(id="receipt")
                 yield LeavesPane(id="leaves")
-
-    def shown(self, view: View) -> None:
-        red = view.status.plan is not None and bool(worry(view))
-        self.query_one("#card").set_class(red, "-alarmed")
-        self.query_one("#privacy-small").set_class(red, "-alarmed")
 
     def sheets(self, view: View) -> tuple[Sheet, ...]:
         return (sheets.privacy(view.status), sheets.leaves(view.status))

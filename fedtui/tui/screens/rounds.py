@@ -10,6 +10,7 @@ from textual import work
 from fedtui.status import Refused
 from fedtui.tui import sheets, wording
 from fedtui.tui.matching import Filter
+from fedtui.tui.panes.empty import EmptyPane
 from fedtui.tui.panes.round import RoundPane
 from fedtui.tui.screens.filtered import FilteredScreen
 from fedtui.tui.washing import washed
@@ -97,6 +98,7 @@ class RoundsScreen(FilteredScreen):
         yield RoundPane(id="round")
         yield FilterBar()
         yield Table("Rounds so far", NAMES, id="past")
+        yield EmptyPane("Rounds so far", "No round is over yet.")
 
     def on_mount(self) -> None:
         self.read_history()
@@ -113,6 +115,7 @@ class RoundsScreen(FilteredScreen):
         self._shown = [one for one in past if self.wanted.finds(f"{one.number} {_words(one)}")]
         table = self.query_one(Table)
         table.fill(rows(self._shown, view.glyphs))
+        self.show_table(has_rows=bool(past))
         count = f"{len(self._shown)} of {len(past)}" if self.wanted != Filter() else f"{len(past)}"
         title = f"Rounds so far: {count}"
         if table.border_title != title:

@@ -89,6 +89,8 @@ class EventLog(ScrollView, can_focus=True):
         if place >= len(self._lines):
             return Strip.blank(width, self.visual_style.rich_style)
         line = written(self._lines[place], self._glyphs)
+        if not across and line.cell_length > width:
+            line = line.truncate(width, ellipsis=True)
         if place == self.cursor and self.has_focus:
             line = line.stylize("on $panel")
             line = line.pad_right(max(0, width + across - line.cell_length))
@@ -115,6 +117,12 @@ class EventLog(ScrollView, can_focus=True):
             Region(int(self.scroll_x), self.cursor, 1, 1), animate=False, immediate=True
         )
         self.refresh()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without lines its keys are free for others, such as `j` for joining."""
+        if not self._lines and action in {"move", "page", "first", "newest", "open"}:
+            return False
+        return super().check_action(action, parameters)
 
     def action_move(self, by: int) -> None:
         self._go(self.cursor + by)

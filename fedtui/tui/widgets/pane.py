@@ -54,7 +54,13 @@ class Pane(Rows, can_focus=True):
         if not width or not height:
             return
         self._show_frame(view, width)
-        self.paint(self.look(view, width, height)[:height])
+        rows = self.look(view, width, height)[:height]
+        self.paint(
+            [
+                row if row.cell_length <= width else row.truncate(width, ellipsis=True)
+                for row in rows
+            ]
+        )
 
     def _show_frame(self, view: View, width: int) -> None:
         key = self._keys.get(self.OPENS, "")

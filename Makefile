@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 	$(PIP) -e '.[dev]'
 	@touch $@
 
-.PHONY: help demo test check bench
+.PHONY: help demo test check bench screenshots
 help:   ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 demo: .venv/.run   ## a coordinator and four nodes train a model, here and now
@@ -26,6 +26,8 @@ check: .venv/.dev   ## what CI runs: format, lint, types, imports, every test
 	$(BIN)/lint-imports
 	$(MAKE) test
 	$(BIN)/pytest -m "slow or loopback or netns or snapshot" --timeout 600
+screenshots: .venv/.run   ## the pictures of the README, from a real federation
+	$(BIN)/python docs/screenshots/make.py
 bench: .venv/.dev   ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --json
 	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 10000000 --rounds 3 --json
@@ -34,3 +36,4 @@ bench: .venv/.dev   ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --secure --json
 	$(BIN)/python benchmarks/secagg.py --nodes 10 --json
 	$(BIN)/python benchmarks/secagg.py --nodes 100 --dropouts 10 --json
+	$(BIN)/python benchmarks/screen.py --json

@@ -7,6 +7,7 @@ Each part has a rank: where there is no room, the highest ranks go first.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,7 @@ def egress_line(view: View) -> tuple[Piece, ...]:
     if not updates:
         return (head, Piece("nothing so far"), _form(status.plan.privacy), more)
     last = max(updates[-4:], key=lambda line: (line.round, line.num_bytes))
-    what = f"{last.what.partition(',')[0].partition(':')[0]} {wording.size(last.num_bytes)}"
+    what = f"{re.split('[,:(]', last.what)[0].strip()} {wording.size(last.num_bytes)}"
     return (head, Piece(what), _form(last.form), Piece("never: your data", rank=2), more)
 
 

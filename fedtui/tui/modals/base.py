@@ -116,6 +116,17 @@ class Modal(ModalScreen[Result], Generic[Result]):
             self.shown(self.view)
             self.set_interval(TICK_S, self._tick)
 
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """Let the body scroll before what is below it is pushed off the screen."""
+        frame, body = self.query_one("#modal"), self.query_one("#modal-body")
+        others = sum(one.outer_size.height + one.styles.margin.height for one in frame.children)
+        others -= body.outer_size.height
+        room = self.size.height - frame.gutter.height - others
+        body.styles.max_height = max(1, room)
+
     def _tick(self) -> None:
         if self.is_active:
             self.shown(self.view)
@@ -155,6 +166,7 @@ class Modal(ModalScreen[Result], Generic[Result]):
         if remedy:
             parts.append(f"\n  {harmless(remedy)}")
         place.show(Content.assemble(*parts) if text else "")
+        self.call_after_refresh(self._fit)
 
     def hint(self, hints: tuple[tuple[str, str], ...]) -> None:
         """Show other keys in the last line."""

@@ -26,6 +26,7 @@ GROUPS = {
     "display": "Display",
     "program": "Program",
 }
+INDENT = 10
 MOVING = (("Tab", "next pane"), ("arrows, hjkl", "move"), ("Esc", "back"), ("Enter", "details"))
 
 
@@ -48,18 +49,17 @@ def line_of(command: Command, keys: Mapping[str, str], view: View) -> Content:
     return Content.assemble(*parts)
 
 
-def table(keys: Mapping[str, str], view: View) -> Content:
-    """All commands that have keys, by group."""
+def table(keys: Mapping[str, str], view: View, width: int) -> Content:
+    """All commands that have keys, by group; what is longer than `width` goes on indented."""
     made: list[Content] = []
     for group, title in GROUPS.items():
         made += (
             [Content(), Content.styled(title, "bold")] if made else [Content.styled(title, "bold")]
         )
-        made += [
-            line_of(one, keys, view)
-            for one in COMMANDS
-            if one.group == group and (one.keys or one.id in keys)
-        ]
+        for one in COMMANDS:
+            if one.group == group and (one.keys or one.id in keys):
+                first, *rest = line_of(one, keys, view).wrap(max(20, width - INDENT))
+                made += [first, *(line.pad_left(INDENT) for line in rest)]
     made += [Content(), Content.styled("Everywhere", "bold")]
     made += [Content.assemble((f"{key:>14}  ", "bold $accent"), what) for key, what in MOVING]
     return Content("\n").join(made)
@@ -96,5 +96,6 @@ class Help(Modal[None]):
         self.query_one("#modal-body").focus()
 
     def shown(self, view: View) -> None:
-        self.query_one("#table", Words).show(table(self.face.keys, view))
+        place = self.query_one("#table", Words)
+        place.show(table(self.face.keys, view, place.size.width or self.size.width - 4))
         self.query_one("#about", Words).show(about(view.status, view.now))

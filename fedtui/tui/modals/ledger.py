@@ -7,9 +7,9 @@ import io
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+from rich.text import Text
 from textual import on
 from textual.binding import Binding
-from textual.content import Content
 from textual.widgets import DataTable, Input
 
 from fedtui.tui import wording
@@ -110,7 +110,7 @@ class Ledger(Modal[None]):
         yield Words("Nothing has left this machine.", id="empty", classes="verified")
 
     def on_mount(self) -> None:
-        table: DataTable[Content] = self.query_one(DataTable)
+        table: DataTable[Text] = self.query_one(DataTable)
         for name in COLUMNS:
             table.add_column(name, key=name)
         super().on_mount()
@@ -129,7 +129,7 @@ class Ledger(Modal[None]):
         self._fill()
 
     def _fill(self) -> None:
-        table: DataTable[Content] = self.query_one(DataTable)
+        table: DataTable[Text] = self.query_one(DataTable)
         table.display = bool(self._found)
         row = table.cursor_row
         table.clear()
@@ -143,7 +143,7 @@ class Ledger(Modal[None]):
                 wording.cut(line.receiver, 30),
                 line.digest[:12],
             )
-            table.add_row(*(Content(cell) for cell in cells))
+            table.add_row(*(Text(cell) for cell in cells))
         table.move_cursor(row=row)
 
     @on(Input.Changed, "#filter")

@@ -107,7 +107,9 @@ class Verify(StepView):
         invite = self.query_one("#invite").parent
         if invite is not None:
             invite.display = not wizard.verified
-        self.query_one("#proof", Words).show(proof(wizard, view.glyphs.ok))
+        shown = self.query_one("#proof", Words)
+        shown.show(proof(wizard, view.glyphs.ok))
+        shown.display = wizard.verified
         button = self.query_one("#continue")
         if wizard.verified and not button.display:
             button.display = True

@@ -73,7 +73,7 @@ async def picture(
         app.refresh_view()
         await pilot.pause(0.3)
         (HERE / f"{name}.svg").write_text(app.export_screenshot(title="fedtui"), encoding="utf-8")
-    print(f"{name}.svg", file=sys.stderr)
+    sys.stderr.write(f"{name}.svg\n")
 
 
 async def main() -> None:

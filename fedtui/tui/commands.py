@@ -6,81 +6,26 @@ A command says why it cannot be given now, in words; the palette shows it dim wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from fedtui.tui.command import (
+    Command,
+    alarmed,
+    commandable,
+    joined,
+    member,
+    offline,
+    paused,
+    running,
+)
+from fedtui.tui.quick import QUICK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fedtui.tui.view import View
-
-Group = Literal["screens", "node", "trust", "display", "program"]
-
-
-def _always(_: View) -> str:
-    return ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """`id` is stable and remappable; `footer` 0 means not in the footer, 1 is the last to go.
-
-    `argument` is handed to what performs the command `does` (its own id if empty).
-    """
-
-    id: str
-    title: str
-    keys: tuple[str, ...] = ()
-    short: str = ""
-    footer: int = 0
-    help: str = ""
-    twin: str = ""
-    group: Group = "node"
-    does: str = ""
-    argument: str = ""
-    why_not: Callable[[View], str] = _always
-
-    @property
-    def performs(self) -> str:
-        return self.does or self.id
-
-
-def _joined(view: View) -> str:
-    return "" if view.status.plan is not None else "not in a federation"
-
-
-def _commandable(view: View) -> str:
-    if view.lost_at is not None:
-        return "the node does not answer"
-    return view.read_only
-
-
-def _member(view: View) -> str:
-    return _commandable(view) or _joined(view)
-
-
-def _running(view: View) -> str:
-    if _member(view):
-        return _member(view)
-    return "paused already" if view.status.state == "paused" else ""
-
-
-def _paused(view: View) -> str:
-    return _member(view) or ("" if view.status.state == "paused" else "not paused")
-
-
-def _offline(view: View) -> str:
-    return _commandable(view) or ("" if view.status.offline_since else "connected")
-
-
-def _alarmed(view: View) -> str:
-    waiting = any(not one.acknowledged for one in view.status.alarms)
-    return _commandable(view) or ("" if waiting else "no alarm")
-
 
 SCREENS = ("overview", "training", "rounds", "network", "privacy", "federation", "events")
 
-COMMANDS: tuple[Command, ...] = (
+KEYED: tuple[Command, ...] = (
     *(
         Command(
             id=f"scr.{number}",
@@ -102,7 +47,7 @@ COMMANDS: tuple[Command, ...] = (
         footer=3,
         help="take no work after this batch; at once, also offline",
         twin="fedtui pause",
-        why_not=_running,
+        why_not=running,
     ),
     Command(
         id="resume",
@@ -112,7 +57,7 @@ COMMANDS: tuple[Command, ...] = (
         footer=3,
         help="take part again",
         twin="fedtui resume",
-        why_not=_paused,
+        why_not=paused,
     ),
     Command(
         id="pause.hour",
@@ -120,7 +65,7 @@ COMMANDS: tuple[Command, ...] = (
         twin="fedtui pause --for 1h",
         does="pause_for",
         argument="3600",
-        why_not=_running,
+        why_not=running,
     ),
     Command(
         id="throttle",
@@ -130,7 +75,7 @@ COMMANDS: tuple[Command, ...] = (
         footer=6,
         help="share of processor and network, hours, power",
         twin="fedtui limit",
-        why_not=_commandable,
+        why_not=commandable,
     ),
     *(
         Command(
@@ -139,7 +84,7 @@ COMMANDS: tuple[Command, ...] = (
             twin=f"fedtui limit --cpu {percent}",
             does="throttle_to",
             argument=str(percent),
-            why_not=_commandable,
+            why_not=commandable,
         )
         for percent in (25, 50, 75, 100)
     ),
@@ -151,7 +96,7 @@ COMMANDS: tuple[Command, ...] = (
         footer=4,
         help="find a coordinator, check it, read what would leave, agree",
         twin="fedtui join",
-        why_not=_commandable,
+        why_not=commandable,
     ),
     Command(
         id="leave",
@@ -161,7 +106,7 @@ COMMANDS: tuple[Command, ...] = (
         footer=5,
         help="asks first: after this round, or now",
         twin="fedtui leave",
-        why_not=_member,
+        why_not=member,
     ),
     Command(
         id="panic",
@@ -169,13 +114,13 @@ COMMANDS: tuple[Command, ...] = (
         keys=("X",),
         help="kills the trainer, closes the connection, discards what was not sent; asks once",
         twin="fedtui pause --now",
-        why_not=_member,
+        why_not=member,
     ),
     Command(
         id="withdraw",
         title="Withdraw consent",
         twin="fedtui withdraw",
-        why_not=_member,
+        why_not=member,
     ),
     Command(
         id="retry",
@@ -185,7 +130,7 @@ COMMANDS: tuple[Command, ...] = (
         footer=2,
         help="dial now rather than after the back-off",
         twin="fedtui retry",
-        why_not=_offline,
+        why_not=offline,
     ),
     Command(
         id="ledger",
@@ -211,7 +156,7 @@ COMMANDS: tuple[Command, ...] = (
         help="the consent form and its receipt",
         twin="fedtui status",
         group="trust",
-        why_not=_joined,
+        why_not=joined,
     ),
     Command(
         id="alarm",
@@ -220,7 +165,7 @@ COMMANDS: tuple[Command, ...] = (
         help="shows the newest alarm in full",
         twin="fedtui log",
         group="trust",
-        why_not=_alarmed,
+        why_not=alarmed,
     ),
     Command(
         id="acknowledge",
@@ -229,7 +174,7 @@ COMMANDS: tuple[Command, ...] = (
         help="they leave line 1 and stay in the events",
         twin="fedtui log",
         group="trust",
-        why_not=_alarmed,
+        why_not=alarmed,
     ),
     Command(
         id="zoom",
@@ -321,7 +266,7 @@ COMMANDS: tuple[Command, ...] = (
         help="asks first: finish the round, or drop it",
         twin="fedtui stop",
         group="program",
-        why_not=_commandable,
+        why_not=commandable,
     ),
     Command(
         id="suspend",
@@ -331,6 +276,7 @@ COMMANDS: tuple[Command, ...] = (
         group="program",
     ),
 )
+COMMANDS: tuple[Command, ...] = (*KEYED, *QUICK)
 BY_ID = {command.id: command for command in COMMANDS}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fedtui.tui import wording
 from fedtui.tui.modals.doors import DOORS
 from fedtui.tui.onscreen import ONSCREEN
+from fedtui.tui.wishes import WISHES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -97,4 +98,5 @@ DOING: dict[str, Doing] = {
     "palette": palette,
     **DOORS,
     **ONSCREEN,
+    **WISHES,
 }

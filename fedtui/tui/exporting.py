@@ -71,6 +71,16 @@ def write(folder: Path, sheets: tuple[Sheet, ...], now: float) -> list[Path]:
     return made
 
 
+def write_text(folder: Path, name: tuple[str, str], text: str, now: float) -> Path:
+    """Write one file; `name` is its stem and ending, `now` UTC seconds. Its path.
+
+    Raises OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.fromtimestamp(now, tz=UTC).strftime("%Y%m%d-%H%M%S")
+    return _whole(folder, f"{name[0]}-{stamp}", name[1], text)
+
+
 def _whole(folder: Path, stem: str, ending: str, text: str) -> Path:
     """The file appears with all of its text, under a name that was free."""
     handle, part = tempfile.mkstemp(dir=folder, prefix=".export-")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, cast
 from textual.command import DiscoveryHit, Hit, Provider
 from textual.content import Content
 
-from fedtui.tui.commands import COMMANDS, Command
+from fedtui.tui.commands import COMMANDS
 from fedtui.tui.keymap import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from fedtui.tui.app import FedtuiApp
+    from fedtui.tui.command import Command
     from fedtui.tui.view import View
 
 

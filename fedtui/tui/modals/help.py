@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from fedtui.tui import wording
-from fedtui.tui.commands import COMMANDS, Command
+from fedtui.tui.commands import COMMANDS
 from fedtui.tui.keymap import shown
 from fedtui.tui.modals.base import Modal, Words
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from fedtui.status import NodeStatus
+    from fedtui.tui.command import Command
     from fedtui.tui.view import View
 
 GROUPS = {

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from fedtui.status import NodeControls, NodeStatus
-from fedtui.tui.commands import BY_ID, COMMANDS, SCREENS, Command, footer
+from fedtui.tui.command import Command
+from fedtui.tui.commands import BY_ID, COMMANDS, SCREENS, footer
 from fedtui.tui.doing import DOING
 from fedtui.tui.view import View
 
@@ -57,7 +58,9 @@ def test_what_cannot_be_given_says_why() -> None:
 
 def test_whatever_changes_the_node_is_refused_to_a_screen_that_may_only_look() -> None:
     view = View(status=a_status.alarm(), read_only="node is 0.3.1, this screen 0.4.0")
-    source = (Path(inspect.getfile(Command)).parent / "doing.py").read_text()
+    folder = Path(inspect.getfile(Command)).parent
+    files = ("doing.py", "wishes.py", "modals/doors.py", "onscreen.py")
+    source = "\n\n\n".join((folder / name).read_text() for name in files)
     methods = {name for name, _ in inspect.getmembers(NodeControls, inspect.isfunction)}
     reading = {"status", "watch", "ledger", "log", "history", "words", "check", "read_invite"}
     for command in COMMANDS:

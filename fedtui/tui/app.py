@@ -20,6 +20,8 @@ from fedtui.tui import keymap
 from fedtui.tui.commands import BY_ID
 from fedtui.tui.doing import DOING
 from fedtui.tui.glyphs import SETS, choose
+from fedtui.tui.modals.alerts import Alerts
+from fedtui.tui.modals.doors import alert
 from fedtui.tui.outside import Outside
 from fedtui.tui.palette import Commands
 from fedtui.tui.screens.base import BaseScreen
@@ -74,6 +76,7 @@ class FedtuiApp(App[None]):
         self.settings = settings or Settings()
         self.outside = outside or Outside()
         self._ticking: Timer | None = None
+        self.alerts = Alerts()
         self.store = Store(clock=clock, glyphs=self._glyphs())
         self.animation_level = "none"
         for one in THEMES:
@@ -144,6 +147,7 @@ class FedtuiApp(App[None]):
         shown = self.screen
         if isinstance(shown, BaseScreen):
             shown.show(self.store.view())
+            alert(self)
 
     # ---- commands -----------------------------------------------------------------------------
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fedtui.tui.modals.alarm import AlarmDetail
+from fedtui.tui.modals.alarm import AlarmDetail, FingerprintAlert
 from fedtui.tui.modals.confirm import Detach, StopNode, StopSharing
-from fedtui.tui.modals.consent import Consent
+from fedtui.tui.modals.consent import Consent, ConsentChange
 from fedtui.tui.modals.help import Help
 from fedtui.tui.modals.identity import Identity
 from fedtui.tui.modals.join.wizard import JoinWizard
@@ -91,6 +92,21 @@ async def detach(app: FedtuiApp, _: str) -> None:
             return
         app.apply(replace(app.settings, detach_asks=False))
     app.exit()
+
+
+def alert(app: FedtuiApp) -> None:
+    """Open what must be seen, over a screen and never over another modal."""
+    status = app.store.live.status
+    found = app.alerts.another_key(status)
+    if found is not None:
+        _ = app.push_screen(FingerprintAlert(found))
+    elif app.alerts.another_plan(status):
+        _ = app.push_screen(ConsentChange(status), partial(_review, app))
+
+
+def _review(app: FedtuiApp, now: bool | None) -> None:
+    if now:
+        app.give("join")
 
 
 DOORS: dict[str, Door] = {

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
 from rich.text import Text
 from textual import on
 from textual.binding import Binding
 from textual.widgets import DataTable, Input
 
-from fedtui.tui import wording
+from fedtui.tui import exporting, wording
+from fedtui.tui.exporting import Sheet
+from fedtui.tui.harmless import path_like
 from fedtui.tui.modals.base import Modal, Words
 from fedtui.tui.modals.fields import Line
-from fedtui.tui.modals.saving import SaveAs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 SHOWN = 1000
 COLUMNS = ("when", "round", "what", "bytes", "form", "to", "hash")
-FORMULA = ("=", "+", "-", "@")
+FIELDS = ("at", "round", "attempt", "what", "num_bytes", "form", "receiver", "digest")
 
 
 def matching(ledger: Iterable[LedgerLine], words: str) -> list[LedgerLine]:
@@ -55,27 +54,11 @@ def totals(found: Sequence[LedgerLine], *, out_of: int) -> str:
     )
 
 
-def as_csv(found: Iterable[LedgerLine]) -> str:
-    """Oldest first, with a head; no cell begins as a formula of a spreadsheet does."""
-    file = io.StringIO()
-    writer = csv.writer(file)
-    names = LEDGER_FIELDS
-    writer.writerow(names)
-    for line in found:
-        writer.writerow([_cell(getattr(line, name)) for name in names])
-    return file.getvalue()
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
-
-
-def as_json_lines(found: Iterable[LedgerLine]) -> str:
-    """Oldest first, one object per line."""
-    return "".join(msgspec.json.encode(line).decode() + "\n" for line in found)
-
-
-LEDGER_FIELDS = ("at", "round", "attempt", "what", "num_bytes", "form", "receiver", "digest")
+def sheet(found: Iterable[LedgerLine]) -> Sheet:
+    """These lines, to export."""
+    return Sheet(
+        "ledger", FIELDS, tuple(tuple(getattr(one, name) for name in FIELDS) for one in found)
+    )
 
 
 class Ledger(Modal[None]):
@@ -84,15 +67,13 @@ class Ledger(Modal[None]):
     heading = "What left this machine"
     hints = (
         ("/", "filter"),
-        ("e", "CSV"),
-        ("J", "JSON lines"),
+        ("e", "export"),
         ("y", "copy hash"),
         ("Esc", "close"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", show=False),
-        Binding("e", "export('csv')", show=False),
-        Binding("J", "export('jsonl')", show=False),
+        Binding("e", "export", show=False),
         Binding("y", "copy", show=False),
     ]
     follows = True
@@ -157,12 +138,18 @@ class Ledger(Modal[None]):
     def action_filter(self) -> None:
         self.query_one("#filter").focus()
 
-    def action_export(self, kind: str) -> None:
-        """Write what the filter shows."""
-        oldest_first = self._found[::-1]
-        text = as_csv(oldest_first) if kind == "csv" else as_json_lines(oldest_first)
-        path = self.face.outside.exports / f"ledger.{kind}"
-        self.open(SaveAs("the ledger", path, text))
+    async def action_export(self) -> None:
+        """Write what the filter shows, oldest first."""
+        folder, found = self.face.outside.exports, self._found[::-1]
+        try:
+            paths = await asyncio.to_thread(
+                exporting.write, folder, (sheet(found),), self.view.now
+            )
+        except OSError as error:
+            self.refuse(f"cannot write into {path_like(str(folder))}: {error.strerror or error}")
+            return
+        names = ", ".join(path.name for path in paths) or "nothing"
+        self.face.say(f"exported to {path_like(str(folder.absolute()))}: {names}")
 
     def action_copy(self) -> None:
         row = self.query_one(DataTable).cursor_row

@@ -1,6 +1,6 @@
-"""Makes fake_files.py importable beside the tests that use it."""
+"""Makes the scripted parts here, and those of tests/fakes, importable beside the tests."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "fakes")]

@@ -1,13 +1,8 @@
-import sys
-from pathlib import Path
-
+from fake_coordinator import BOARD, NOW
 from msgspec.structs import replace
 
 from coordinator.plainlines import PlainLines
 from fedtui.status.coordinator import BoardSeen, ConnectionLost, Happened, InvitesSeen
-
-sys.path.append(str(Path(__file__).parents[1] / "fakes"))
-from fake_coordinator import BOARD, NOW
 
 
 def test_it_greets_once_and_again_after_the_coordinator_was_gone() -> None:

@@ -296,12 +296,13 @@ class CoordinatorApp(App[None], inherit_bindings=False):
             yield SystemCommand(command.title, help_, lambda id_=command.id: self.give(id_))
 
     async def action_back(self) -> None:
-        """Escape: back from a zoomed pane, else away with the filter."""
-        if self._zoomed:
-            self.zoom()
-        elif self.view.filter:
+        """Escape: away with the filter, else back from a zoomed pane."""
+        if self.view.filter or self.query_one("#find").has_class("-open"):
             self.take(Filtered(""))
+            self.close_filter()
             self.draw()
+        elif self._zoomed:
+            self.zoom()
 
     # ---- the filter -----------------------------------------------------------------------------
 

@@ -323,9 +323,8 @@ def written(folder: Path) -> tuple[list[str], int]:
 async def test_export_writes_what_is_shown(tmp_path: Path) -> None:
     async with opened(folder=tmp_path) as desk:
         await desk.press("e")
-        await desk.app.workers.wait_for_complete(
-            [w for w in desk.app.workers if w.group == "commands"]
-        )
+        while not desk.toasts:
+            await desk.settle()
     names, mode = written(tmp_path)
     assert names == ["events.jsonl", "nodes.csv", "rounds.csv"]
     assert mode & 0o077 == 0
@@ -334,9 +333,8 @@ async def test_export_writes_what_is_shown(tmp_path: Path) -> None:
 async def test_an_export_that_fails_says_so(tmp_path: Path) -> None:
     async with opened(folder=tmp_path / "missing") as desk:
         await desk.press("e")
-        await desk.app.workers.wait_for_complete(
-            [w for w in desk.app.workers if w.group == "commands"]
-        )
+        while not desk.toasts:
+            await desk.settle()
         assert any(text.startswith("not exported: ") for text in desk.toasts)
 
 

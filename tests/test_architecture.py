@@ -31,6 +31,8 @@ TESTED_IN = {
     "coordinator/cli_options.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_start.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_status.py": "tests/coordinator/test_cli.py",
+    "fedtui/tui/coordinator/asking.py": "tests/fedtui/tui/coordinator/test_app.py",
+    "fedtui/tui/coordinator/doing.py": "tests/fedtui/tui/coordinator/test_app.py",
     "fedtui/aggregators/base.py": "tests/fedtui/aggregators/test_mean.py",
     "fedtui/demo/main.py": "tests/loopback/test_demo.py",
     "fedtui/demo/progress.py": "tests/fedtui/demo/test_watch.py",

@@ -1,7 +1,7 @@
-"""The consent receipt: which plan the operator agreed to, when, and what they were shown.
+"""The consent receipt: what the operator agreed to, when, with whom, and what they were shown.
 
 Written before the node says that it consents, kept across restarts, removed by `fedtui leave`.
-Another plan hash than this one means: stop and ask.
+Another plan, form, coordinator or data than these mean: stop and ask.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fedtui.status import Leaves
+from fedtui.crypto.keys import fingerprint
+from fedtui.status import Leaves, Receipt
 from node.exits import Exit, Stop
 from node.paths import write_atomically
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
-    """Hashes and ids are hex; `at` is UTC seconds; `leaves` is what was on the screen."""
+    """Hashes and ids are hex; `at` is UTC seconds; `leaves` is what was on the screen.
+
+    `data_digest` is of the examples as the trainer read them ("" until it has), `limits` what the
+    operator allowed, in words.
+    """
 
     plan_hash: str
     coordinator_id: str
@@ -27,6 +32,22 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True):
     visible_updates: bool
     leaves: tuple[Leaves, ...] = ()
     data_path: str = ""
+    form_hash: str = ""
+    data_digest: str = ""
+    num_examples: int = 0
+    limits: str = ""
+
+    def receipt(self) -> Receipt:
+        """As screens show it: without the path of the data."""
+        return Receipt(
+            plan_hash=self.plan_hash,
+            form_hash=self.form_hash,
+            coordinator=fingerprint(bytes.fromhex(self.coordinator_id)),
+            at=self.at,
+            data=f"{self.num_examples:,} examples" if self.num_examples else "",
+            data_digest=self.data_digest,
+            limits=self.limits,
+        )
 
 
 def load(path: Path) -> Consent | None:

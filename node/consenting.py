@@ -2,7 +2,8 @@
 
     expect(hash) -> kept from before, or fetched -> received(data) -> verdict()
 
-The consent is on disk before anybody hears of it, and covers exactly one plan hash.
+The consent is on disk before anybody hears of it, and covers exactly one plan, form, coordinator
+and set of examples. What the trainer reads is compared with it each time (`read`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fedtui import status
+from fedtui.crypto.keys import fingerprint
 from fedtui.rounds import plan as plans
-from node import consent, policy, terms
+from node import consent, form, limits_text, policy, tasks, terms
 from node.consent import Consent
 from node.exits import Exit, Stop
+from node.jobs import DataSeen
 
 if TYPE_CHECKING:
     from node.config import NodeConfig
     from node.home import Home
+
+_OTHER_DATA = "your data is not what it was when you agreed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,14 @@ class Consenting:
         self._config = config
         self._consent = consent.load(home.profile.consent)
         self._offered: tuple[terms.Agreement, bytes] | None = None
+        self._data = DataSeen()  # as the trainer read it last
+        self._other_data = ""
         kept = terms.load(home.profile.terms)
-        if kept is not None and policy.lacks_consent(kept.facts, self._consent) is None:
+        if kept is not None and not self._missing(kept):
             self._show(kept, consented=True)
         else:
             self._board.post(status.PlanSeen(plan=None, consented=False))
+        self._show_receipt()
 
     @property
     def agreement(self) -> terms.Agreement:
@@ -76,13 +86,14 @@ class Consenting:
         agreement = self.agreement
         conflicts = plans.check(agreement.plan)
         refusal = policy.refuses_plan(agreement.facts, self._config)
-        missing = policy.lacks_consent(agreement.facts, self._consent)
+        missing = self._missing(agreement)
         self._show(agreement, consented=not missing)
         if refusal or conflicts:
             return Verdict(refused=refusal or f"the plan contradicts itself: {conflicts[0]}")
         if missing:
             if self._consent is not None:
                 self._board.problem(missing, remedy="read it and decide: fedtui join")
+                self._alarm(missing)
             return Verdict(asking=f"{missing}: fedtui join")
         self._keep()
         return Verdict()
@@ -99,22 +110,59 @@ class Consenting:
         refusal = policy.refuses_plan(agreement.facts, self._config)
         if refusal:
             raise Stop(refusal, exit_code=Exit.REFUSED)
+        summary = self._summary(agreement)
         given = Consent(
             plan_hash=plan_hash,
             coordinator_id=self._config.coordinator.id,
             at=self._home.clock(),
             visible_updates=agreement.facts.visible_updates,
-            leaves=self._summary(agreement).leaves,
+            leaves=summary.leaves,
             data_path=self._config.data.path,
+            form_hash=summary.form_hash,
+            data_digest=self._data.digest,
+            num_examples=self._data.num_examples,
+            limits=limits_text.sentence(self._config.limits) or "none",
         )
         consent.save(self._home.profile.consent, given)
-        self._consent = given
-        self._board.log("info", f"you agreed to plan {plan_hash[:16]}")
+        self._consent, self._other_data = given, ""
+        self._show_receipt()
+        self._board.log("info", f"you agreed to plan {plan_hash[:16]}", "operator")
         self._board.solved()
+
+    def read(self, data: DataSeen) -> str:
+        """The trainer read the examples: why nothing may be made of them, "" if it may.
+
+        Those that it reads first after the operator agreed are those agreed to.
+        """
+        if not data.digest:
+            return ""
+        self._data = data
+        known = self._consent
+        if known is None:
+            return "nobody here has agreed to the plan yet"
+        if not known.data_digest:
+            self._consent = msgspec.structs.replace(
+                known, data_digest=data.digest, num_examples=data.num_examples
+            )
+            consent.save(self._home.profile.consent, self._consent)
+            self._show_receipt()
+        elif known.data_digest != data.digest:
+            self._other_data = (
+                f"your data: was {known.num_examples:,} examples ({known.data_digest[:16]}), is "
+                f"{data.num_examples:,} examples ({data.digest[:16]})"
+            )
+            return _OTHER_DATA
+        return ""
+
+    def checked(self, data: DataSeen) -> None:
+        """The operator had the data checked: they agree to these examples, if to any."""
+        if data.digest:
+            self._data = data
 
     def withdraw(self) -> None:
         consent.withdraw(self._home.profile.consent)
         self._consent = None
+        self._show_receipt()
 
     def _keep(self) -> None:
         """Terms that count are kept, so that a restart need not fetch them."""
@@ -122,16 +170,68 @@ class Consenting:
             terms.save(self._home.profile.terms, self._offered[1])
             self._offered = (self._offered[0], b"")
 
+    def _missing(self, agreement: terms.Agreement) -> str:
+        """Why the operator must be asked (again); "" if they need not be."""
+        missing = policy.lacks_consent(agreement.facts, self._consent)
+        if missing or self._consent is None:
+            return missing or ""
+        if not self._is_same_coordinator(self._consent.coordinator_id):
+            return "the coordinator has another key than the one that you agreed with"
+        if self._consent.form_hash != self._summary(agreement).form_hash:
+            return "what leaves under the plan is not what you agreed to"
+        return _OTHER_DATA if self._other_data else ""
+
+    def _is_same_coordinator(self, agreed_with: str) -> bool:
+        """Also if its key was handed over to another one since: that was checked, and told."""
+        trust = self._home.trust
+        now, then = (
+            trust.current_id(bytes.fromhex(one))
+            for one in (self._config.coordinator.id, agreed_with)
+        )
+        return now == then
+
+    def _alarm(self, missing: str) -> None:
+        plan = self._board.status.plan
+        self._board.alarm(
+            "data changed" if missing == _OTHER_DATA else "plan changed",
+            f"{missing}: this node sits out until you agree again",
+            remedy="read what changed and decide: fedtui join",
+            detail=plan.differs if plan is not None else (),
+        )
+
     def _show(self, agreement: terms.Agreement, *, consented: bool) -> None:
-        differs: tuple[str, ...] = ()
-        if not consented and self._consent is not None:
-            before = terms.load(self._home.profile.terms)
-            differs = terms.differences(before.plan, agreement.plan) if before else ()
+        differs = () if consented else self._differences(agreement)
         summary = self._summary(agreement, differs)
         self._board.post(status.PlanSeen(plan=summary, consented=consented))
+
+    def _differences(self, agreement: terms.Agreement) -> tuple[str, ...]:
+        """What is another than what was agreed to, as sentences."""
+        known = self._consent
+        if known is None:
+            return ()
+        found: list[str] = []
+        if not self._is_same_coordinator(known.coordinator_id):
+            now, then = (
+                fingerprint(bytes.fromhex(one))
+                for one in (self._config.coordinator.id, known.coordinator_id)
+            )
+            found.append(f"the coordinator's key: was {then}, is {now}")
+        if self._other_data:
+            found.append(self._other_data)
+        before = terms.load(self._home.profile.terms)
+        if before is not None:
+            found += terms.differences(before, agreement)
+        if known.leaves:
+            found += form.changed(known.leaves, self._summary(agreement).leaves)
+        return tuple(found)
+
+    def _show_receipt(self) -> None:
+        receipt = None if self._consent is None else self._consent.receipt()
+        if receipt != self._board.status.receipt:
+            self._board.post(status.ReceiptKept(receipt=receipt))
 
     def _summary(
         self, agreement: terms.Agreement, differs: tuple[str, ...] = ()
     ) -> status.PlanSummary:
-        config = self._config
-        return terms.summary(agreement, label=config.label, role=config.role, differs=differs)
+        needs = tasks.about(agreement.plan.task, self._home.profile.tasks)
+        return terms.summary(agreement, role=self._config.role, needs=needs, differs=differs)

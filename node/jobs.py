@@ -205,6 +205,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag="evaluated"):
 
     job_id: int
     sums: dict[str, float]
+    data: DataSeen = DataSeen()
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, tag="checked"):

@@ -16,23 +16,22 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fedtui import __version__, status
-from fedtui.crypto.keys import fingerprint
 from fedtui.errors import CloseCode, IdentityMismatchError, KeyFileError, RemoteProtocolError
 from fedtui.rounds import machine
 from fedtui.rounds.participant import Phase
-from fedtui.wire import enrolment, events
+from fedtui.wire import events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving, Rotated, RotateKey
-from node import belonging
+from node import beginning, belonging
 from node.consenting import Consenting
 from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
 from node.lookback import Lookback
-from node.masked_rounds import Parties, open_journal
-from node.service import Contract, NodeService, Parts
+from node.masked_rounds import Parties
 from node.showing import Facts, line, lost
 from node.transfers import Hears, Transfers
+from node.work import Hears as Heard
 from node.work import Places, Work
 
 if TYPE_CHECKING:
@@ -41,8 +40,9 @@ if TYPE_CHECKING:
     from fedtui.wire.messages import FromNode, InviteProof, Welcome
     from node.config import NodeConfig
     from node.home import Connection, Home
-    from node.jobs import Judged, Progress
+    from node.jobs import DataSeen, Judged, Progress
     from node.link import Drop
+    from node.service import NodeService
 
 
 class Membership:
@@ -93,8 +93,22 @@ class Membership:
             trainer=home.trainer,
             places=Places(home.models, home.updates, home.profile.tasks),
             tell=self._step,
-            on_progress=self._on_progress,
-            on_judged=self._on_judged,
+            hears=Heard(
+                progress=self._on_progress,
+                judged=self._on_judged,
+                data=self._on_data,
+                checked=self._consenting.checked,
+                failed=lambda words: self._board.log("error", safe_label(words, 400), "train"),
+            ),
+        )
+        self._tools = beginning.Tools(
+            transfers=self._transfers,
+            work=self._work,
+            lookback=self._lookback,
+            totals=self._totals,
+            say=self._say,
+            changed=self.show,
+            over=self._over,
         )
         self.show()
 
@@ -120,6 +134,7 @@ class Membership:
         """The operator consents. Durable before the coordinator hears of it."""
         self._consenting.agree(plan_hash)
         self._consider()
+        self._go_on()
 
     def pause(self, sentence: str) -> None:
         """Take no part, because the operator said so; the sentence is shown."""
@@ -132,15 +147,16 @@ class Membership:
         self._paused = ""
         if self._service is not None:
             self._service.allow()
-        if not self._resting:
-            self._step(machine.LocalOperator("resume"))
+        self._go_on(anyway=True)
         self.show()
 
     def rest(self, reason: str) -> None:
         """Take no part for this reason, one of the operator's limits; "" ends that."""
         was, self._resting = bool(self._resting), reason
-        if was != bool(reason) and not self._paused:
-            self._step(machine.LocalOperator("pause" if reason else "resume"))
+        if reason and not was and not self._paused:
+            self._step(machine.LocalOperator("pause"))
+        elif was and not reason:
+            self._go_on()
         self.show()
 
     def limit(self, limits: status.Limits) -> None:
@@ -303,38 +319,32 @@ class Membership:
     def _on_enrolled(self, message: Enrolled) -> None:
         if self._link is None or self._welcome is None or self._link.coordinator is None:
             return
-        certificate = enrolment.Certificate(
+        parties = Parties(
             federation_id=self._welcome.federation_id,
-            node=self._home.identity.public,
-            role=message.role,
-            not_before=message.not_before,
+            signer=self._home.identity,
+            coordinator=self._link.coordinator,
         )
-        if not enrolment.verify(self._link.coordinator, certificate, message.signature):
-            self._refuse("the coordinator's certificate for this node is not genuine", None)
-            return
-        if message.role != self._config.role:
-            self._refuse(
-                f"the coordinator enrolled this node as {message.role}, you asked for "
-                f"{self._config.role}",
-                None,
-                remedy=f"if you agree: fedtui join --role {message.role}",
-            )
+        reason, remedy = beginning.refuses(message, parties, self._config)
+        if reason:
+            self._refuse(reason, None, remedy=remedy)
             return
         self._welcome = msgspec.structs.replace(self._welcome, state="enrolled")
         if not self._enrolled:
             self._enrolled = True
-            self._board.log("info", f"enrolled as {message.role}")
+            self._board.log("ok", f"enrolled as {message.role}", "link")
         if self._service is None:
             try:
-                self._service = self._begin_service(
-                    Parties(
-                        federation_id=self._welcome.federation_id,
-                        signer=self._home.identity,
-                        coordinator=self._link.coordinator,
-                    )
+                self._service = beginning.begin_service(
+                    self._home,
+                    self._config,
+                    self._consenting.agreement,
+                    parties,
+                    self._tools,
+                    paused=bool(self._paused or self._resting),
                 )
             except OSError as error:
                 reason = f"the node's journal cannot be opened: {error.strerror or error}"
+                self._board.alarm("disk", reason, remedy="mend the disk")
                 self._refuse(reason, None, remedy="mend the disk, then: fedtui join")
                 return
         self._service.step(machine.Connected())
@@ -359,39 +369,6 @@ class Membership:
         self._home.updates.drop()
         self.done()
         self._on_new_key()
-
-    def _begin_service(self, parties: Parties) -> NodeService:
-        """A machine without memory but the journal. Raises OSError."""
-        agreement = self._consenting.agreement
-        self._home.updates.drop_masked()
-        journal = open_journal(self._home, parties) if agreement.plan.masked else None
-        parts = Parts(
-            board=self._board,
-            ledger=self._home.ledger,
-            journal=journal,
-            models=self._home.models,
-            updates=self._home.updates,
-            transfers=self._transfers,
-            work=self._work,
-            watch=self._lookback.watch(
-                agreement,
-                role=self._config.role,
-                federation_id=parties.federation_id,
-                totals=self._totals,
-            ),
-            clock=self._home.clock,
-            say=self._say,
-            changed=self.show,
-            over=self._over,
-        )
-        contract = Contract(
-            agreement=agreement,
-            parties=parties,
-            config=self._config,
-            role=self._config.role,
-            receiver=fingerprint(bytes.fromhex(self._config.coordinator.id)),
-        )
-        return NodeService(parts, contract, paused=bool(self._paused or self._resting))
 
     # ---- small parts --------------------------------------------------------------------------
 
@@ -435,6 +412,26 @@ class Membership:
 
     def _totals(self) -> tuple[int, int]:
         return (0, 0) if self._link is None else self._link.totals()
+
+    def _go_on(self, *, anyway: bool = False) -> None:
+        """Take part again, if nothing is in the way of it; the machine hears of it if it did not.
+
+        `anyway`: it hears of it in any case, for then it forgets what made it decline.
+        """
+        service = self._service
+        if service is None or self._paused or self._resting or self._asking:
+            return
+        if anyway or service.participant.paused:
+            self._step(machine.LocalOperator("resume"))
+
+    def _on_data(self, data: DataSeen) -> str:
+        """The trainer read this node's examples; if they are others, the node sits out."""
+        why = self._consenting.read(data)
+        if why and not self._asking:
+            self._asking = self._consenting.verdict().asking
+            asyncio.get_running_loop().call_soon(self._step, machine.LocalOperator("pause"))
+            self.show()
+        return why
 
     def _on_judged(self, number: int, judged: Judged) -> None:
         if self._service is not None:

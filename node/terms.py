@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fedtui.errors import RemoteProtocolError
-from fedtui.learning.metrics import sums_for
 from fedtui.rounds import claims, masking
 from fedtui.rounds import plan as plans
-from fedtui.rounds.plan import MASKED, VISIBLE, Plan
-from fedtui.status import Leaves, PlanSummary
+from fedtui.rounds.plan import Plan
+from fedtui.status import PlanSummary
 from fedtui.wire import codec
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import MAX_PLAN_BYTES, Terms
+from node import form
 from node.paths import write_atomically
 from node.policy import PlanFacts
 
@@ -104,13 +104,23 @@ def save(path: Path, data: bytes) -> None:
     write_atomically(path, data)
 
 
-def differences(old: Plan, new: Plan) -> tuple[str, ...]:
-    """Every value that changed between two plans, as sentences."""
-    before, after = _flat(old), _flat(new)
-    return tuple(
-        f"{key}: {before.get(key, 'not set')} is now {after.get(key, 'not set')}"
+def differences(old: Agreement, new: Agreement) -> tuple[str, ...]:
+    """Every value that changed between two plans, and the model's size, as sentences."""
+    before, after = _flat(old.plan), _flat(new.plan)
+    found = [
+        f"{key}: was {before.get(key, 'not set')}, is {after.get(key, 'not set')}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
+    ]
+    if old.manifest != new.manifest:
+        found.append(f"the model: was {_size(old.manifest)}, is {_size(new.manifest)}")
+    return tuple(found)
+
+
+def _size(manifest: Manifest) -> str:
+    megabytes = manifest.num_bytes / 1e6
+    return (
+        f"{manifest.num_values:,} numbers in {len(manifest.tensors)} tensors ({megabytes:.2f} MB)"
     )
 
 
@@ -127,13 +137,13 @@ def _flat(plan: Plan) -> dict[str, str]:
 def summary(
     agreement: Agreement,
     *,
-    label: str,
     role: Role = "participant",
+    needs: str = "",
     differs: tuple[str, ...] = (),
 ) -> PlanSummary:
     """The plan as the operator of a node of this role reads it before saying yes."""
     plan, manifest = agreement.plan, agreement.manifest
-    megabytes = manifest.num_bytes / 1e6
+    leaves, worst = form.leaves(agreement, role), form.worst(plan, role)
     return PlanSummary(
         plan_hash=agreement.plan_hash.hex(),
         federation=safe_label(plan.federation.name),
@@ -143,13 +153,15 @@ def summary(
         max_rounds=plan.rounds.maximum,
         strategy=plan.strategy.name,
         training=_training(plan),
-        model=f"{manifest.num_values:,} numbers in {len(manifest.tensors)} tensors "
-        f"({megabytes:.2f} MB)",
+        model=_size(manifest),
         num_model_bytes=manifest.num_bytes,
-        leaves=_leaves(agreement, label, role),
-        stays="your examples, their names and paths, and your local model",
+        leaves=leaves,
+        stays=form.STAYS,
         differs=differs,
         privacy=claims.of_plan(plan) if plan.masked else _VISIBLE_SENTENCE,
+        needs=needs,
+        worst=worst,
+        form_hash=form.form_hash(leaves, form.STAYS, worst),
     )
 
 
@@ -164,75 +176,3 @@ def _training(plan: Plan) -> str:
         f"{length} of {spec.batch_size} examples a round, {spec.optimizer}, "
         f"learning rate {spec.learning_rate:g}{extras}"
     )
-
-
-def _leaves(agreement: Agreement, label: str, role: Role) -> tuple[Leaves, ...]:
-    connection = Leaves(
-        item=f"the name {label!r}, public keys, IP address, times, progress",
-        form=VISIBLE,
-        reader="the coordinator; the address and times: whoever is on the way",
-        when="while connected",
-    )
-    match role:
-        case "observer":
-            return (connection,)
-        case "evaluator":
-            return (_sums_of_an_evaluator(agreement.plan), connection)
-        case _ if agreement.plan.masked:
-            return (*_masked_work(agreement), connection)
-        case _:
-            return (*_visible_work(agreement), connection)
-
-
-def _visible_work(agreement: Agreement) -> tuple[Leaves, ...]:
-    return (
-        Leaves(
-            item=f"update of the model ({agreement.manifest.num_bytes / 1e6:.2f} MB)",
-            form=VISIBLE,
-            reader="the coordinator: it can examine each one",
-            when="each round you are picked for",
-        ),
-        Leaves(
-            item=f"number of your examples, sums over them ({_sums(agreement.plan)})",
-            form=VISIBLE,
-            reader="the coordinator",
-            when="with each update and each evaluation",
-        ),
-    )
-
-
-def _masked_work(agreement: Agreement) -> tuple[Leaves, ...]:
-    least = least_numbers(agreement.plan)
-    nodes = "1 of them colludes" if least.colluders == 1 else f"{least.colluders} of them collude"
-    reader = (
-        f"nobody: the coordinator reads the sum of at least {least.minimum} nodes, as long as at "
-        f"most {nodes} with it"
-    )
-    return (
-        Leaves(
-            item=f"update of the model ({agreement.upload_bytes / 1e6:.2f} MB)",
-            form=MASKED,
-            reader=reader,
-            when="each round you are picked for",
-        ),
-        Leaves(
-            item=f"number of your examples, sums over them ({_sums(agreement.plan)})",
-            form=MASKED,
-            reader=reader,
-            when="with each update and each evaluation",
-        ),
-    )
-
-
-def _sums_of_an_evaluator(plan: Plan) -> Leaves:
-    """Visible under masks, too: there is nobody to add them up with."""
-    return Leaves(
-        item=f"sums over your test examples ({_sums(plan)})",
-        form=VISIBLE,
-        reader="the coordinator",
-        when="with each evaluation",
-    )
-
-
-def _sums(plan: Plan) -> str:
-    return ", ".join(sums_for(plan.task.metric))

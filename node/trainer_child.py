@@ -122,7 +122,7 @@ class Jobs:
                 case TrainJob():
                     return self._train(job, task)
                 case EvaluateJob():
-                    return Evaluated(job_id=job.job_id, sums=self._evaluate(job, task))
+                    return self._evaluate(job, task)
                 case CheckJob():
                     return self._check(job, task)
                 case PredictJob():
@@ -243,16 +243,14 @@ class Jobs:
             )
         )
 
-    def _evaluate(self, job: EvaluateJob, task: Task | FixedUpdate) -> dict[str, float]:
+    def _evaluate(self, job: EvaluateJob, task: Task | FixedUpdate) -> Evaluated:
         if isinstance(task, FixedUpdate):
-            return _nothing(task)
+            return Evaluated(job_id=job.job_id, sums=_nothing(task))
         train, held = self._share_of(task, job)
-        side = self._torch()
-        examples = held if job.holdout else train
-        sums: dict[str, float] = side.evaluate(
-            task, _model(job), examples, cancelled=self._stopped
+        sums: dict[str, float] = self._torch().evaluate(
+            task, _model(job), held if job.holdout else train, cancelled=self._stopped
         )
-        return sums
+        return Evaluated(job_id=job.job_id, sums=sums, data=self._data_seen)
 
     def _check(self, job: CheckJob, task: Task | FixedUpdate) -> Checked:
         num_examples, classes, data = 0, dict[str, int](), DataSeen()

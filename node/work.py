@@ -36,6 +36,16 @@ if TYPE_CHECKING:
     from node.trainer import Trainer
     from node.updates import Updates
 
+_KINDS: dict[jobs.FailureKind, str] = {
+    "data": "its data cannot be used",
+    "missing": "its data is not there",
+    "task": "its task failed",
+    "training": "its training failed",
+    "crashed": "its trainer ended",
+    "memory": "its trainer used too much memory",
+    "internal": "a bug in its trainer",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -46,10 +56,27 @@ class Places:
     tasks: Path
 
 
-class Work:
-    """Runs jobs for one agreement. `tell` gets the events, `on_progress` what the trainer says.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hears:
+    """Who is told, on this machine, what the trainer says.
 
-    `on_judged` gets what the trainer found of the model of a round on this node's own hold-out.
+    `judged` is of the model of a round, on this node's own hold-out. `data` is told of the
+    examples each time that something was made of them, and says why that must not be used, if so;
+    `checked` of those that a check read. `failed` gets the trainer's own words.
+    """
+
+    progress: Callable[[jobs.Progress], None]
+    judged: Callable[[int, jobs.Judged], None]
+    data: Callable[[jobs.DataSeen], str]
+    checked: Callable[[jobs.DataSeen], None]
+    failed: Callable[[str], None]
+
+
+class Work:
+    """Runs jobs for one agreement. `tell` gets the events, `hears` what stays on this machine.
+
+    Why a job failed is told to the coordinator by its kind only: the words of a failure may name
+    files, or hold values, of the operator's data.
     """
 
     def __init__(
@@ -58,14 +85,12 @@ class Work:
         trainer: Trainer,
         places: Places,
         tell: Callable[[ParticipantEvent], None],
-        on_progress: Callable[[jobs.Progress], None],
-        on_judged: Callable[[int, jobs.Judged], None] = lambda _number, _judged: None,
+        hears: Hears,
     ) -> None:
         self._trainer = trainer
         self._places = places
         self._tell = tell
-        self._on_progress = on_progress
-        self._on_judged = on_judged
+        self._hears = hears
         self._last_id = 0
         self._running: asyncio.Task[None] | None = None
         self._masking: asyncio.Task[None] | None = None
@@ -125,7 +150,9 @@ class Work:
             training=agreement.plan.training,
         )
         async with self._queue:
-            outcome = await self._trainer.run(job, on_progress=self._on_progress)
+            outcome = await self._trainer.run(job, on_progress=self._hears.progress)
+        if isinstance(outcome, jobs.Checked):
+            self._hears.checked(outcome.data)
         return _report(outcome, agreement, config.role)
 
     def _next_id(self) -> int:
@@ -167,7 +194,7 @@ class Work:
         async with self._queue:
             if number != self._number:
                 return None
-            outcome = await self._trainer.run(job, on_progress=self._on_progress)
+            outcome = await self._trainer.run(job, on_progress=self._hears.progress)
         return outcome if number == self._number else None
 
     async def _train(
@@ -194,8 +221,12 @@ class Work:
         outcome = await self._run(job, number)
         match outcome:
             case jobs.Trained():
+                if why := self._hears.data(outcome.data):
+                    self._places.updates.drop()
+                    self._tell(machine.JobFailed(effect.round, effect.attempt, why))
+                    return
                 if outcome.judged is not None:
-                    self._on_judged(effect.round, outcome.judged)
+                    self._hears.judged(effect.round, outcome.judged)
                 update = Update(
                     round=effect.round,
                     model=effect.model.digest.hex(),
@@ -206,7 +237,8 @@ class Work:
                 self._places.updates.keep(update)
                 self._tell(_trained(effect, update))
             case jobs.JobFailed():
-                self._tell(machine.JobFailed(effect.round, effect.attempt, outcome.reason))
+                reason = self._told(effect.round, outcome)
+                self._tell(machine.JobFailed(effect.round, effect.attempt, reason))
             case _:
                 pass
 
@@ -229,9 +261,13 @@ class Work:
                 reason = f"the task here does not give exactly the sums of {plan.task.metric}"
                 self._tell(machine.JobFailed(effect.round, 0, reason))
             case jobs.Evaluated():
-                self._tell(machine.Measured(effect.round, outcome.sums))
+                if why := self._hears.data(outcome.data):
+                    self._tell(machine.JobFailed(effect.round, 0, why))
+                else:
+                    self._tell(machine.Measured(effect.round, outcome.sums))
             case jobs.JobFailed():
-                self._tell(machine.JobFailed(effect.round, 0, outcome.reason))
+                reason = self._told(effect.round, outcome)
+                self._tell(machine.JobFailed(effect.round, 0, reason))
             case _:
                 pass
 
@@ -263,9 +299,15 @@ class Work:
                     )
                 )
             case jobs.JobFailed():
-                self._tell(machine.JobFailed(effect.round, effect.attempt, outcome.reason))
+                reason = self._told(effect.round, outcome)
+                self._tell(machine.JobFailed(effect.round, effect.attempt, reason))
             case _:
                 pass
+
+    def _told(self, number: int, failure: jobs.JobFailed) -> str:
+        """What others hear of a failure; its own words go to this node's operator."""
+        self._hears.failed(f"round {number}: {failure.reason}")
+        return f"{_KINDS[failure.kind]}; its operator is told why"
 
 
 def _summed(plan: Plan) -> set[str]:

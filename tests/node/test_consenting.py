@@ -2,17 +2,21 @@
 
 import msgspec
 import pytest
-from fake_federation import MANIFEST, PLAN, Clock, FakeTrainer, write_config
+from fake_federation import COORDINATOR, MANIFEST, PLAN, Clock, FakeTrainer, write_config
 
+from fedtui import status
+from fedtui.crypto.keys import fingerprint
 from fedtui.errors import RemoteProtocolError
 from fedtui.rounds.plan import SelectionSection, plan_hash
-from fedtui.status import NodeStatus, Refused
+from fedtui.status import Limits, NodeStatus, Refused
 from fedtui.wire import codec
 from fedtui.wire.messages import Terms
-from node import keystore
+from node import form, keystore
 from node.board import Board
-from node.consenting import Consenting
+from node.config import CoordinatorTable
+from node.consenting import Consenting, Verdict
 from node.home import Home
+from node.jobs import DataSeen
 from node.ledger import Ledger
 from node.models import Models
 from node.own_key import OwnKey
@@ -70,3 +74,116 @@ def test_a_plan_that_contradicts_itself_is_refused(parts: Home, home: Profile) -
     consenting = Consenting(parts, write_config(home))
     consenting.received(data, plan_hash(plan, MANIFEST))
     assert "count" in consenting.verdict().refused
+
+
+def agreed(parts: Home, home: Profile, **changes: object) -> Consenting:
+    consenting = Consenting(parts, write_config(home, **changes))
+    consenting.received(DATA, HASH)
+    consenting.agree(HASH.hex())
+    assert consenting.verdict() == Verdict()
+    return consenting
+
+
+SEEN = DataSeen(num_examples=3008, digest="ab" * 32)
+
+
+def test_the_receipt_says_what_was_agreed_to_and_is_there_again(
+    parts: Home, home: Profile
+) -> None:
+    consenting = Consenting(parts, write_config(home, limits=Limits(cpu_percent=50)))
+    assert parts.board.status.receipt is None
+    consenting.received(DATA, HASH)
+    consenting.checked(SEEN)
+    consenting.agree(HASH.hex())
+    consenting.verdict()
+    receipt = parts.board.status.receipt
+    assert receipt is not None
+    assert receipt.plan_hash == HASH.hex()
+    assert receipt.form_hash == parts.board.status.plan.form_hash
+    assert receipt.coordinator == fingerprint(COORDINATOR.id)
+    assert (receipt.data, receipt.data_digest) == ("3,008 examples", SEEN.digest)
+    assert "50%" in receipt.limits
+    assert receipt.at == Clock.now
+    parts.board.post(status.ReceiptKept(receipt=None))
+    again = Consenting(parts, write_config(home))
+    assert parts.board.status.receipt == receipt
+    again.withdraw()
+    assert parts.board.status.receipt is None
+
+
+def test_a_form_with_another_word_asks_again_and_says_which(
+    parts: Home, home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed(parts, home)
+    was = form.leaves
+
+    def more(agreement, role):
+        first, *rest = was(agreement, role)
+        return (msgspec.structs.replace(first, reader="everybody"), *rest)
+
+    monkeypatch.setattr(form, "leaves", more)
+    consenting = Consenting(parts, write_config(home))
+    assert not parts.board.status.consented
+    consenting.received(DATA, HASH)
+    assert "what leaves" in consenting.verdict().asking
+    plan = parts.board.status.plan
+    assert any("is 'everybody'" in one and "was" in one for one in plan.differs)
+    (alarm,) = parts.board.status.alarms
+    assert alarm.kind == "plan changed"
+    consenting.agree(HASH.hex())
+    assert consenting.verdict() == Verdict()
+
+
+def test_another_key_asks_again_but_one_that_the_old_one_vouched_for_does_not(
+    parts: Home, home: Profile
+) -> None:
+    agreed(parts, home)
+    other = "cd" * 32
+    table = CoordinatorTable(id=other, addresses=["c.example:8443"])
+    consenting = Consenting(parts, write_config(home, coordinator=table))
+    consenting.received(DATA, HASH)
+    assert "another key" in consenting.verdict().asking
+    now = fingerprint(bytes.fromhex(other))
+    said = f"the coordinator's key: was {fingerprint(COORDINATOR.id)}, is {now}"
+    assert said in parts.board.status.plan.differs
+    parts.trust.current_id = lambda _: bytes.fromhex(other)
+    assert consenting.verdict() == Verdict()
+
+
+def test_other_data_asks_again_and_the_first_ones_read_are_those_agreed_to(
+    parts: Home, home: Profile
+) -> None:
+    consenting = agreed(parts, home)
+    assert parts.board.status.receipt.data_digest == ""
+    assert consenting.read(DataSeen()) == "", "a task without data"
+    assert consenting.read(SEEN) == ""
+    assert parts.board.status.receipt.data_digest == SEEN.digest
+    again = Consenting(parts, write_config(home))
+    again.received(DATA, HASH)
+    assert again.verdict() == Verdict()
+    assert again.read(SEEN) == ""
+    other = DataSeen(num_examples=2990, digest="cd" * 32)
+    assert again.read(other)
+    assert again.verdict().asking
+    (difference,) = parts.board.status.plan.differs
+    assert difference == (
+        "your data: was 3,008 examples (abababababababab), is 2,990 examples (cdcdcdcdcdcdcdcd)"
+    )
+    assert parts.board.status.alarms[-1].kind == "data changed"
+    again.agree(HASH.hex())
+    assert again.verdict() == Verdict()
+    assert parts.board.status.receipt.data == "2,990 examples"
+    assert again.read(other) == ""
+    assert again.read(SEEN)
+
+
+def test_another_plan_says_what_was_and_what_is(parts: Home, home: Profile) -> None:
+    agreed(parts, home)
+    plan = msgspec.structs.replace(PLAN, seed=9)
+    data = codec.canonical(Terms(plan=codec.canonical(plan), manifest=MANIFEST))
+    consenting = Consenting(parts, write_config(home))
+    consenting.received(data, plan_hash(plan, MANIFEST))
+    assert "plan changed" in consenting.verdict().asking
+    assert parts.board.status.plan.differs == ("seed: was 1, is 9",)
+    assert parts.board.status.alarms[-1].kind == "plan changed"
+    assert "handwritten digits" in parts.board.status.plan.needs.lower()

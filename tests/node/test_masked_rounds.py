@@ -307,9 +307,11 @@ async def test_an_update_that_cannot_be_masked_declines_the_round(home: Profile)
     trainer.failure = "the update holds NaN or Inf: nothing is sent"
     with pytest.raises(IndexError):
         await cohort.include()
-    assert "NaN" in cohort.last(Declining).reason
+    assert "its operator is told why" in cohort.last(Declining).reason
     assert coordinator.uploads == []
-    assert (await node.status()).state == "waiting"
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert any("NaN" in line.text for line in seen.log)
     await node.close()
 
 

@@ -19,12 +19,12 @@ from masked_cohort import MaskedCohort, masked_coordinator
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import CloseCode, KeyFileError
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds.plan import MASKED, VISIBLE
+from fedtui.rounds.plan import MASKED
 from fedtui.status import Refused
 from fedtui.wire.messages import Away, Declining, Fetch, Leaving, Waiting
 from fedtui.wire.rotation import succeed
 from node import config as configs
-from node import consent
+from node import consent, jobs
 from node.config import PrivacyTable, TaskTable
 from node.keystore import TrustStore
 from node.models import Models
@@ -356,7 +356,8 @@ async def test_consent_to_a_masked_plan_shows_nothing_to_anybody(home: Profile) 
     given = consent.load(home.consent)
     assert given is not None
     assert not given.visible_updates
-    assert [one.form for one in given.leaves] == [MASKED, MASKED, VISIBLE]
+    work = [one.form for one in given.leaves if one.item.startswith(("update", "sums"))]
+    assert work == [MASKED, MASKED]
     assert (await node.status()).state == "waiting"
     await node.close()
 
@@ -420,4 +421,53 @@ async def test_counted_rounds_are_those_of_this_federation_across_restarts(home:
     coordinator.connect()
     await settle()
     assert (await node.status()).rounds_counted == 0
+    await node.close()
+
+
+class ReadingTrainer(FakeTrainer):
+    """Says which examples it read."""
+
+    digest = "ab" * 32
+
+    async def run(self, job, *, on_progress):
+        outcome = await super().run(job, on_progress=on_progress)
+        seen = jobs.DataSeen(num_examples=7, digest=self.digest)
+        if isinstance(outcome, jobs.Trained | jobs.Evaluated | jobs.Checked):
+            return msgspec.structs.replace(outcome, data=seen)
+        return outcome
+
+
+async def test_changed_data_sends_nothing_and_sits_out_until_the_operator_agrees(
+    home: Profile,
+) -> None:
+    coordinator, trainer = FakeCoordinator(), ReadingTrainer()
+    node = await member(home, coordinator, trainer=trainer)
+    coordinator.offer()
+    await settle()
+    coordinator.result()
+    trainer.digest = "cd" * 32
+    coordinator.offer(number=2)
+    await settle()
+    assert len(coordinator.uploads) == 1
+    seen = await node.status()
+    assert (seen.state, seen.consented) == ("asking", False)
+    assert any("your data: was 7 examples" in one for one in seen.plan.differs)
+    assert seen.alarms[-1].kind == "data changed"
+    assert Away(away=True) in coordinator.said
+    coordinator.result(number=2, counted=False)
+    coordinator.offer(number=3)
+    await settle()
+    await node.resume()
+    coordinator.offer(number=4)
+    await settle()
+    assert len(coordinator.uploads) == 1, "to resume is not to agree"
+    await node.consent(seen.plan.plan_hash)
+    await settle()
+    assert coordinator.said[-1] == Away(away=False)
+    seen = await node.status()
+    assert (seen.state, seen.consented) == ("waiting", True)
+    assert seen.receipt.data_digest == "cd" * 32
+    coordinator.offer(number=5)
+    await settle()
+    assert len(coordinator.uploads) == 2
     await node.close()

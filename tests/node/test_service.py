@@ -109,14 +109,17 @@ async def test_measuring_answers_with_sums_and_notes_it(home: Profile) -> None:
     await node.close()
 
 
-async def test_a_failing_trainer_declines_with_its_reason(home: Profile) -> None:
+async def test_a_failing_trainer_declines_and_only_its_operator_reads_why(home: Profile) -> None:
     coordinator = FakeCoordinator()
-    node = await member(home, coordinator, trainer=FakeTrainer(failure="your data is gone"))
+    trainer = FakeTrainer(failure="/home/me/data.csv is gone")
+    node = await member(home, coordinator, trainer=trainer)
     coordinator.offer()
     await settle()
     (said,) = [one for one in coordinator.said if isinstance(one, Declining)]
-    assert said.reason == "your data is gone"
-    assert (await node.status()).state == "waiting"
+    assert said.reason == "its data cannot be used; its operator is told why"
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert any("/home/me/data.csv is gone" in line.text for line in seen.log)
     await node.close()
 
 

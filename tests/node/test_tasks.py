@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fedtui.rounds.plan import TaskSection
 from fedtui.status import Refused
 from node import config as configs
 from node import tasks
@@ -38,3 +39,17 @@ def test_what_is_no_task_is_refused(
 def test_a_missing_file_is_the_systems_error(home: Profile, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tasks.add(home, tmp_path / "none.py")
+
+
+def test_what_a_task_is_about_is_read_and_not_run(home: Profile) -> None:
+    digits = tasks.about(TaskSection(name="digits"), home.tasks)
+    assert digits.startswith("Handwritten digits: the 1,797 real 8x8 images")
+    own = b'"""Ages of trees,\x1b[2J\nby their rings.\n\nMore."""\nraise SystemExit\n'
+    digest = sha256(own).hexdigest()
+    (home.tasks / f"{digest}.py").write_bytes(own)
+    task = TaskSection(name="trees", sha256=digest, options={"columns": {"age": "number:1:1"}})
+    said = tasks.about(task, home.tasks)
+    assert said.startswith("Ages of trees,")
+    assert said.endswith("by their rings.; columns age")
+    assert "\x1b" not in said
+    assert tasks.about(TaskSection(name="none", sha256="ab" * 32), home.tasks) == ""

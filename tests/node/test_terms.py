@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.errors import RemoteProtocolError
+from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import claims, masking
-from fedtui.rounds.plan import MASKED, PrivacySection, plan_hash
+from fedtui.rounds.plan import PrivacySection, plan_hash
 from fedtui.wire import codec
 from fedtui.wire.messages import Terms
 from node import terms
@@ -40,60 +41,31 @@ def test_any_other_bytes_are_a_remote_mistake(data: bytes) -> None:
 
 def test_every_changed_value_is_named() -> None:
     changed = msgspec.structs.replace(PLAN, seed=9, training=TrainingSpec(epochs=3))
-    said = terms.differences(PLAN, changed)
-    assert any("seed" in one and "9" in one for one in said)
-    assert any("epochs" in one and "3" in one for one in said)
-    assert terms.differences(PLAN, PLAN) == ()
+    larger = Manifest((TensorSpec("weight", (65, 4)),))
+    old = terms.Agreement(PLAN, MANIFEST, HASH)
+    said = terms.differences(old, terms.Agreement(changed, larger, HASH))
+    assert "seed: was 1, is 9" in said
+    assert "[training] epochs: was 1, is 3" in said
+    assert any(
+        "the model: was 260 numbers" in one and "is 260 numbers in 1" in one for one in said
+    )
+    assert terms.differences(old, old) == ()
 
 
-def test_the_summary_says_what_leaves_in_which_form_and_who_reads_it() -> None:
-    found = terms.summary(terms.read(DATA, HASH), label="alice")
+def test_the_summary_says_what_is_asked_for() -> None:
+    found = terms.summary(terms.read(DATA, HASH), needs="digits", differs=("a: was 1, is 2",))
     assert found.plan_hash == HASH.hex()
     assert found.num_model_bytes == MANIFEST.num_bytes
-    items = " ".join(one.item for one in found.leaves)
-    for word in ("update", "examples", "loss_sum", "alice", "address"):
-        assert word in items
-    assert all(one.form == terms.VISIBLE for one in found.leaves)
-    assert all("coordinator" in one.reader for one in found.leaves)
+    assert (found.needs, found.differs) == ("digits", ("a: was 1, is 2",))
+    assert len(bytes.fromhex(found.form_hash)) == 32
+    assert found.privacy == "updates are visible to the coordinator"
+    masked = terms.summary(MASKED_AGREEMENT)
+    assert masked.privacy == claims.of_plan(MASKED_PLAN)
+    assert masked.form_hash != found.form_hash
 
 
 MASKED_TERMS = codec.canonical(Terms(plan=codec.canonical(MASKED_PLAN), manifest=MANIFEST))
 MASKED_AGREEMENT = terms.read(MASKED_TERMS, plan_hash(MASKED_PLAN, MANIFEST))
-
-
-def test_under_masks_nobody_reads_an_update_and_the_terms_of_that_are_said() -> None:
-    found = terms.summary(MASKED_AGREEMENT, label="alice")
-    assert found.privacy == claims.of_plan(MASKED_PLAN)
-    update, counts, connection = found.leaves
-    assert update.form == counts.form == MASKED
-    assert update.reader == counts.reader
-    assert update.reader == (
-        "nobody: the coordinator reads the sum of at least 3 nodes, as long as at most 1 of them "
-        "colludes with it"
-    )
-    assert "examples" in counts.item
-    assert "loss_sum" in counts.item
-    visible = terms.summary(terms.read(DATA, HASH), label="alice")
-    assert visible.privacy == "updates are visible to the coordinator"
-    assert connection == visible.leaves[-1], "names and times are seen either way"
-
-
-def test_an_evaluators_sums_are_visible_even_then() -> None:
-    sums, _ = terms.summary(MASKED_AGREEMENT, label="eve", role="evaluator").leaves
-    assert sums.form == terms.VISIBLE
-    assert "test examples" in sums.item
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_no_update_leaves_an_evaluator_and_no_sums_an_observer(masked: bool) -> None:
-    agreement = MASKED_AGREEMENT if masked else terms.read(DATA, HASH)
-    sums, evaluator = terms.summary(agreement, label="eve", role="evaluator").leaves
-    (observer,) = terms.summary(agreement, label="eve", role="observer").leaves
-    assert "loss_sum" in sums.item
-    assert "update" not in sums.item
-    assert "update" not in sums.when
-    assert observer == evaluator
-    assert "keys" in observer.item
 
 
 def test_policy_sees_the_smallest_cohort_of_a_masked_plan() -> None:

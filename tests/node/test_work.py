@@ -28,7 +28,7 @@ from node.models import Models
 from node.paths import Profile
 from node.terms import Agreement
 from node.updates import Updates
-from node.work import Places, Work, data_source, task_ref
+from node.work import Hears, Places, Work, data_source, task_ref
 
 PLANNED = Agreement(PLAN, MANIFEST, plan_hash(PLAN, MANIFEST))
 
@@ -37,12 +37,27 @@ class Bench:
     def __init__(self, home: Profile, trainer: FakeTrainer) -> None:
         self.heard: list[machine.ParticipantEvent] = []
         self.trainer = trainer
+        self.judged: list[tuple[int, jobs.Judged]] = []
+        self.data: list[jobs.DataSeen] = []
+        self.checked: list[jobs.DataSeen] = []
+        self.words: list[str] = []
+        self.refusal = ""
         self.work = Work(
             trainer=trainer,
             places=Places(Models(home.models), Updates(home.work), home.tasks),
             tell=self.heard.append,
-            on_progress=lambda _: None,
+            hears=Hears(
+                progress=lambda _: None,
+                judged=lambda number, judged: self.judged.append((number, judged)),
+                data=self._data,
+                checked=self.checked.append,
+                failed=self.words.append,
+            ),
         )
+
+    def _data(self, data: jobs.DataSeen) -> str:
+        self.data.append(data)
+        return self.refusal
 
 
 async def test_a_train_job_says_exactly_what_the_plan_and_the_operator_said(home: Profile) -> None:
@@ -103,17 +118,37 @@ async def test_three_jobs_in_a_row_end_with_the_last(home: Profile) -> None:
     assert [event.round for event in bench.heard if isinstance(event, machine.Trained)] == [3]
 
 
-async def test_failures_come_back_with_their_reason(home: Profile) -> None:
-    bench = Bench(home, FakeTrainer(failure="no such file"))
+async def test_failures_come_back_by_their_kind_and_the_words_stay_here(home: Profile) -> None:
+    bench = Bench(home, FakeTrainer(failure="/home/me/age.csv, row 3: 'x' is no number"))
     config = write_config(home)
     bench.work.train(machine.Train(1, 2, model_ref()), PLANNED, config)
     await settle()
     bench.work.measure(machine.Measure(1, model_ref()), PLANNED, config)
     await settle()
-    assert bench.heard == [
-        machine.JobFailed(1, 2, "no such file"),
-        machine.JobFailed(1, 0, "no such file"),
-    ]
+    told = "its data cannot be used; its operator is told why"
+    assert bench.heard == [machine.JobFailed(1, 2, told), machine.JobFailed(1, 0, told)]
+    assert bench.words == ["round 1: /home/me/age.csv, row 3: 'x' is no number"] * 2
+
+
+@pytest.mark.parametrize("refusal", ["", "other data than agreed"])
+async def test_what_was_made_of_other_data_than_agreed_never_leaves(
+    home: Profile, refusal: str
+) -> None:
+    bench = Bench(home, FakeTrainer())
+    bench.refusal = refusal
+    config = write_config(home)
+    bench.work.train(machine.Train(1, 2, model_ref()), PLANNED, config)
+    await settle()
+    bench.work.measure(machine.Measure(1, model_ref()), PLANNED, config)
+    await settle()
+    assert len(bench.data) == 2
+    if refusal:
+        failed = [machine.JobFailed(1, 2, refusal), machine.JobFailed(1, 0, refusal)]
+        assert bench.heard == failed
+        assert list(home.work.iterdir()) == []
+    else:
+        kinds = [type(event) for event in bench.heard]
+        assert kinds == [machine.Trained, machine.Measured]
 
 
 @pytest.mark.parametrize("call", ["keep", "drop"])
@@ -230,7 +265,7 @@ async def test_a_vector_is_never_reused(home: Profile) -> None:
     updates.masked.write_bytes(b"of an earlier attempt")
     bench.work.mask(prepare())
     await settle()
-    assert bench.heard == [machine.JobFailed(1, 2, "no")]
+    assert [type(event) for event in bench.heard] == [machine.JobFailed]
     assert not updates.masked.exists()
 
 

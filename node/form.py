@@ -1,0 +1,205 @@
+"""The consent form: item by item what leaves a node under a plan, and what never does. Pure.
+
+Computed from the plan alone, so that the same plan gives the same form on every node of a role;
+`form_hash` covers every word of it. Whoever changes what leaves changes a sentence here, and every
+operator is asked again. The ledger lists updates and sums; the rest are control messages.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fedtui.crypto.keys import digest
+from fedtui.learning.metrics import sums_for
+from fedtui.rounds import claims, masking
+from fedtui.rounds.plan import MASKED, VISIBLE
+from fedtui.status import Leaves
+
+if TYPE_CHECKING:
+    from fedtui.rounds.plan import Plan
+    from fedtui.wire.messages import Role
+    from node.terms import Agreement
+
+STAYS = (
+    "your examples, their names and paths; your local model; your scores on what you hold out; "
+    "why something failed here, beyond its kind"
+)
+_PAUSE = "pause, leave"
+
+
+def leaves(agreement: Agreement, role: Role) -> tuple[Leaves, ...]:
+    """Everything that leaves a node of this role, the weightiest first."""
+    plan = agreement.plan
+    match role:
+        case "observer":
+            work: tuple[Leaves, ...] = ()
+        case "evaluator":
+            work = (_sums_of_an_evaluator(plan), _answers(role))
+        case _ if plan.masked:
+            work = (*_masked_work(agreement), _masked_keys(), _answers(role))
+        case _:
+            work = (*_visible_work(agreement), _answers(role))
+    return (*work, *_connection(shown_to_nodes=plan.masked and role == "participant"))
+
+
+def worst(plan: Plan, role: Role) -> str:
+    """What could be learned at worst, and by whom."""
+    if role == "observer":
+        return "nothing of your data: no work is done here"
+    if role == "evaluator":
+        return "the coordinator sees how well each model does on your test examples, exactly"
+    if not plan.masked:
+        return (
+            "the coordinator, or whoever takes it over, examines your updates one by one: parts "
+            "of training examples can be recovered from them"
+        )
+    return (
+        f"{claims.of_plan(plan)}; if more nodes are in league with it, your update is theirs to "
+        "read. A sum is not hidden itself: of few nodes, or of one dominant node, it shows much, "
+        "and sums of rounds with slightly different cohorts can be subtracted. The global model "
+        "is open to every node"
+    )
+
+
+def form_hash(items: tuple[Leaves, ...], stays: str, at_worst: str) -> str:
+    """Hash of every word of the form, as hex."""
+    return digest("fedtui1-form", msgspec.json.encode((items, stays, at_worst))).hex()
+
+
+def changed(before: tuple[Leaves, ...], now: tuple[Leaves, ...]) -> tuple[str, ...]:
+    """What leaves otherwise than it did, as sentences."""
+    old, new = ({one.item: one for one in items} for items in (before, now))
+    gone = [f"what leaves: was {item!r}, is no more" for item in old.keys() - new.keys()]
+    come = [f"what leaves: was not there, is {item!r}" for item in new.keys() - old.keys()]
+    other = [
+        f"{item}: was {getattr(old[item], field)!r}, is {getattr(new[item], field)!r}"
+        for item in old.keys() & new.keys()
+        for field in ("form", "reader", "when")
+        if getattr(old[item], field) != getattr(new[item], field)
+    ]
+    return tuple(sorted(gone) + sorted(come) + sorted(other))
+
+
+def _visible_work(agreement: Agreement) -> tuple[Leaves, ...]:
+    plan = agreement.plan
+    found = (
+        Leaves(
+            item=f"update of the model ({agreement.upload_bytes / 1e6:.2f} MB)",
+            form=VISIBLE,
+            reader="the coordinator: it can examine each one",
+            when="each round you are picked for",
+            can=_PAUSE,
+        ),
+        Leaves(
+            item="number of your examples, sums over training (loss_sum, examples)",
+            form=VISIBLE,
+            reader="the coordinator",
+            when="with each update",
+        ),
+    )
+    return (*found, *_held_out(plan, VISIBLE, "the coordinator"))
+
+
+def _masked_work(agreement: Agreement) -> tuple[Leaves, ...]:
+    plan = agreement.plan
+    reader = _readers(plan)
+    found = (
+        Leaves(
+            item=f"update of the model ({agreement.upload_bytes / 1e6:.2f} MB)",
+            form=MASKED,
+            reader=reader,
+            when="each round you are picked for",
+            can=_PAUSE,
+        ),
+        Leaves(
+            item="number of your examples, sums over training (loss_sum, examples)",
+            form=f"{MASKED}; in the update",
+            reader=reader,
+            when="with each update",
+        ),
+    )
+    return (*found, *_held_out(plan, MASKED, reader))
+
+
+def _readers(plan: Plan) -> str:
+    least = masking.numbers(plan, plan.minimum)
+    nodes = "1 of them colludes" if least.colluders == 1 else f"{least.colluders} of them collude"
+    return (
+        f"nobody: the coordinator reads the sum of at least {least.minimum} nodes, as long as at "
+        f"most {nodes} with it"
+    )
+
+
+def _held_out(plan: Plan, form: str, reader: str) -> tuple[Leaves, ...]:
+    """What participants measure of each new model, where no evaluator does."""
+    evaluation = plan.evaluation
+    if evaluation.with_evaluator or not evaluation.held_out:
+        return ()
+    item = f"sums over the examples that you hold out ({_sums(plan)})"
+    return (Leaves(item=item, form=form, reader=reader, when="after each round", can=_PAUSE),)
+
+
+def _masked_keys() -> Leaves:
+    return Leaves(
+        item="fresh public keys, shares of their secrets, votes for sums",
+        form="signed; each share is sealed for one node",
+        reader="keys and votes: the coordinator and the nodes of the round; a share: one node, "
+        "until it helps to open the sum",
+        when="in each masked round",
+        can=_PAUSE,
+    )
+
+
+def _sums_of_an_evaluator(plan: Plan) -> Leaves:
+    """Visible under masks, too: there is nobody to add them up with."""
+    return Leaves(
+        item=f"sums over your test examples ({_sums(plan)})",
+        form=VISIBLE,
+        reader="the coordinator",
+        when="with each evaluation",
+        can=_PAUSE,
+    )
+
+
+def _answers(role: Role) -> Leaves:
+    trains = role == "participant"
+    return Leaves(
+        item=f"whether you take part or are paused{', how far training is' if trains else ''}; "
+        "if something fails, of which kind",
+        form=VISIBLE,
+        reader="the coordinator",
+        when="in each round",
+    )
+
+
+def _connection(*, shown_to_nodes: bool) -> tuple[Leaves, ...]:
+    nodes = "; the keys: also the nodes of your rounds" if shown_to_nodes else ""
+    return (
+        Leaves(
+            item="this node's name (its label), role, software version",
+            form=VISIBLE,
+            reader="the coordinator",
+            when="when it connects",
+            can="use an alias: label in node.toml",
+        ),
+        Leaves(
+            item="public keys of this node, the invite it enters with, its consent to this plan",
+            form=VISIBLE,
+            reader=f"the coordinator{nodes}",
+            when="when it connects; once for the invite",
+            can="fedtui key rotate gives it new keys",
+        ),
+        Leaves(
+            item="IP address; when it is connected, and how much is sent",
+            form="plain, as of every connection",
+            reader="the coordinator, and whoever is on the way",
+            when="while connected",
+            can="leave, stop the node",
+        ),
+    )
+
+
+def _sums(plan: Plan) -> str:
+    return ", ".join(sums_for(plan.task.metric))

@@ -24,48 +24,50 @@ def health(view: View) -> Lines:
     if board is None:
         return []
     now = board.health
-    lines = [Content(harmless(board.text))]
+    lines = [_what_runs(view, board)]
     if now.num_awaited:
         more = now.num_awaited - len(now.awaited)
         names = ", ".join(harmless(name, 48) for name in now.awaited) + (
             f" and {more} more" if more else ""
         )
         lines.append(_line("awaits", names))
-    lines += _masks(board, now)
+    lines += _masks(now)
+    lines.append(_line("one node", f"loss, update: {_who_knows(board)}"))
     found = pace(board.rounds)
     if found.p50_s is not None:
         moved = "" if found.bytes_per_round is None else f"  {wording.size(found.bytes_per_round)}"
         p99 = wording.span(found.p99_s or 0.0)
         lines.append(_line("rounds", f"p50 {wording.span(found.p50_s)}  p99 {p99}{moved}"))
     lines.append(_counts(now))
-    lines.append(_line("one node", f"loss, update: {_who_knows(board)}"))
+    if now.masks is not None:
+        lines.append(_line("collusion", f"{now.masks.colluders} together learn nothing"))
     if now.failures:
         lines.append(Content.styled(f"last failure: {harmless(now.failures[-1])}", "$alarm"))
     return lines
+
+
+def _what_runs(view: View, board: Board) -> Content:
+    """The state as a sentence, and how long is waited for it."""
+    text = Content(harmless(board.text))
+    if board.health.deadline_at is None:
+        return text
+    left = wording.clock(board.health.deadline_at - view.there)
+    return Content.assemble(text, (f", {left} left", "$phase-now"))
 
 
 def _who_knows(board: Board) -> str:
     return HIDDEN if board.masked else "visible here"
 
 
-def _masks(board: Board, now: Health) -> Lines:
+def _masks(now: Health) -> Lines:
     masks = now.masks
     if masks is None:
         if not now.cohort:
             return []
         return [_line("updates", f"{now.answered} of {now.cohort} are here")]
     spare = max(0, now.cohort - masks.needed)
-    return (
-        [
-            _line(
-                "masks",
-                f"{masks.keys}/{now.cohort} keys, can lose {spare}, needs {masks.needed}",
-            ),
-            _line("collusion", f"{masks.colluders} together learn nothing"),
-        ]
-        if board.masked
-        else []
-    )
+    text = f"{masks.keys}/{now.cohort} keys, can lose {spare}, needs {masks.needed}"
+    return [_line("masks", text)]
 
 
 def _counts(now: Health) -> Content:

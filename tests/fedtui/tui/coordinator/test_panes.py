@@ -15,7 +15,9 @@ def text(lines: list[object]) -> str:
 
 def test_health_says_who_is_awaited_and_what_the_masks_need() -> None:
     said = text(panes.health(VIEW))
+    assert said.startswith("round 12: 1 of 3 nodes are ready, 0:46 left")
     assert "awaits    alder-ws, rowan-lab" in said
+    assert "collusion 1 together learn nothing" in said
     assert "masks     1/4 keys, can lose 1, needs 3" in said
     assert "rounds    p50 1:01  p99 1:06  19.7 MB" in said
     assert "failed 1  late 4  refused 1" in said

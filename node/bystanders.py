@@ -27,12 +27,16 @@ class Bystanders:
     def read(self, now: float) -> float | None:
         """Their share of all cores, 0 to 1, averaged over a minute; `now` in monotonic seconds.
 
-        None at the first reading: it takes two. A reading every few seconds is enough.
+        None at the first reading, or after a minute without one: it takes two. A reading every
+        few seconds is enough.
         """
         busy_s = _busy_s()
         ours_s = self._spent_by_us()
         before, self._before = self._before, (now, busy_s)
-        if before is None or now <= before[0]:
+        if before is None or now - before[0] > AVERAGE_S:  # nobody asked for long: begin anew
+            self._share = None
+            return None
+        if now <= before[0]:
             return self._share
         passed_s = now - before[0]
         others_s = max(0.0, busy_s - before[1] - ours_s)

@@ -19,6 +19,8 @@ from node import launch, limits_text, printing
 from node.exits import Exit, Stop
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from node.paths import Profile
 
 _SPAN_S = {"m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -80,7 +82,9 @@ def leave(
     if after_round:
         with suppress(NotRunningError):
             if asyncio.run(client.status()).leaving:
-                _say(home, f"leaves when round {seen.round.number} is over; to stay: fedtui resume")
+                _say(
+                    home, f"leaves when round {seen.round.number} is over; to stay: fedtui resume"
+                )
                 return
     asyncio.run(launch.gone(home))
     told = seen.state not in {"connecting", "stopped", "idle"}
@@ -183,10 +187,10 @@ def after(text: str, now: datetime) -> datetime:
     return now + timedelta(seconds=int(found[1]) * _SPAN_S[found[2]])
 
 
-def _checked(limits: Limits, given: dict[str, object]) -> Limits:
+def _checked(limits: Limits, given: Mapping[str, object]) -> Limits:
     """The limits with what was given. Raises Stop if they cannot be."""
     try:
-        changed = msgspec.convert(msgspec.structs.asdict(limits) | given, Limits)
+        changed = msgspec.convert(msgspec.structs.asdict(limits) | dict(given), Limits)
         trouble = configs.trouble_with(changed)
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$.")

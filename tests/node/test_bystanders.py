@@ -30,6 +30,15 @@ def test_it_takes_two_readings(busy: SimpleNamespace) -> None:
     assert others.read(5.0) == pytest.approx(0.5)
 
 
+def test_after_a_while_without_readings_it_begins_anew(busy: SimpleNamespace) -> None:
+    others = Bystanders(lambda: None)
+    others.read(0.0)
+    assert others.read(5.0) == 0.0
+    busy.total += 4 * 3600.0
+    assert others.read(3600.0) is None
+    assert others.read(3605.0) == 0.0
+
+
 def test_what_we_used_is_not_theirs(busy: SimpleNamespace) -> None:
     others = Bystanders(lambda: None)
     others.read(0.0)

@@ -82,9 +82,8 @@ def leave(
     if after_round:
         with suppress(NotRunningError):
             if asyncio.run(client.status()).leaving:
-                _say(
-                    home, f"leaves when round {seen.round.number} is over; to stay: fedtui resume"
-                )
+                when = f"when round {seen.round.number} is over"
+                _say(home, f"leaves {when}; to stay: fedtui resume")
                 return
     asyncio.run(launch.gone(home))
     told = seen.state not in {"connecting", "stopped", "idle"}

@@ -10,6 +10,7 @@
         consent.json    which plan, when, what was shown consent.py
         ledger.jsonl    what left this machine           ledger.py
         journal.jsonl   what it voted for under masks    journal.py
+        orders.json     paused, leaving                  orders.py
         history.jsonl   how its last rounds came out     history.py
         peers.json      nodes that were in its rosters   peers.py
         terms.bin       the plan as the coordinator serves it

@@ -36,6 +36,7 @@ STATE_WORDS = {
     "resting": "SITS OUT",
     "stopped": "STOPPED",
 }
+MAX_MEASURED = 500
 MAX_NAME = 24  # a long name must not push the state out of the line
 QUIET_STATES = {"idle", "paused", "resting", "stopped"}
 
@@ -57,7 +58,10 @@ def fit(pieces: Sequence[Piece], width: int) -> Content:
         if kept[worst].rank == 0:
             break
         del kept[worst]
-    parts = [(piece.text, piece.style) if piece.style else piece.text for piece in kept]
+    most = 2 * width + 2  # no more of it could be seen, and measuring takes time
+    parts = [
+        (piece.text[:most], piece.style) if piece.style else piece.text[:most] for piece in kept
+    ]
     spaced: list[str | tuple[str, str]] = []
     for part in parts:
         if spaced:
@@ -68,7 +72,8 @@ def fit(pieces: Sequence[Piece], width: int) -> Content:
 
 
 def _cells(pieces: Sequence[Piece]) -> int:
-    return sum(Content(piece.text).cell_length for piece in pieces) + 2 * (len(pieces) - 1)
+    lengths = (Content(piece.text[:MAX_MEASURED]).cell_length for piece in pieces)
+    return sum(lengths) + 2 * (len(pieces) - 1)
 
 
 def status_line(view: View) -> tuple[Piece, ...]:
@@ -123,7 +128,7 @@ def identity_line(view: View) -> tuple[Piece, ...]:
     return (
         Piece(" coordinator", "$quiet", rank=1),
         Piece(wording.cut(coordinator.address, 2 * MAX_NAME), rank=3),
-        Piece(wording.groups(coordinator.fingerprint), "bold"),
+        Piece(wording.cut(wording.groups(coordinator.fingerprint), 2 * MAX_NAME), "bold"),
         Piece(pinned, "$verified"),
         Piece(since, "$quiet", rank=4),
         Piece(
@@ -177,7 +182,10 @@ def banner(view: View) -> Content | None:
         )
     if status.problem is not None:
         remedy = f" · {status.problem.remedy}" if status.problem.remedy else ""
-        return Content.styled(f" {status.problem.text}{remedy}", "bold $alarm")
+        words = wording.cut(f" {status.problem.text}{remedy}", MAX_MEASURED)
+        return Content.styled(words, "bold $alarm")
     if status.resting:
-        return Content.styled(f" sits out: {status.resting}", "$unverified")
+        return Content.styled(
+            f" sits out: {wording.cut(status.resting, MAX_MEASURED)}", "$unverified"
+        )
     return None

@@ -35,7 +35,7 @@ def cut_text(text: str) -> str:
 
 def sentence(text: str, width: int, style: str = "") -> list[Content]:
     """As many rows as it takes; at most 2000 signs of it."""
-    content = Content(text[:2000])
+    content = Content(text[: min(2000, 12 * max(1, width))])  # a dozen rows at most
     if style:
         content = content.stylize(style)
     return content.wrap(max(1, width)) if text else []

@@ -63,7 +63,8 @@ class BaseScreen(Screen[None]):
 
     def show(self, view: View) -> None:
         """Draw what changed; nothing before there is something to draw on."""
-        if not self.is_mounted:
+        body = self.query("#body")
+        if not body or not body.first().children:
             return
         for name in SETS:
             self.set_class(view.glyphs.name == name, f"-glyphs-{name}")

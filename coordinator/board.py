@@ -4,6 +4,7 @@ Put together when somebody asks, from what the parts know anyway. What nobody ma
 aggregation is not in it, because the coordinator does not have it.
 """
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -35,8 +36,10 @@ _ORDER = {"pending": 0, "enrolled": 1}
 def of(service: "CoordinatorService") -> Board:
     """How this coordinator stands now."""
     status, federation = service.status(), service.federation
+    at_work = federation.attempt.members if federation.attempt is not None else {}
     members = sorted(
-        service.store.roster.members.values(), key=lambda m: (_ORDER.get(m.state, 2), m.created)
+        service.store.roster.members.values(),
+        key=lambda m: (_ORDER.get(m.state, 2), m.node_id not in at_work, m.created),
     )
     return Board(
         at=service.now,
@@ -79,6 +82,9 @@ def of(service: "CoordinatorService") -> Board:
     )
 
 
+_name = lru_cache(maxsize=2 * MAX_NODES)(fingerprint)
+
+
 def can_begin(federation: Federation) -> bool:
     """Whether a round could begin now if nobody waited for more nodes."""
     here = len(federation.available)
@@ -91,7 +97,7 @@ def _row(service: "CoordinatorService", member: Member) -> NodeRow:
     phase, reason, fraction = _phase(service, member)
     moved = service.gatekeeper.traffic_of(node)
     return NodeRow(
-        fingerprint=fingerprint(node),
+        fingerprint=_name(node),
         label=member.label,
         role=member.role,
         state=member.state,

@@ -73,7 +73,7 @@ class Watching:
                     async for seen in found:
                         lost = False
                         yield seen
-                text = "the coordinator stopped"
+                text = "the coordinator hung up"
             except NotRunningError as error:
                 text = str(error)
             except (adminclient.RefusedError, msgspec.DecodeError) as error:

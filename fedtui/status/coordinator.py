@@ -41,7 +41,7 @@ NodePhase = Literal[
 ]
 InviteState = Literal["open", "spent", "expired", "revoked"]
 
-MAX_NODES = 1000
+MAX_NODES = 500
 MAX_ROUNDS = 500
 MAX_ALARMS = 100
 MAX_AWAITED = 12
@@ -155,7 +155,7 @@ class Alarm(Part, frozen=True):
 class Board(Part, frozen=True):
     """All that the screen draws. `text` is the state as one sentence.
 
-    `nodes` are at most MAX_NODES of `num_nodes`, `rounds` the newest MAX_ROUNDS. `invites_changed`
+    `nodes` are at most MAX_NODES of `num_nodes`, those at work first, `rounds` the newest MAX_ROUNDS. `invites_changed`
     grows with every change of the list of invites.
     """
 

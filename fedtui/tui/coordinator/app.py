@@ -182,6 +182,7 @@ class CoordinatorApp(App[None], inherit_bindings=False):
                 case "nodes":
                     head, lines = drawing.nodes(view, width)
                     pane.fill(lines, head)
+                    self._title(pane, f"1 {drawing.nodes_title(view)}")
                 case "invites":
                     head, lines = drawing.invites(view, width)
                     pane.fill(lines, head)
@@ -193,6 +194,10 @@ class CoordinatorApp(App[None], inherit_bindings=False):
                     pane.fill(drawing.alarms(view, width))
                 case _:
                     pane.fill(drawing.events(view, width))
+
+    def _title(self, pane: Listing, title: str) -> None:
+        if str(pane.border_title or "") != title:
+            pane.border_title = title
 
     # ---- which panes ----------------------------------------------------------------------------
 

@@ -34,6 +34,14 @@ def nodes(view: View, width: int) -> tuple[Content, list[Line]]:
     return _head(columns, view.glyphs), lines or [("", _empty_nodes(view))]
 
 
+def nodes_title(view: View) -> str:
+    """How many are shown, if these are not all that take part."""
+    board = view.board
+    if board is None or len(board.nodes) == board.num_nodes:
+        return "Nodes"
+    return f"Nodes: {len(board.nodes)} of {board.num_nodes}"
+
+
 def invites(view: View, width: int) -> tuple[Content, list[Line]]:
     """Heading and lines, each about an invite's id."""
     columns = rows.invite_columns(width)

@@ -77,3 +77,9 @@ def test_the_footer_keeps_detach(width: int) -> None:
 def test_every_key_can_be_printed() -> None:
     shown = [drawing.key_shown(key) for command in COMMANDS for key in command.keys]
     assert all(len(text) <= 6 and "_" not in text for text in shown)
+
+
+def test_the_title_says_if_not_all_nodes_are_shown() -> None:
+    assert drawing.nodes_title(VIEW) == "Nodes"
+    many = reduce(View(), BoardSeen(board=replace(BOARD, num_nodes=1200)))
+    assert drawing.nodes_title(many) == "Nodes: 8 of 1200"

@@ -289,7 +289,7 @@ class Participant:
                 self._agreed[other] = (sealing, self._drawn.masking.agree(entry.mask_key))
             except CryptoError as error:
                 name = f"node {short_id(known.ids[other])}"
-                raise RefusedError(f"{name} has a key that everybody could guess") from error
+                raise RefusedError(f"{name} has a key that is not usable: {error}") from error
 
     # ---- 5 and 6: Mailbox, masks --------------------------------------------------------------
 

@@ -183,7 +183,21 @@ def test_a_key_of_low_order_is_refused_although_its_node_signed_it(cohort, roste
         cohort.identities[2], cohort.participants[2].advertise(), ATTEMPT, **{field: LOW_ORDER}
     )
     listed[2] = entry_of(cohort.identities[2], ready)
-    with pytest.raises(RefusedError, match=f"node {NAMED} has a key that everybody could guess"):
+    with pytest.raises(RefusedError, match=f"node {NAMED} has a key that is not usable"):
+        node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
+
+
+@pytest.mark.parametrize("field", ["mask_key", "share_key"])
+def test_a_key_copied_from_another_node_in_another_form_is_refused(cohort, roster, node, field):
+    """With its highest bit set X25519 would take it, and know the same secret."""
+    key = bytearray(getattr(cohort.participants[3].advertise(), field))
+    key[31] |= 0x80
+    listed = entries(cohort)
+    ready = signed_ready(
+        cohort.identities[2], cohort.participants[2].advertise(), ATTEMPT, **{field: bytes(key)}
+    )
+    listed[2] = entry_of(cohort.identities[2], ready)
+    with pytest.raises(RefusedError, match=f"node {NAMED} has a key that is not usable"):
         node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from node.home import Connection, Home
 
 GOODBYE_S = 3.0
-CUT_S = 0.5
+CUT_S = 0.25  # nobody is waited for: the socket is gone already
 ROTATE_S = 30.0
 
 

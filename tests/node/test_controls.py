@@ -19,8 +19,8 @@ from fake_federation import (
 )
 
 from fedtui.crypto.keys import Identity
-from fedtui.errors import CloseCode
-from fedtui.status import Refused
+from fedtui.errors import CloseCode, InviteError
+from fedtui.status import Refused, Setup
 from fedtui.wire.codec import decode
 from fedtui.wire.invite import Invite
 from fedtui.wire.messages import Rotated, RotateKey
@@ -330,3 +330,57 @@ async def test_an_idle_node_listens_while_it_is_asked_who_is_there(
     assert task is not None
     await node.close()
     assert task.done()
+
+
+async def test_an_idle_node_takes_up_the_coordinator_of_an_invite(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = make_node(home, coordinator)
+    await node.start()
+    await node.setup(Setup(data=str(home.root), label="birch", visible=True))
+    await node.join(invite())
+    await settle()
+    config = configs.load(home.config)
+    assert config.coordinator.id == COORDINATOR.id.hex()
+    assert config.coordinator.addresses == ["c.example:8443"]
+    assert (config.label, config.data.path) == ("birch", str(home.root))
+    assert coordinator.hellos[0].invite is not None
+    assert (await node.status()).state == "asking"
+    with pytest.raises(Refused, match="another coordinator"):
+        await node.join(invite(Identity.from_seed(b"x" * 32)))
+    await node.close()
+
+
+async def test_a_node_that_never_met_its_coordinator_may_be_invited_by_another(
+    home: Profile,
+) -> None:
+    write_config(
+        home, coordinator=configs.CoordinatorTable(id="ab" * 32, addresses=["d.example:1"])
+    )
+    node = make_node(home, FakeCoordinator())
+    await node.start()
+    await node.join(invite())
+    assert configs.load(home.config).coordinator.id == COORDINATOR.id.hex()
+    await node.close()
+
+
+async def test_an_invite_is_read_without_its_secret(home: Profile) -> None:
+    node = make_node(home, FakeCoordinator())
+    seen = await node.read_invite(invite())
+    assert (seen.coordinator_id, seen.expires) == (COORDINATOR.id.hex(), float(2**31))
+    assert seen.addresses == ("c.example:8443",)
+    assert "ssss" not in repr(seen)
+    assert b"ssss".hex() not in repr(seen)
+    for bad in ("", "hello", "fedtui1:AAAA"):
+        with pytest.raises(InviteError):
+            await node.read_invite(bad)
+    assert not home.config.exists(), "nothing was taken up"
+    await node.close()
+
+
+async def test_a_choice_that_cannot_be_leaves_node_toml_alone(home: Profile) -> None:
+    node = make_node(home, FakeCoordinator())
+    await node.setup(Setup(shard="1/4"))
+    with pytest.raises(Refused):
+        await node.setup(Setup(shard="9/4", label="x"))
+    assert configs.load(home.config).data.shard == "1/4"
+    await node.close()

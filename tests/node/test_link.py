@@ -18,7 +18,7 @@ from aiohttp import web
 from coordinator.server import NodeServer, Rejected, ServerSettings
 from fedtui.errors import CloseCode, Retry
 from fedtui.wire.events import SessionEnded
-from fedtui.wire.messages import PATH, SUBPROTOCOL
+from fedtui.wire.messages import PATH, SUBPROTOCOL, Away
 from node import link as link_module
 from node.link import BASE_S, CAP_S, Drop, LinkStopped, judge
 
@@ -196,3 +196,43 @@ async def test_what_is_no_coordinator(world: World, status: int) -> None:
         assert drop.retry is Retry.SILENTLY
         assert retry_in_s is not None
         assert ("redirects" if status == 302 else str(status)) in drop.text
+
+
+async def test_retry_does_not_wait_for_the_back_off(world: World) -> None:
+    port = world.port
+    await world.server.stop()
+    link = world.link(f"127.0.0.1:{port}")
+    world.run(link)
+    await world.drops(1)
+    world.server = NodeServer(
+        COORDINATOR, world.gate, settings=ServerSettings(federation="test", incarnation=2)
+    )
+    await world.server.start("127.0.0.1", port)
+    await until(lambda: link._pause is not None)
+    link.retry()
+    await asyncio.wait_for(world.handler.up.wait(), 10)
+    link.retry()
+    assert link.connected, "a session that stands is left alone"
+
+
+async def test_a_cut_link_does_not_come_back(world: World) -> None:
+    link = world.link()
+    task = world.run(link)
+    await asyncio.wait_for(world.handler.up.wait(), 10)
+    link.cut()
+    assert not link.send(Away(away=True))
+    assert not link.connected
+    await asyncio.wait_for(task, 10)
+    assert world.handler.drops[-1][1] is None
+    assert world.sleeper.pauses == []
+
+
+async def test_a_link_that_waits_can_be_cut(world: World) -> None:
+    await world.server.stop()
+    link = world.link()
+    task = world.run(link)
+    await world.drops(1)
+    await until(lambda: link._pause is not None)
+    link.cut()
+    await asyncio.wait_for(task, 10)
+    assert [retry_in_s is None for _, retry_in_s in world.handler.drops] == [False, True]

@@ -34,6 +34,8 @@ bench: .venv/.dev   ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/rounds.py --nodes 100 --thin --dim 10000 --rounds 5 --json
 	$(BIN)/python benchmarks/rounds.py --nodes 1000 --thin --dim 10000 --rounds 3 --json
 	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --secure --json
+	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 10000000 --rounds 3 --secure --json
 	$(BIN)/python benchmarks/secagg.py --nodes 10 --json
 	$(BIN)/python benchmarks/secagg.py --nodes 100 --dropouts 10 --json
+	$(BIN)/python benchmarks/secagg.py --nodes 100 --dropouts 10 --keystream aegis256 --json
 	$(BIN)/python benchmarks/screen.py --json

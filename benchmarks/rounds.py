@@ -9,6 +9,9 @@ figures are those of the protocol, the network and the disk. The first round is 
 every node receives the initial model and every trainer starts. `--thin` puts all nodes into one
 process, with links, keys and ledgers of their own, but without trainer processes.
 
+Other work on the machine makes rounds longer, and CPU seconds hardly: `cpu_seconds` are those of
+the median program since it began, `cpu_seconds_per_round` those of a role's programs together.
+
 The floor: a round moves 2 * N * 4 * D bytes over loopback, each encrypted, decrypted, hashed twice
 and written to disk once on either side. With `--secure` every node makes N masks of its vector on
 top, and the coordinator as many again.
@@ -80,19 +83,31 @@ async def bring_up(federation: LocalFederation, options: argparse.Namespace) -> 
     await federation.programs.ready(host, "enrolled", patience_s=600.0)
 
 
-async def until_ended(federation: LocalFederation, options: argparse.Namespace) -> Costs:
-    """Follow to the end; what everything had cost when the last round finished."""
-    spent: Costs = {}
+async def until_ended(
+    federation: LocalFederation, options: argparse.Namespace
+) -> dict[int, Costs]:
+    """Follow to the end; what everything had cost after each round but the last."""
+    spent: dict[int, Costs] = {}
     async for line in federation.follow():
-        if line["event"] == "round finished" and line["round"] == options.rounds:
-            spent = costs(federation.programs)
+        if line["event"] == "round finished" and line["round"] <= options.rounds:
+            spent[line["round"]] = costs(federation.programs)
         if line["event"] == "ended" or (line["event"] == "status" and line["status"]["ended"]):
             break
     return spent
 
 
+def per_round(spent: dict[int, Costs]) -> dict[str, float]:
+    """CPU seconds of all programs of a role together, in rounds after the first one seen."""
+    first, last = min(spent), max(spent)
+    return {
+        role: round((cost["all_cpu_s"] - spent[first][role]["all_cpu_s"]) / (last - first), 3)
+        for role, cost in spent[last].items()
+        if last > first
+    }
+
+
 def cost_of(processes: list[psutil.Process]) -> dict[str, float]:
-    """Peak memory of the largest and CPU seconds of the median one."""
+    """Peak memory of the largest, CPU seconds of the median one and of all together."""
     peaks, seconds = [], []
     for process in processes:
         status = Path(f"/proc/{process.pid}/status").read_text()
@@ -100,10 +115,11 @@ def cost_of(processes: list[psutil.Process]) -> dict[str, float]:
         times = process.cpu_times()
         seconds.append(times.user + times.system)
     if not processes:
-        return {"rss_mb": 0.0, "cpu_s": 0.0}
+        return {"rss_mb": 0.0, "cpu_s": 0.0, "all_cpu_s": 0.0}
     return {
         "rss_mb": round(max(peaks), 1),
         "cpu_s": round(statistics.median(seconds), 3),
+        "all_cpu_s": sum(seconds),
     }
 
 
@@ -139,6 +155,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         shutil.rmtree(folder, ignore_errors=True)
     counted = [r for r in status["rounds"] if r["round"] > 1]
     seconds = [r["seconds"] for r in counted]
+    at_end = spent[max(spent)]
     return {
         "nodes": options.nodes,
         "dim": options.dim,
@@ -154,8 +171,9 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "bytes_up_per_node_round": per_node(counted, "bytes_up", options.nodes),
         "bytes_down_per_node_round": per_node(counted, "bytes_down", options.nodes),
         "payload_bytes": 4 * options.dim,  # of an update as it is trained; masked: about as much
-        "peak_rss_mb": {role: cost["rss_mb"] for role, cost in spent.items()},
-        "cpu_seconds": {role: cost["cpu_s"] for role, cost in spent.items()},
+        "peak_rss_mb": {role: cost["rss_mb"] for role, cost in at_end.items()},
+        "cpu_seconds": {role: cost["cpu_s"] for role, cost in at_end.items()},
+        "cpu_seconds_per_round": per_round(spent),
     }
 
 
@@ -167,7 +185,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", type=int, default=10)
     parser.add_argument("--dim", type=int, default=1_000_000, help="values of the model")
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds")
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds, 3 or more")
     parser.add_argument("--thin", action="store_true", help="all nodes in one process")
     parser.add_argument("--secure", action="store_true", help="masked updates")
     parser.add_argument("--keystream", choices=get_args(Keystream), default="chacha20")

@@ -16,7 +16,7 @@ import msgspec
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.rounds import plan as plans
-from node import consent, form, limits_text, policy, tasks, terms
+from node import consent, form, limits_text, policy, privacy, tasks, terms
 from node.consent import Consent
 from node.exits import Exit, Stop
 from node.jobs import DataSeen
@@ -203,6 +203,9 @@ class Consenting:
         differs = () if consented else self._differences(agreement)
         summary = self._summary(agreement, differs)
         self._board.post(status.PlanSeen(plan=summary, consented=consented))
+        if not self._board.status.round.phase:
+            seen = privacy.seen(agreement.plan, self._config.role)
+            self._board.post(status.PrivacySeen(privacy=seen))
 
     def _differences(self, agreement: terms.Agreement) -> tuple[str, ...]:
         """What is another than what was agreed to, as sentences."""

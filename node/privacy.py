@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fedtui.secagg.context import Attempt
     from fedtui.wire.messages import Role, Roster
 
-KEYSTREAM = "ChaCha20"
 MAX_PEERS = 500
 _NO_SHARES = "nothing of yours but the global model that your update went into"
 
@@ -72,8 +71,16 @@ def numbers_of(cohort: Cohort) -> Numbers:
     return Numbers(need=cohort.least, threshold=cohort.threshold)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What a roster that this node went along with fixes; `hash` is 64 hex digits (ctx2)."""
+
+    hash: str = ""
+    keystream: str = ""
+
+
 def seen(
-    plan: Plan, role: Role, cohort: Cohort | None = None, *, roster_hash: str = ""
+    plan: Plan, role: Role, cohort: Cohort | None = None, *, agreed: Agreed | None = None
 ) -> Privacy:
     """What the screen says; without a cohort what holds in every one that the plan allows."""
     if role != "participant":
@@ -89,7 +96,7 @@ def seen(
     collude = claims.sentence(claim) if cohort else claims.of_plan(plan)
     return Privacy(
         masked=True,
-        cohort=claim.ready if roster_hash else claim.invited,
+        cohort=claim.ready if agreed else claim.invited,
         threshold=one.threshold,
         minimum=claim.minimum,
         colluders=claim.colluders,
@@ -101,20 +108,23 @@ def seen(
             f"other {one.least - 1} or more"
         ),
         if_collude=collude,
-        keystream=KEYSTREAM,
-        roster_hash=roster_hash,
+        keystream=agreed.keystream if agreed else plan.privacy.keystream,
+        roster_hash=agreed.hash if agreed else "",
     )
 
 
-def roster_hash(attempt: Attempt, roster: Roster) -> str:
-    """What every node of this attempt must see alike, as 64 hex digits (ctx2)."""
+def agreed_on(attempt: Attempt, roster: Roster) -> Agreed:
+    """What every node of this attempt must see alike."""
     body = context.RosterBody(
         entries=roster.entries,
         colluders=roster.colluders,
         minimum=roster.minimum,
         degree=roster.degree,
     )
-    return context.roster_context(attempt.context(), body).hex()
+    return Agreed(
+        hash=context.roster_context(attempt.context(), body).hex(),
+        keystream=context.keystream_of(attempt, roster.entries),
+    )
 
 
 def ids_in(roster: Roster) -> tuple[bytes, ...]:

@@ -15,7 +15,16 @@ from fedtui import status
 from fedtui.rounds import machine
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.wire.labels import safe_label
-from fedtui.wire.messages import Declining, Mailbox, Offer, Result, Roster, Survivors, ToMasker
+from fedtui.wire.messages import (
+    Declining,
+    Mailbox,
+    Offer,
+    Result,
+    Roster,
+    Survivors,
+    ToMasker,
+    Votes,
+)
 from node import own_scores, privacy
 from node.own_scores import OwnScores
 from node.progressing import Progressing
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from node.peers import Peers
 
 _TOO_FEW = ("only ", "sums of ", "a sum of ", "a cohort of ", "the roster has ", "the plan counts")
+_STRANGERS = "nodes that this node's operator did not approve"
 _OURS = "this node was restarted since"
 
 
@@ -66,7 +76,7 @@ class RoundWatch:
         self._new: frozenset[bytes] = frozenset()
         self._epoch = 0
         self._cohort: privacy.Cohort | None = None
-        self._hash = ""
+        self._agreed: privacy.Agreed | None = None
         self._show_privacy()
 
     # ---- what the service tells -----------------------------------------------------------------
@@ -97,7 +107,7 @@ class RoundWatch:
         if isinstance(event, machine.UpdateRefused):
             self._on_refused(event.reason)
         if at.work is None and self._cohort is not None:
-            self._cohort, self._hash = None, ""
+            self._cohort = self._agreed = None
             self._show_privacy()
         self._tell()
 
@@ -173,7 +183,7 @@ class RoundWatch:
                 self._disk(f"the history of rounds cannot be written: {error.strerror or error}")
 
     def _show_privacy(self) -> None:
-        seen = privacy.seen(self._at.plan, self._at.role, self._cohort, roster_hash=self._hash)
+        seen = privacy.seen(self._at.plan, self._at.role, self._cohort, agreed=self._agreed)
         if seen != self._board.status.privacy:
             self._board.post(status.PrivacySeen(privacy=seen))
 
@@ -183,7 +193,7 @@ class RoundWatch:
         if not plan.masked or self._at.role != "participant":
             return
         if isinstance(message, Offer) and at.work == message:
-            self._cohort, self._hash = privacy.cohort_of(plan, message.cohort_size), ""
+            self._cohort, self._agreed = privacy.cohort_of(plan, message.cohort_size), None
             self._show_privacy()
         masked = at.masked if isinstance(at, MaskedParticipant) else None
         if masked is None or not isinstance(message, Roster | Mailbox | Survivors):
@@ -194,7 +204,7 @@ class RoundWatch:
         if isinstance(message, Roster):
             size = self._cohort.claim.invited if self._cohort else len(message.entries)
             self._cohort = privacy.cohort_in(message, invited=size)
-            self._hash = privacy.roster_hash(attempt, message)
+            self._agreed = privacy.agreed_on(attempt, message)
             self._meet(message)
             self._show_privacy()
         elif self._cohort is not None:
@@ -240,7 +250,11 @@ class RoundWatch:
             self._board.post(status.RosterSeen(roster=roster))
 
     def _on_declined(self, message: ToMasker | Offer, effects: list[ParticipantEffect]) -> None:
-        """Why this node goes no further: too few nodes, or a coordinator that is not honest."""
+        """Why this node goes no further: too few nodes, strangers, or a coordinator that lies."""
+        if isinstance(message, Survivors | Votes):
+            so_far = "nothing is revealed"
+        else:
+            so_far = "nothing was sent"
         for effect in effects:
             said = effect.message if isinstance(effect, machine.Say) else None
             if not isinstance(said, Declining) or said.reason.startswith(_OURS):
@@ -250,8 +264,14 @@ class RoundWatch:
             if reason.startswith(_TOO_FEW):
                 self._board.alarm(
                     "cohort too small",
-                    f"{what}: {reason}; nothing was sent",
+                    f"{what}: {reason}; {so_far}",
                     remedy="the least that this node takes part in is in node.toml, [privacy]",
+                )
+            elif reason.startswith(_STRANGERS):
+                self._board.alarm(
+                    "new identities",
+                    f"{what}: {reason}",
+                    remedy="add those that you know to [privacy] peers in node.toml",
                 )
             elif isinstance(message, ToMasker):
                 self._board.alarm(
@@ -260,7 +280,8 @@ class RoundWatch:
                     remedy="nothing more is sent in this attempt; ask its operator, or leave",
                     detail=(
                         f"in its message {type(message).__name__}",
-                        f"roster as this node saw it: {self._hash or 'none that it accepted'}",
+                        "roster as this node saw it: "
+                        f"{self._agreed.hash if self._agreed else 'none that it accepted'}",
                     ),
                 )
             elif "limit of" in reason and "used up" in reason:

@@ -55,6 +55,7 @@ TESTED_IN = {
     "fedtui/wire/tally.py": "tests/fedtui/wire/test_session.py",
     "node/__main__.py": "tests/node/test_cli.py",
     "node/belonging.py": "tests/node/test_membership.py",
+    "node/beginning.py": "tests/node/test_membership.py",
     "node/dial.py": "tests/loopback/test_link_and_server.py",
     "node/trainer_child.py": "tests/node/test_trainer.py",
 }

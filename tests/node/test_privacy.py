@@ -47,7 +47,7 @@ def test_a_plans_smallest_cohort_while_nothing_runs() -> None:
     assert "sums over 3 nodes or more" in found.coordinator_sees
     assert "the other 2 or more" in found.others_see
     assert found.if_collude == claims.of_plan(PLAN)
-    assert found.keystream == "ChaCha20"
+    assert found.keystream == "chacha20"
     assert found.roster_hash == ""
 
 
@@ -112,16 +112,17 @@ def test_a_roster_has_the_hash_that_the_nodes_themselves_go_by() -> None:
         assert half.ready(one.public, 1, nodes[one.id].advertise())
     roster = half.introduce(1)
     assert privacy.ids_in(roster) == IDS
-    found = privacy.roster_hash(ATTEMPT, roster)
+    found = privacy.agreed_on(ATTEMPT, roster)
+    assert (len(found.hash), found.keystream) == (64, "chacha20")
     other = msgspec.structs.replace(roster, minimum=4)
-    assert privacy.roster_hash(ATTEMPT, other) != found
+    assert privacy.agreed_on(ATTEMPT, other) != found
     later = replace(ATTEMPT, attempt=2)
-    assert privacy.roster_hash(later, roster) != found
+    assert privacy.agreed_on(later, roster) != found
     cohort = privacy.cohort_in(roster, invited=5)
     claim = cohort.claim
     assert (claim.ready, claim.threshold, claim.minimum, claim.colluders) == (4, 3, 3, 1)
-    seen = privacy.seen(PLAN, "participant", cohort, roster_hash=found)
-    assert (seen.cohort, seen.roster_hash) == (4, found)
+    seen = privacy.seen(PLAN, "participant", cohort, agreed=found)
+    assert (seen.cohort, seen.roster_hash) == (4, found.hash)
     assert privacy.numbers_of(cohort).need == 3
 
 

@@ -296,6 +296,19 @@ async def test_a_cohort_that_is_too_small_is_another_alarm(home: Profile) -> Non
     await node.close()
 
 
+async def test_strangers_that_the_operator_did_not_approve_are_no_lie(home: Profile) -> None:
+    known = [fingerprint(PEERS[0].id)]
+    write_config(home, privacy=PrivacyTable(peers=known))
+    coordinator, node = await masked_member(home)
+    cohort = MaskedCohort(coordinator)
+    await cohort.offer()
+    await cohort.introduce()
+    kinds = {one.kind for one in (await node.status()).alarms}
+    assert kinds == {"new identities"}
+    assert coordinator.uploads == []
+    await node.close()
+
+
 async def test_bytes_of_the_step_under_way_grow_while_somebody_watches(home: Profile) -> None:
     coordinator = FakeCoordinator()
     trainer = FakeTrainer(hold=asyncio.Event())

@@ -214,18 +214,22 @@ def _round(seen: NodeStatus) -> str:
 
 
 def _cohort(seen: NodeStatus) -> str:
-    """Of the last masked cohort: its numbers, who of its roster was lost, and who is new."""
-    numbers = seen.privacy
-    if not numbers.masked or not seen.roster:
+    """Of the last masked roster: its numbers if they are known, who was lost, who is new."""
+    numbers, size = seen.privacy, len(seen.roster)
+    if not numbers.masked or not size:
         return ""
-    lost = [peer.fingerprint for peer in seen.roster if peer.lost]
-    new = [peer.fingerprint for peer in seen.roster if peer.is_new]
-    nodes = "1 node" if numbers.colluders == 1 else f"{numbers.colluders} nodes"
+    text = f"masked, {size} nodes in the last roster"
+    if numbers.cohort == size:  # at rest they are those of the plan's smallest cohort
+        nodes = "1 node" if numbers.colluders == 1 else f"{numbers.colluders} nodes"
+        text += (
+            f", {numbers.threshold} open a sum of {numbers.minimum} or more, {nodes} may collude"
+        )
+    lost = ", ".join(peer.fingerprint for peer in seen.roster if peer.lost)
+    new = ", ".join(peer.fingerprint for peer in seen.roster if peer.is_new)
     return (
-        f"masked, {numbers.cohort} nodes, {numbers.threshold} open a sum of {numbers.minimum} or "
-        f"more, {nodes} may collude"
-        + (f"; dropped out: {', '.join(lost)}" if lost else "")
-        + (f"; never seen before: {', '.join(new)}" if new else "")
+        text
+        + (f"; dropped out: {lost}" if lost else "")
+        + (f"; never seen before: {new}" if new else "")
     )
 
 

@@ -109,17 +109,23 @@ def test_a_masked_update_is_followed_by_the_sum_that_it_went_into() -> None:
 
 
 def test_who_of_the_cohort_dropped_out_or_is_new_is_in_the_status() -> None:
-    privacy = status.Privacy(masked=True, cohort=4, threshold=3, minimum=3, colluders=1)
+    privacy = status.Privacy(masked=True, cohort=3, threshold=3, minimum=3, colluders=1)
     roster = (
         status.Peer(fingerprint="AAAA", is_me=True),
         status.Peer(fingerprint="BBBB", lost=True),
         status.Peer(fingerprint="CCCC", is_new=True),
     )
     seen = msgspec.structs.replace(FULL, privacy=privacy, roster=roster)
+    told = "; dropped out: BBBB; never seen before: CCCC"
     assert (
-        "cohort masked, 4 nodes, 3 open a sum of 3 or more, 1 node may collude; dropped out: "
-        "BBBB; never seen before: CCCC"
+        "cohort masked, 3 nodes in the last roster, 3 open a sum of 3 or more, 1 node may collude"
+        f"{told}"
     ) in " ".join(printing.status_text(seen).split())
+    rest = msgspec.structs.replace(privacy, cohort=4)
+    at_rest = msgspec.structs.replace(seen, privacy=rest)
+    assert f"masked, 3 nodes in the last roster{told}" in " ".join(
+        printing.status_text(at_rest).split()
+    )
     assert "cohort" not in printing.status_text(msgspec.structs.replace(seen, roster=()))
 
 

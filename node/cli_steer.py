@@ -86,7 +86,7 @@ def leave(
                 _say(home, f"leaves {when}; to stay: fedtui resume")
                 return
     asyncio.run(launch.gone(home))
-    told = seen.state not in {"connecting", "stopped", "idle"}
+    told = seen.state not in {"connecting", "stopped", "idle"} and not seen.offline_since
     said = "the coordinator was told" if told else "the coordinator could not be told"
     _say(home, f"left: {said}; the ledger is kept in {home.ledger}")
 

@@ -54,6 +54,8 @@ def line(facts: Facts) -> tuple[status.State, str]:
 
 
 def _coming_in(facts: Facts) -> tuple[status.State, str] | None:
+    if facts.offline and facts.paused:  # it is so at once, whoever can be reached
+        return "paused", f"{facts.paused} ({facts.offline})"
     if facts.offline:
         return "connecting", facts.offline
     if facts.asking:

@@ -15,7 +15,7 @@ JOINED = {"joined": True}
         (Facts(), "idle", "fedtui join"),
         (Facts(joined=True, stopped="revoked", offline="x"), "stopped", "revoked"),
         (Facts(joined=True, ended="done", offline="x"), "stopped", "done"),
-        (Facts(joined=True, offline="no answer", paused="by you"), "connecting", "no answer"),
+        (Facts(joined=True, offline="no answer", paused="by you"), "paused", "no answer"),
         (Facts(joined=True, asking="agree?", pending=True), "asking", "agree?"),
         (Facts(joined=True, pending=True, entering=True), "pending", "approval"),
         (Facts(joined=True, entering=True), "connecting", "take this node in"),

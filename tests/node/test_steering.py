@@ -83,6 +83,21 @@ async def test_a_pause_with_an_end_outlives_the_daemon(home: Profile) -> None:
     await node.close()
 
 
+async def test_a_pause_needs_no_connection(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.drop()
+    assert await state(node) == "connecting"
+    await node.pause()
+    assert await state(node) == "paused"
+    coordinator.connect()
+    await settle()
+    assert aways(coordinator)[-1] is True, "the coordinator hears of it when it can"
+    await node.resume()
+    assert await state(node) == "waiting"
+    await node.close()
+
+
 async def test_a_pause_until_the_past_is_refused(home: Profile) -> None:
     node = await member(home, FakeCoordinator())
     with pytest.raises(Refused, match="over"):

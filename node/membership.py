@@ -153,6 +153,8 @@ class Membership:
     def rest(self, reason: str) -> None:
         """Take no part for this reason, one of the operator's limits; "" ends that."""
         was, self._resting = bool(self._resting), reason
+        if "used up" in reason and not was:
+            self._board.alarm("budget", reason, remedy="fedtui limit --upload-per-day MB")
         if reason and not was and not self._paused:
             self._step(machine.LocalOperator("pause"))
         elif was and not reason:

@@ -471,3 +471,15 @@ async def test_changed_data_sends_nothing_and_sits_out_until_the_operator_agrees
     await settle()
     assert len(coordinator.uploads) == 2
     await node.close()
+
+
+async def test_a_budget_that_is_used_up_is_an_alarm_once(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    reason = "the 5 MB that you allow a day are used up (5.0 MB sent); again at 01:00"
+    node._membership.rest(reason)
+    node._membership.rest(reason)
+    assert [one.kind for one in (await node.status()).alarms] == ["budget"]
+    node._membership.rest("")
+    assert (await node.status()).state == "waiting"
+    await node.close()

@@ -48,6 +48,14 @@ async def drawn(app: FedtuiApp, pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
+async def done(app: FedtuiApp) -> None:
+    """Every command that was given is carried out."""
+    given = [one for one in app.workers if one.group == "commands"]
+    if given:
+        if given:  # of none, all would be awaited, and one never ends
+        await app.workers.wait_for_complete(given)
+
+
 def rows_of(app: FedtuiApp) -> list[str]:
     """What the terminal shows, row by row."""
     strips = app.screen._compositor.render_strips()

@@ -51,8 +51,7 @@ async def drawn(app: FedtuiApp, pilot: Pilot[None]) -> None:
 async def done(app: FedtuiApp) -> None:
     """Every command that was given is carried out."""
     given = [one for one in app.workers if one.group == "commands"]
-    if given:
-        if given:  # of none, all would be awaited, and one never ends
+    if given:  # of none, all would be awaited, and one never ends
         await app.workers.wait_for_complete(given)
 
 

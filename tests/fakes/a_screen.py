@@ -34,7 +34,7 @@ async def running(
     app: FedtuiApp, size: tuple[int, int] = (120, 36), mode: str = "overview"
 ) -> AsyncIterator[Pilot[None]]:
     """The app in a terminal of this size, on this screen, with its first picture drawn."""
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         if app.current_mode != mode:
             await app.switch_mode(mode)
         await drawn(app, pilot)
@@ -53,6 +53,11 @@ async def done(app: FedtuiApp) -> None:
     given = [one for one in app.workers if one.group == "commands"]
     if given:  # of none, all would be awaited, and one never ends
         await app.workers.wait_for_complete(given)
+
+
+def said(app: FedtuiApp) -> str:
+    """What the toasts say."""
+    return "\n".join(one.message for one in app._notifications)
 
 
 def rows_of(app: FedtuiApp) -> list[str]:

@@ -145,6 +145,10 @@ class EventLog(ScrollView, can_focus=True):
         if offset is not None:
             self._go(int(self.scroll_y) + offset.y)
 
+    def on_resize(self) -> None:
+        if self.follows:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
+
     def on_focus(self) -> None:
         self.refresh()
 

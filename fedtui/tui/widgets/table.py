@@ -33,6 +33,12 @@ class Table(DataTable[Text]):
         self._filled: tuple[Row, ...] = ()
         self._coloured = ""
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without rows its keys are free for others, such as `j` for joining."""
+        if not self.row_count and action.startswith(("cursor", "scroll")):
+            return False
+        return super().check_action(action, parameters)
+
     def fill(self, rows: Sequence[Row]) -> None:
         """Show these; the cursor stays on the row that it is on."""
         if tuple(rows) == self._filled and self._coloured == self.app.theme:

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from fedtui.tui.settings import Settings
 from fedtui.tui.widgets.pane import Pane
-from node.board import Board
 
 SIZES = [(120, 36), (80, 24), (60, 18), (40, 12)]
 ODD = [(200, 60), (100, 20), (99, 31), (60, 40), (59, 19), (30, 8), (131, 9), (33, 50)]
@@ -164,10 +163,9 @@ async def test_only_the_rows_that_changed_are_painted(monkeypatch: pytest.Monkey
             monkeypatch.setattr(
                 pane, "refresh", lambda *some, pane=pane, **_: asked.append((pane.id, len(some)))
             )
-        board: Board = app.controls.board  # type: ignore[attr-defined]
-        status = board.status
-        board.status = replace(status, machine=replace(status.machine, cpu_percent=63.0))
-        app.store.heard(board.status)
+        status = app.store.live.status
+        machine = replace(status.machine, cpu_percent=63.0)
+        app.store.heard(replace(status, machine=machine))
         app.refresh_view()
         await pilot.pause()
         assert asked == [("network", 1)]

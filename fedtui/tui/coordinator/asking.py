@@ -274,10 +274,9 @@ class HelpSheet(Sheet[None]):
             shown = " ".join(drawing.key_shown(key) for key in command.keys)
             parts += [("\n" if parts else ""), (f"{shown:<9}", "bold $accent"), command.title]
             why = command.why_not(self.face.scene)
-            more = f"not now: {why}" if why else command.help
-            parts.append((f"  {more}", "$quiet"))
-            if command.twin:
-                parts.append((f"\n{'':<9}{command.twin}", "$quiet"))
+            for more in (f"not now: {why}" if why else command.help, command.twin):
+                if more:
+                    parts.append((f"\n{'':<9}{more}", "$quiet"))
         yield Words(Content.assemble(*parts), id="help")
 
 

@@ -6,37 +6,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.content import Content
 
-from fedtui.tui import wording
 from fedtui.tui.panes import saying
+from fedtui.tui.widgets.logline import written
 from fedtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from fedtui.status import Level, LogLine
-    from fedtui.tui.glyphs import Glyphs
     from fedtui.tui.view import View
-
-STYLES: dict[Level, str] = {
-    "info": "",
-    "ok": "$verified",
-    "warning": "bold $unverified",
-    "error": "bold $alarm",
-}
-MAX_LINE = 500
-
-
-def sign(level: Level, glyphs: Glyphs) -> str:
-    signs = {"info": glyphs.info, "ok": glyphs.ok, "warning": glyphs.warn, "error": glyphs.error}
-    return signs[level]
-
-
-def written(line: LogLine, glyphs: Glyphs) -> Content:
-    """One line of the log: time, level, source, words; cut at MAX_LINE signs."""
-    return Content.assemble(
-        (f"{wording.moment(line.at)} ", "$quiet"),
-        (f"{sign(line.level, glyphs)} ", STYLES[line.level] or "$quiet"),
-        (f"{line.source:<8} ", "$quiet"),
-        (wording.cut(line.text, MAX_LINE), STYLES[line.level]),
-    )
 
 
 class EventsPane(Pane):

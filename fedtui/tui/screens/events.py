@@ -10,12 +10,12 @@ from textual.content import Content
 
 from fedtui.tui import sheets
 from fedtui.tui.matching import LEVELS, SOURCES, Filter, Tail
-from fedtui.tui.panes.events import STYLES, sign
 from fedtui.tui.screens.eventdetail import EventDetail
 from fedtui.tui.screens.filtered import FilteredScreen
 from fedtui.tui.widgets.eventlog import EventLog
 from fedtui.tui.widgets.filterbar import FilterBar
 from fedtui.tui.widgets.live import Live
+from fedtui.tui.widgets.logline import STYLES, sign
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult

@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from fedtui.tui.glyphs import BRAILLE, Glyphs
-from fedtui.tui.panes.events import written
+from fedtui.tui.widgets.logline import written
 from fedtui.tui.widgets.rows import strip_of
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ import msgspec
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.crypto.words import words
+from fedtui.errors import FedtuiError
 from fedtui.status import InviteSeen
 from fedtui.wire.invite import Invite
 from fedtui.wire.labels import safe_label
@@ -331,17 +332,17 @@ class Node:
             self._board.log("info", f"leaves the federation when round {number} is over")
             return
         config = configs.load(self._home.profile.config)
-        member.leave()
-        await asyncio.sleep(0)  # the writer takes what was queued before the goodbye
-        async with self._changing:
-            await self._end()
-        if forget:
-            self._home.trust.forget(bytes.fromhex(config.coordinator.id))
         limits = msgspec.structs.replace(config.limits, leave_on="")
         left = msgspec.structs.replace(
             config, coordinator=configs.CoordinatorTable(), limits=limits
         )
-        configs.save(self._home.profile.config, left)
+        if forget:
+            self._home.trust.forget(bytes.fromhex(config.coordinator.id))
+        configs.save(self._home.profile.config, left)  # if it cannot be, the node is a member yet
+        member.leave()
+        await asyncio.sleep(0)  # the writer takes what was queued before the goodbye
+        async with self._changing:
+            await self._end()
         self._steering.order(paused=False, until=0.0, cut=False, leaving=0, forget=False)
         self._board.post(status.CoordinatorPinned(coordinator=None))
         self._board.post(status.PlanSeen(plan=None, consented=False))
@@ -371,8 +372,13 @@ class Node:
     def _leave_soon(self) -> None:
         """The time to leave has come."""
         if self._leaving is None or self._leaving.done():
-            forget = self._steering.orders.forget
-            self._leaving = asyncio.get_running_loop().create_task(self.leave(forget=forget))
+            self._leaving = asyncio.get_running_loop().create_task(self._leave_by_itself())
+
+    async def _leave_by_itself(self) -> None:
+        try:
+            await self.leave(forget=self._steering.orders.forget)
+        except (OSError, FedtuiError, status.Refused) as error:  # it is tried again soon
+            self._board.log("warning", f"this node cannot leave: {error}")
 
     def _taken_up(self, config: NodeConfig, invite: Invite) -> NodeConfig:
         """node.toml, written, with the coordinator of an invite."""

@@ -103,12 +103,19 @@ class Steering:
         now, given = self._home.clock(), self.orders
         if given.paused and given.until and now >= given.until:
             self._board.log("info", "the pause is over")
-            self.order(paused=False, until=0.0)
+            self._order_by_itself(paused=False, until=0.0)
             if (member := self._member()) is not None:
                 member.resume()
         self._rest(now)
         if self._member() is not None and self._is_time_to_leave(now):
             self._leave()
+
+    def _order_by_itself(self, **changes: object) -> None:
+        """Change the orders while nobody waits for an answer: a disk that fails is said."""
+        try:
+            self.order(**changes)
+        except OSError as error:
+            self._board.log("warning", f"orders.json cannot be written: {error.strerror}")
 
     def _look_later(self) -> None:
         until = self.orders.until
@@ -151,7 +158,7 @@ class Steering:
                 return True
             if not self.orders.leaving:
                 self._board.log("info", "the day to leave has come: after this round")
-                self.order(leaving=self.round_under_way)
+                self._order_by_itself(leaving=self.round_under_way)
         return bool(self.orders.leaving) and not self.round_under_way
 
     def _happened(self, event: status.Event) -> None:

@@ -40,6 +40,10 @@ def aways(coordinator: FakeCoordinator) -> list[bool]:
     return [message.away for message in coordinator.said if isinstance(message, Away)]
 
 
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 async def state(node: Node) -> str:
     return (await node.status()).state
 
@@ -64,6 +68,40 @@ async def test_a_pause_ends_by_itself(home: Profile) -> None:
     assert (seen.state, seen.pause_until) == ("waiting", 0.0)
     assert aways(coordinator) == [True, False]
     assert orders.load(home) == orders.Orders()
+    await node.close()
+
+
+async def test_a_pause_ends_although_the_disk_is_full(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await member(home, FakeCoordinator())
+    await node.pause(clock(node).now + HOUR_S)
+    monkeypatch.setattr(orders, "save", full)
+    clock(node).now += HOUR_S
+    node._steering.look()
+    seen = await node.status()
+    assert seen.state == "waiting"
+    assert "orders.json cannot be written" in seen.log[-1].text
+    await node.close()
+
+
+async def test_a_leaving_that_the_disk_prevents_is_tried_again(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.offer(1)
+    await settle()
+    await node.leave(after_round=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(configs, "save", full)
+        coordinator.result(1)
+        await settle()
+        assert not node.stopped.is_set()
+        assert any("cannot leave" in line.text for line in await node.log())
+    node._steering.look()
+    await asyncio.wait_for(node.stopped.wait(), 10)
+    assert configs.load(home.config).coordinator.id == ""
     await node.close()
 
 
@@ -301,10 +339,6 @@ async def test_stop_sharing_stops_although_the_disk_is_full(
     node = await member(home, coordinator, trainer=trainer)
     coordinator.offer()
     await settle()
-
-    def full(home: Profile, given: orders.Orders) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(orders, "save", full)
     with pytest.raises(OSError, match="space"):
         await node.stop_sharing()

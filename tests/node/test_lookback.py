@@ -1,8 +1,11 @@
 """What a node remembers of its rounds is shown again, once, and of its own federation only."""
 
 from fake_federation import FakeCoordinator, make_node, member, settle, write_config
+from msgspec.structs import replace
 
+from fedtui.status import MAX_ROUNDS, PastRound
 from fedtui.wire.messages import Scored
+from node.history import History
 from node.paths import Profile
 
 SCORED = Scored(incarnation=1, round=1, metric="accuracy", score=0.9, num_examples=9, num_nodes=2)
@@ -72,4 +75,22 @@ async def test_rounds_are_shown_before_the_coordinator_is_reached(home: Profile)
     seen = await node.status()
     assert [one.outcome for one in seen.rounds] == ["counted"]
     assert seen.rounds_counted == 1
+    await node.close()
+
+
+async def test_more_rounds_than_a_screen_shows_are_counted_once(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    await node.close()
+    late = PastRound(number=1, attempt=1, outcome="late", ended_at=1.0)
+    kept = History(home.history)
+    for number in range(1, MAX_ROUNDS + 11):
+        kept.keep(coordinator.federation_id.hex(), replace(late, number=number))
+    kept.close()
+    node = await member(home, coordinator)
+    for _ in range(2):
+        seen = await node.status()
+        assert (len(seen.rounds), seen.rounds_late) == (MAX_ROUNDS, MAX_ROUNDS + 10)
+        await node.join()
+        await settle()
     await node.close()

@@ -135,6 +135,18 @@ def test_the_deadline_makes_it_late_and_a_later_result_completes_that() -> None:
     assert "deadline" in node.told[-1].reason
 
 
+def test_a_result_that_counts_it_corrects_what_was_thought_here() -> None:
+    node = Node()
+    node.hear(OFFER)
+    node.do(machine.ModelHere(OFFER.model.digest))
+    node.trained()
+    node.do(machine.UploadFailed("the connection broke before the receipt"))
+    assert node.told[-1].outcome == "failed"
+    node.hear(RESULT)
+    assert (node.told[-1].outcome, node.told[-1].reason) == ("counted", "")
+    assert node.rounds.current().sat_out == ""
+
+
 def test_policy_sits_out_and_says_why() -> None:
     node = Node(refuses="the budget is used up")
     node.hear(OFFER)

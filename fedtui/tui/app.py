@@ -115,7 +115,8 @@ class FedtuiApp(App[None]):
 
     def _follow_settings(self) -> None:
         self.theme = self.settings.theme
-        self.set_keymap({name: key for name, key in self.keys.items() if name in BY_ID})
+        for key in sorted(set(self.keys.values())):  # whose a key is now, action_key looks up
+            self.bind(key, f"app.key({key!r})", show=False)
         self.store.draw_with(glyphs=self._glyphs(), log_scale=self.settings.log_scale)
         if self._ticking is not None:
             self._ticking.stop()

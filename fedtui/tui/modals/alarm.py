@@ -55,7 +55,6 @@ class AlarmDetail(Modal[None]):
         yield Words(id="alarm")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#modal").add_class("alarming")
         self.query_one("#modal-body").focus()
 
@@ -124,7 +123,6 @@ class FingerprintAlert(Modal[None]):
         yield Choice("Stay disconnected", id="stay")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#modal").add_class("alarming")
         self.query_one("#stay").focus()
 

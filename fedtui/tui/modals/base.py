@@ -68,6 +68,8 @@ class Choice(Button):
 class Modal(ModalScreen[Result], Generic[Result]):
     """Subclasses say `heading` and compose `body`, and `choices` if there are any.
 
+    Their own `on_mount` is called before this one's, without asking for it.
+
     `hints` are keys and what they do, for the last line. A modal that `follows` is given the
     newest View in `shown`, twice a second.
     """
@@ -121,6 +123,8 @@ class Modal(ModalScreen[Result], Generic[Result]):
 
     def _fit(self) -> None:
         """Let the body scroll before what is below it is pushed off the screen."""
+        if not self.is_mounted or not self.query("#modal-body"):
+            return  # it was closed meanwhile
         frame, body = self.query_one("#modal"), self.query_one("#modal-body")
         others = sum(one.outer_size.height + one.styles.margin.height for one in frame.children)
         others -= body.outer_size.height

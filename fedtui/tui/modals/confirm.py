@@ -38,6 +38,7 @@ class Option:
 class Confirm(Modal[Answer]):
     """Asks; dismissed with the id of the option, or None for Cancel and Escape."""
 
+    default = "cancel"
     hints: tuple[tuple[str, str], ...] = (("Tab", "choose"), ("Enter", "do it"), ("Esc", "cancel"))
 
     def __init__(
@@ -56,8 +57,7 @@ class Confirm(Modal[Answer]):
             yield Choice(one.label, id=one.id, classes="grave" if one.grave else "")
 
     def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one("#cancel").focus()
+        self.query_one(f"#{self.default}").focus()
 
     @on(Button.Pressed)
     async def answer(self, event: Button.Pressed) -> None:
@@ -155,6 +155,8 @@ class StopSharing(Confirm):
 class Detach(Confirm):
     """Asked the first time: closing the screen does not stop the node."""
 
+    default = "keep"
+
     def __init__(self, status: NodeStatus) -> None:
         name = harmless(status.label, 40) or "the node"
         text = (
@@ -164,10 +166,6 @@ class Detach(Confirm):
         )
         options = (Option("keep", "Keep it running"), Option("stop", "Stop it too", grave=True))
         super().__init__("Close the screen", text, options)
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.query_one("#keep").focus()
 
     async def carry_out(self, chosen: str) -> bool:
         return chosen != "stop" or await self.attempt(self.face.controls.stop())

@@ -59,7 +59,6 @@ class Consent(Modal[None]):
         yield Choice("Withdraw consent", id="withdraw")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#modal-body").focus()
 
     def shown(self, view: View) -> None:
@@ -117,7 +116,6 @@ class ConsentChange(Modal[bool]):
         yield Choice("Read the new form", id="read")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#later").focus()
 
     @on(Button.Pressed)

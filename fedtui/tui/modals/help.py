@@ -93,7 +93,6 @@ class Help(Modal[None]):
         yield Words(id="about", classes="quiet gap")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#modal-body").focus()
 
     def shown(self, view: View) -> None:

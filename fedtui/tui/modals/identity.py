@@ -74,7 +74,6 @@ class Identity(Modal[None]):
         yield Words(id="qr", classes="gap")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#modal-body").focus()
         fingerprint = self.view.status.fingerprint
         if fingerprint:

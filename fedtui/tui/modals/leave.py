@@ -65,7 +65,6 @@ class Leave(Modal[str]):
         yield Choice("Leave", id="leave", classes="grave")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#cancel").focus()
 
     def shown(self, view: View) -> None:

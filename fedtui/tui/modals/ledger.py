@@ -94,7 +94,6 @@ class Ledger(Modal[None]):
         table: DataTable[Text] = self.query_one(DataTable)
         for name in COLUMNS:
             table.add_column(name, key=name)
-        super().on_mount()
         table.focus()
 
     def shown(self, view: View) -> None:  # noqa: ARG002  the ledger is in the store

@@ -86,5 +86,4 @@ class RoundDetail(Modal[None]):
         yield Words(sent(self._past, tuple(self.face.store.ledger)))
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#modal-body").focus()

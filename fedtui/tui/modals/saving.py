@@ -46,6 +46,9 @@ class SaveAs(Modal[Path]):
         yield Choice("Cancel", id="cancel")
         yield Choice("Save", id="save")
 
+    def on_mount(self) -> None:
+        self.query_one(Line).focus()
+
     @on(Button.Pressed, "#cancel")
     def cancel(self) -> None:
         self.end(None)

@@ -86,7 +86,6 @@ class SettingsForm(Modal[Settings]):
         yield Choice("s Save", id="apply")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self._list_keys()
         self.query_one("#theme").focus()
 

@@ -36,7 +36,6 @@ class Throttle(Modal[Limits]):
         yield Choice("Apply", id="apply")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#cpu_percent").focus()
 
     def shown(self, view: View) -> None:

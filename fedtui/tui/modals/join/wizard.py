@@ -71,7 +71,6 @@ class JoinWizard(Modal[None]):
         yield Words(id="busy", classes="quiet")
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.run_worker(self._begin())
 
     async def _begin(self) -> None:

@@ -28,6 +28,7 @@ from fedtui.status import (
 from fedtui.tui.app import FedtuiApp
 from fedtui.tui.modals.join.machine import Step
 from fedtui.tui.modals.join.wizard import JoinWizard
+from fedtui.tui.modals.saving import SaveAs
 
 FOUND = (
     FoundCoordinator(name="clinics", address="192.168.1.20:8443", federation="mnist"),
@@ -334,7 +335,8 @@ async def test_the_full_form_and_its_export(tmp_path: Path) -> None:
         assert app.screen.query_one("#full").display
         await press(app, pilot, "e")
         await give(app, pilot, "#path", str(tmp_path / "form.txt"))
-        await pilot.pause(0.05)
+        while isinstance(app.screen, SaveAs):
+            await pilot.pause(0.01)
         assert "NEVER: your examples" in (tmp_path / "form.txt").read_text()
 
 

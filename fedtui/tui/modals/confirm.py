@@ -96,8 +96,8 @@ class StopNode(Confirm):
                 "node stops when the round is over. Drop it: the others go on without you."
             )
             options = (
-                Option("finish", "Finish the round"),
-                Option("drop", "Drop it, stop now", grave=True),
+                Option("finish", "Finish it"),
+                Option("drop", "Drop it", grave=True),
             )
         super().__init__("Stop the node and quit?", text, options)
 

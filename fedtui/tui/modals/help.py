@@ -59,8 +59,9 @@ def table(keys: Mapping[str, str], view: View, width: int) -> Content:
         )
         for one in COMMANDS:
             if one.group == group and (one.keys or one.id in keys):
-                first, *rest = line_of(one, keys, view).wrap(max(20, width - INDENT))
-                made += [first, *(line.pad_left(INDENT) for line in rest)]
+                key, says = line_of(one, keys, view).divide([INDENT])
+                first, *rest = says.wrap(max(20, width - INDENT))
+                made += [key + first, *(line.pad_left(INDENT) for line in rest)]
     made += [Content(), Content.styled("Everywhere", "bold")]
     made += [Content.assemble((f"{key:>14}  ", "bold $accent"), what) for key, what in MOVING]
     return Content("\n").join(made)

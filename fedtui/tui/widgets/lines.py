@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from fedtui.tui.view import View
 
 
+MAX_BANNER = 3
+
+
 def indented(pieces: Sequence[Piece], width: int) -> Content:
     """The pieces after one blank, also where the first of them had to go."""
     line = lines.fit(pieces, width)
@@ -48,8 +51,15 @@ class EgressLine(Live):
 class Banner(Live):
     """What is wrong, above the panes; takes no room while nothing is."""
 
+    _num_rows = 0
+
     def show(self, view: View) -> None:
-        self.display = lines.banner(view) is not None
+        text = lines.banner(view)
+        self.display = text is not None
+        rows = len(text.wrap(max(1, self.app.size.width))) if text is not None else 1
+        if rows != self._num_rows:  # its words are updated without a layout: it must ask for room
+            self._num_rows = rows
+            self.styles.height = min(MAX_BANNER, rows)
         super().show(view)
 
     def look(self, view: View) -> Content:

@@ -381,3 +381,16 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         await pilot.press("e")
         await done(app)
         assert "not exported" in said(app)
+
+
+@pytest.mark.parametrize("mode", ["overview", "training", "network", "privacy"])
+async def test_a_filter_where_there_are_no_lines_goes_to_the_events(mode: str) -> None:
+    app = screen_of(a_status.normal())
+    async with running(app, mode=mode) as pilot:
+        await pilot.press("slash")
+        await done(app)
+        await pilot.pause()
+        await pilot.press(*"maple", "enter")
+        await drawn(app, pilot)
+        assert app.current_mode == "events"
+        assert "1 of 6" in text_of(app)

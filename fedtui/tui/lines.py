@@ -37,7 +37,8 @@ STATE_WORDS = {
     "stopped": "STOPPED",
 }
 MAX_MEASURED = 500
-MAX_NAME = 24  # a long name must not push the state out of the line
+MAX_LABEL = 16  # a long name must not push the state out of the line
+MAX_NAME = 24
 QUIET_STATES = {"idle", "paused", "resting", "stopped"}
 
 
@@ -89,7 +90,7 @@ def status_line(view: View) -> tuple[Piece, ...]:
     num_alarms = sum(not one.acknowledged for one in status.alarms)
     limits = status.limits
     return (
-        Piece(f" {wording.cut(status.label or 'node', MAX_NAME)}", "bold"),
+        Piece(f" {wording.cut(status.label or 'node', MAX_LABEL)}", "bold"),
         Piece(f"{sign} {word}", _state_style(status, away=away)),
         Piece(f"{glyphs.warn}{num_alarms}" if num_alarms else "", "bold $alarm"),
         Piece(

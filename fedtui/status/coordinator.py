@@ -155,8 +155,8 @@ class Alarm(Part, frozen=True):
 class Board(Part, frozen=True):
     """All that the screen draws. `text` is the state as one sentence.
 
-    `nodes` are at most MAX_NODES of `num_nodes`, those at work first, `rounds` the newest MAX_ROUNDS. `invites_changed`
-    grows with every change of the list of invites.
+    `nodes` are at most MAX_NODES of `num_nodes`, those at work first, `rounds` the newest
+    MAX_ROUNDS. `invites_changed` grows with every change of the list of invites.
     """
 
     at: float

@@ -300,7 +300,7 @@ class MaskedSum(Part, frozen=True):
     """The sum that this node's update went into, as it voted for it.
 
     Of the `cohort` that was offered, `ready` nodes were in the roster, `threshold` shares open a
-    secret, and `num_nodes` are in the sum; `lost` names some of the `num_lost` who are not. If at
+    mask, and `num_nodes` are in the sum; `lost` names some of the `num_lost` who are not. If at
     most `colluders` nodes are in league with the coordinator, they can learn sums only, each over
     at least `num_honest` honest nodes.
     """

@@ -15,7 +15,7 @@ def serve_once(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     """A life of the program that ends as soon as it serves."""
     monkeypatch.setattr(serving, "_greet", lambda service, *_: service.stop())
     monkeypatch.setattr(serving, "_listen_to_signals", lambda *_: None)
-    run = serving._Run((), as_json=True)
+    run = serving._Run((), as_json=True, announce=False)
     asyncio.run(serving._serve(read_settings(layout), load_identity(layout), run))
 
 

@@ -98,7 +98,7 @@ class ATerminal:
     async def ended(self) -> int:
         """Wait for the program's end; its exit code, or minus the signal's number."""
         while self._code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            pid, status = os.waitpid(self.pid, os.WNOHANG)  # noqa: ASYNC222  it never waits
             if pid:
                 self._code = os.waitstatus_to_exitcode(status)
             else:

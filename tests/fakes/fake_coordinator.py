@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from fedtui.status import Refused
 from fedtui.status.coordinator import (
     Alarm,
     Board,
@@ -22,6 +22,9 @@ from fedtui.status.coordinator import (
     RoundLine,
     Seen,
 )
+
+if TYPE_CHECKING:
+    from fedtui.status import Refused
 
 NOW = 1_795_540_000.0
 FINGERPRINT = "BK6L-UZEO-PLUP-UBBR-{:04d}-AAAA-BBBB-CCCC"

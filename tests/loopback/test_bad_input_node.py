@@ -136,8 +136,8 @@ def test_a_mistake_in_node_toml_is_said_with_line_and_key(federation: Federation
     toml = federation.folder / "nodes" / "toml" / "node.toml"
     good = toml.read_text()
     for old, new, says in (
-        ("threads =", "treads =", "line 23: limits.treads"),
-        ("threads = 1", 'threads = "x"', "line 23: limits.threads: Expected `int`"),
+        ("threads =", "treads =", "line 24: limits.treads"),
+        ("threads = 1", 'threads = "x"', "line 24: limits.threads: Expected `int`"),
         ("[limits]", "[limits", "line 22: Expected ']'"),
         ('"participant"', '"king"', "line 5: role"),
     ):

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,24 @@ class Machine:
         )
         self.background.append(process)
         return process
+
+    def serve(self, command: str) -> None:
+        """Start a command that ends in '&' and wait until it says that it listens."""
+        log = self.home / "serve.log"
+        with log.open("w") as out:
+            process = subprocess.Popen(
+                self.argv(f"exec {command.removesuffix('&').strip()}"),
+                cwd=self.home,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self.background.append(process)
+        while "listening on" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
 
     def kill_all(self) -> None:
         """End every process of this namespace: all of them were started in it by the test."""

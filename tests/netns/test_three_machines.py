@@ -52,25 +52,6 @@ def answer_at_a_terminal(machine: Any, command: str) -> str:
     return screen
 
 
-def serve(machine: Any, command: str) -> None:
-    """Start a command that ends in '&' and wait until it says that it listens."""
-    log = machine.home / "serve.log"
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            machine.argv(f"exec {command.removesuffix('&').strip()}"),
-            cwd=machine.home,
-            env=machine.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
-    machine.background.append(process)
-    while "listening on" not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-
-
 def wait_for_the_end(machine: Any) -> dict[str, Any]:
     while True:
         status = json.loads(machine.run("fedtui-coordinator status --dir fed --json"))
@@ -91,7 +72,7 @@ def test_the_readme_works_on_three_machines(lan: dict[str, Any]) -> None:
             r"FINGERPRINT-OF-([\w-]+)", lambda m: fingerprints[m.group(1).lower()], text
         )
         if command.endswith("&"):
-            serve(machine, command)
+            machine.serve(command)
         elif command.startswith("fedtui join"):
             invite, label = re.findall(r"--(?:invite-file|label) (\S+)", command)
             if name != "server":

@@ -124,4 +124,8 @@ def test_any_file_is_a_key_or_refused(data):
 @given(st.binary(max_size=100), st.binary(max_size=100), st.binary(min_size=32, max_size=32))
 def test_any_signature_is_false_not_an_exception(message, signature, key):
     assert not ME.public.verify("purpose", message, signature)
-    assert not PublicIdentity(key, key).verify("purpose", message, signature.ljust(64, b"\0")[:64])
+    try:
+        stranger = PublicIdentity(key, key)
+    except RemoteProtocolError:
+        return  # refused before it can sign anything: a key has one form only
+    assert not stranger.verify("purpose", message, signature.ljust(64, b"\0")[:64])

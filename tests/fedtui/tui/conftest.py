@@ -1,5 +1,6 @@
 """Makes the fakes importable, and fixes the time zone: pictures show times of day."""
 
+import inspect
 import sys
 import time
 from collections.abc import Iterator
@@ -8,6 +9,18 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "fakes"))
+
+
+HERE = Path(__file__).parent
+SHORT = "test_overview.py"  # stays among the tests of every minute
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole screens under Pilot take minutes together: they are run by 'make check'."""
+    for item in items:
+        here = item.path.is_relative_to(HERE) and item.path.name != SHORT
+        if here and inspect.iscoroutinefunction(getattr(item, "function", None)):
+            item.add_marker("screen")
 
 
 @pytest.fixture(autouse=True)

@@ -57,7 +57,13 @@ def test_alarms_are_counted_until_they_are_acknowledged() -> None:
 )
 def test_what_leaves_is_what_the_ledger_says(form: str, says: str) -> None:
     entry = LedgerLine(
-        at=1.0, round=99, attempt=1, what="update (cohort of 4, 3 needed)", num_bytes=9000, form=form, receiver="c"
+        at=1.0,
+        round=99,
+        attempt=1,
+        what="update (cohort of 4, 3 needed)",
+        num_bytes=9000,
+        form=form,
+        receiver="c",
     )
     line = fit(lines.egress_line(of(replace(a_status.normal(), ledger=(entry,)))), 120).plain
     assert says in line

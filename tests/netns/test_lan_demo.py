@@ -57,8 +57,12 @@ async def shown(terminal: ATerminal, says: str) -> None:
         pytest.fail(f"no {says!r} on the screen:\n{terminal.text}")
 
 
-async def join(terminal: ATerminal, words: list[str]) -> str:
-    """Follow the table; the node's fingerprint as its screen shows it at the end."""
+async def join(terminal: ATerminal, words: list[str], theirs: str) -> str:
+    """Follow the table; the node's fingerprint as its screen shows it beside `theirs`."""
+
+    def own(text: str) -> set[str]:
+        return {*FINGERPRINT.findall(text)} - {theirs}
+
     for says, press in keys():
         await shown(terminal, says)
         if "two words" in press:
@@ -74,11 +78,11 @@ async def join(terminal: ATerminal, words: list[str]) -> str:
         if says.startswith("1/6"):
             await terminal.until("10.77.0.1:8443")
         if says.startswith("6/6"):
-            await terminal.until(lambda text: bool(FINGERPRINT.search(text)))
-            found = FINGERPRINT.findall(terminal.text)
+            await terminal.until(lambda text: len(own(text)) == 1)
+            found = own(terminal.text)
         for key in re.findall("`([^`]+)`", press):
             terminal.type("\r" if key == "Enter" else key)
-    return found[-1]
+    return found.pop()
 
 
 async def ended(machine: Any) -> dict[str, Any]:
@@ -97,12 +101,12 @@ async def test_D1_the_demo_on_a_lan_works_as_it_is_written(
 ) -> None:
     fingerprints: dict[str, str] = {}
     words: list[str] = []
-    printed = ""
+    theirs = printed = ""
     for machines, text in commands():
         if text == "fedtui":
             for name in machines.split():
                 screens[name] = open_screen(lan[name])
-                fingerprints[name] = await join(screens[name], words)
+                fingerprints[name] = await join(screens[name], words, theirs)
             continue
         command = re.sub(
             r"FINGERPRINT-OF-([\w-]+)", lambda found: fingerprints[found[1].lower()], text
@@ -118,7 +122,7 @@ async def test_D1_the_demo_on_a_lan_works_as_it_is_written(
                 await screen.until(lambda text: "masked" in text and "round" in text)
         printed += await asyncio.to_thread(machine.run, command)
         if "key show" in command:
-            words = _words(printed)
+            words, theirs = _words(printed), FINGERPRINT.findall(printed)[-1]
     assert len(set(fingerprints.values())) == 3
     assert all(fingerprint in printed for fingerprint in fingerprints.values())
     assert "updates are masked" in printed

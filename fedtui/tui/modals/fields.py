@@ -8,7 +8,7 @@ from textual.binding import Binding
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Checkbox, Input, Static
 
 from fedtui.tui.modals.base import Words
 
@@ -21,13 +21,30 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
 
+class Tick(Checkbox):
+    """A box with a cross or without: a shape, not only a colour."""
+
+    def __init__(self, label: str, *, id: str) -> None:  # noqa: A002
+        super().__init__(Content(label), id=id, compact=True)
+        self.BUTTON_INNER = " "
+
+    def watch_value(self) -> None:
+        """Also when it is toggled."""
+        self.BUTTON_INNER = "X" if self.value else " "
+        super().watch_value()
+
+
 class Pick(Static, can_focus=True):
     """One of a few words in a line, as in `25 [50] 75 100`; arrows, h and l choose."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "step(-1)", show=False),
         Binding("right,l", "step(1)", show=False),
+        Binding("enter", "keep", show=False),
     ]
+
+    class Kept(Message):
+        """Enter: the form is as it should be."""
 
     class Picked(Message):
         """Another word was chosen."""
@@ -55,6 +72,9 @@ class Pick(Static, can_focus=True):
     def action_step(self, by: int) -> None:
         place = self.options.index(self.value) + by
         self.choose(self.options[max(0, min(place, len(self.options) - 1))])
+
+    def action_keep(self) -> None:
+        self.post_message(self.Kept())
 
     def choose(self, value: str) -> None:
         """Have this one of the options."""

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.content import Content
-from textual.widgets import Button, Checkbox, RadioButton, RadioSet
+from textual.widgets import Button, RadioButton, RadioSet
 
 from fedtui.tui import wording
 from fedtui.tui.harmless import harmless
 from fedtui.tui.modals.base import Choice, Modal, Words
 from fedtui.tui.modals.confirm import round_under_way
+from fedtui.tui.modals.fields import Tick
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -53,7 +54,7 @@ class Leave(Modal[str]):
             yield RadioButton(Content("after this round"), value=self._after, id="after")
             yield RadioButton(Content("now"), value=not self._after, id="now")
         yield Words(id="consequences", classes="unverified")
-        yield Checkbox(Content("also forget the coordinator's key"), id="forget", compact=True)
+        yield Tick("also forget the coordinator's key", id="forget")
         yield Words(
             f"What was sent cannot be withdrawn: the sums of your {self._counted} rounds stay in "
             "the model. The ledger, your key and your data stay here.",
@@ -95,6 +96,6 @@ class Leave(Modal[str]):
 
     @on(Button.Pressed, "#leave")
     async def leave(self) -> None:
-        after, forget = self._chose_after, self.query_one("#forget", Checkbox).value
+        after, forget = self._chose_after, self.query_one("#forget", Tick).value
         if await self.attempt(self.face.controls.leave(after_round=after, forget=forget)):
             self.end("after" if after else "now")

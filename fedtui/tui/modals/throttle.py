@@ -60,6 +60,7 @@ class Throttle(Modal[Limits]):
 
     @on(Button.Pressed, "#apply")
     @on(Input.Submitted)
+    @on(Pick.Kept)
     async def apply(self) -> None:
         try:
             limits = self._form.read()

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from textual import on, work
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Button, Checkbox, Input
+from textual.widgets import Button, Input
 from textual_fspicker import FileOpen, SelectDirectory
 
 from fedtui.status import Setup
 from fedtui.tui import wording
 from fedtui.tui.harmless import harmless
 from fedtui.tui.modals.base import Choice, Words
-from fedtui.tui.modals.fields import Field, Line
+from fedtui.tui.modals.fields import Field, Line, Tick
 from fedtui.tui.modals.join import events as ev
 from fedtui.tui.modals.join.stepview import StepView
 
@@ -83,11 +83,7 @@ class DataStep(StepView):
         yield Field(
             "your name there", Line(id="label", hint="as node.toml says"), "may be an alias"
         )
-        yield Checkbox(
-            Content("also if the coordinator can read each update of mine"),
-            id="visible",
-            compact=True,
-        )
+        yield Tick("also if the coordinator can read each update of mine", id="visible")
         yield Words(SAYS, id="says", classes="quiet gap")
         yield Words(id="report")
         with Horizontal(classes="row gap"):
@@ -115,7 +111,7 @@ class DataStep(StepView):
     def try_it(self) -> None:
         data = self.query_one("#data", Line).value.strip()
         label = self.query_one("#label", Line).value.strip()
-        visible = self.query_one("#visible", Checkbox).value
+        visible = self.query_one("#visible", Tick).value
         path = str(Path(data).expanduser().absolute()) if data else None
         self.happen(ev.Data(Setup(data=path, label=label or None, visible=visible or None)))
 

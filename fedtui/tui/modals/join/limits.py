@@ -10,6 +10,7 @@ from textual.widgets import Button, Input
 
 from fedtui.status import Limits
 from fedtui.tui.modals.base import Choice, Words
+from fedtui.tui.modals.fields import Pick
 from fedtui.tui.modals.join import events as ev
 from fedtui.tui.modals.join.stepview import StepView
 from fedtui.tui.modals.limiting import LimitsForm
@@ -47,6 +48,7 @@ class LimitsStep(StepView):
 
     @on(Button.Pressed, "#continue")
     @on(Input.Submitted)
+    @on(Pick.Kept)
     def keep(self) -> None:
         try:
             limits = self.query_one(LimitsForm).read()

@@ -72,6 +72,8 @@ def _lost_text(line: RoundLine) -> str:
 def _mask_text(line: RoundLine) -> str:
     if not line.masked:
         return f"visible: the coordinator can read each update; cohort of {line.cohort}"
+    if not line.ready:  # a round of a version that did not keep it
+        return f"masked; cohort of {line.cohort}"
     nodes = "1 node" if line.colluders == 1 else f"{line.colluders} nodes"
     return (
         f"masked: {line.ready} of a cohort of {line.cohort} were ready, {line.threshold} open a "

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from a_coordinator import a_finished_run
+from msgspec.structs import replace
 
 from coordinator import cli, cli_status
 from coordinator.exits import Exit
@@ -64,3 +65,5 @@ def test_a_masked_round_says_who_dropped_out_and_what_could_be_learned() -> None
         "          masked: 4 of a cohort of 5 were ready, 3 open a sum; up to 1 node in league\n"
         "          with the coordinator can learn sums over at least 2 honest nodes, nothing else"
     )
+    older = replace(line, ready=0, threshold=0, colluders=0, num_honest=0)
+    assert cli_status._mask_text(older) == "masked; cohort of 5"

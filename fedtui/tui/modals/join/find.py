@@ -36,7 +36,8 @@ def line_of(found: FoundCoordinator, glyphs: Glyphs) -> Content:
     sign, style, words = glyphs.live, "$phase-now", "new"
     if found.standing == "known":
         since = f" since {wording.day(found.known_since)}" if found.known_since else ""
-        sign, style, words = glyphs.ok, "$verified", f"says it is one you know{since}"
+        sign, style = glyphs.info, "$quiet"  # an announcement proves nothing: no tick
+        words = f"says it is one you know{since}"
     elif found.standing == "same name, other key":
         sign, style, words = glyphs.warn, "bold $alarm", "SAME NAME, OTHER KEY"
     version = f"v{harmless(found.version, 12)} " if found.version else ""

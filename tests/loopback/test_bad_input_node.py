@@ -6,9 +6,11 @@ import os
 import pty
 import select
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from programs import BIN, Federation
 
@@ -191,6 +193,15 @@ def test_damaged_files_of_a_profile_are_named_with_the_cure(federation: Federati
     assert federation.fedtui("damaged", "node").returncode == 0
 
 
+def until_it_reads(pid: int) -> None:
+    """Wait until the program sleeps at its prompt.
+
+    A Ctrl-C in the instant before it reads is noticed at the next key only, as in any program.
+    """
+    while psutil.Process(pid).status() != psutil.STATUS_SLEEPING:
+        time.sleep(0.005)
+
+
 def typing(federation: Federation, *arguments: str, at: bytes, keys: bytes) -> tuple[int, str]:
     """Run `fedtui` at a terminal and press keys once it has said `at`."""
     pid, terminal = pty.fork()
@@ -204,6 +215,7 @@ def typing(federation: Federation, *arguments: str, at: bytes, keys: bytes) -> t
         except OSError:  # the terminal is gone with its program
             break
         if at in said and keys:
+            until_it_reads(pid)
             os.write(terminal, keys)
             keys = b""
     _, status = os.waitpid(pid, 0)

@@ -41,6 +41,7 @@ class ATerminal:
                 (os.POSIX_SPAWN_DUP2, 0, 2),
             ],
             setsid=True,
+            setsigdef=[signal.SIGHUP, signal.SIGINT, signal.SIGTERM],  # whoever started us
         )
         os.close(slave)
         os.set_blocking(self._master, False)

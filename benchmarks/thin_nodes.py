@@ -39,6 +39,7 @@ from node.link import Link
 from node.models import Models
 from node.own_key import OwnKey
 from node.paths import profile
+from node.trainer import TrainerLimits
 from node.updates import Updates
 
 AT_ONCE = 32
@@ -76,6 +77,12 @@ class ReadyTrainer:
 
     async def cancel(self) -> None:
         pass
+
+    async def kill(self) -> None:
+        pass
+
+    def limit(self, limits: TrainerLimits) -> None:
+        """It does no work that could be limited."""
 
     async def close(self) -> None:
         pass

@@ -52,6 +52,7 @@ name = "slow"
 name = "mine"
 metric = "loss"
 sha256 = "{sha256}"
+options = {{ seconds = {seconds} }}
 [rounds]
 maximum = {rounds}
 start_with = {nodes}
@@ -63,7 +64,8 @@ updates = "visible"
 class Federation:
     """One coordinator and its nodes; `close()` ends whatever still runs."""
 
-    def __init__(self, folder: Path, *, nodes: int, rounds: int) -> None:
+    def __init__(self, folder: Path, *, nodes: int, rounds: int, seconds: float = 0.3) -> None:
+        """A node trains for `seconds` in each round: long enough for what a test does then."""
         self.folder = folder
         self.directory = folder / "coordinator"
         self.task = folder / "mine.py"
@@ -72,15 +74,16 @@ class Federation:
             "XDG_RUNTIME_DIR": str(folder / "run"),
         }
         self._server: subprocess.Popen[bytes] | None = None
-        self._choices = (nodes, rounds)
+        self._choices = (nodes, rounds, seconds)
 
     def init(self) -> "Federation":
         """Make the coordinator's directory; takes seconds, so tests may share it by `copy`."""
-        nodes, rounds = self._choices
+        nodes, rounds, seconds = self._choices
         self.task.write_text(TASK)
         digest = sha256(TASK.encode()).hexdigest()
         plan = self.folder / "plan.toml"
-        plan.write_text(PLAN.format(sha256=digest, rounds=rounds, nodes=nodes))
+        text = PLAN.format(sha256=digest, rounds=rounds, nodes=nodes, seconds=seconds)
+        plan.write_text(text)
         (self.folder / "run").mkdir(mode=0o700)
         made = self.coordinator(
             *("init", "--plan", str(plan), "--task-file", str(self.task), "--host", "127.0.0.1"),
@@ -93,8 +96,8 @@ class Federation:
     def copy(self, folder: Path) -> "Federation":
         """The same federation before its first day, elsewhere."""
         shutil.copytree(self.folder, folder)
-        nodes, rounds = self._choices
-        found = Federation(folder, nodes=nodes, rounds=rounds)
+        nodes, rounds, seconds = self._choices
+        found = Federation(folder, nodes=nodes, rounds=rounds, seconds=seconds)
         found.plan_hash = self.plan_hash
         return found
 
@@ -108,7 +111,7 @@ class Federation:
     def serve(self, *options: str) -> None:
         """Start the coordinator; again on the port that it had, so that its nodes find it."""
         log = self.folder / "coordinator.log"
-        num_lives = log.read_bytes().count(b"serving") if log.exists() else 0
+        num_lives = log.read_bytes().count(b"listening on") if log.exists() else 0
         with log.open("ab") as sink:
             self._server = subprocess.Popen(
                 [BIN / "fedtui-coordinator", "serve", "--dir", self.directory, *options],
@@ -118,7 +121,8 @@ class Federation:
             )
         self.until(
             lambda: (
-                log.read_bytes().count(b"serving") > num_lives or self._server.poll() is not None
+                log.read_bytes().count(b"listening on") > num_lives
+                or self._server.poll() is not None
             )
         )
 

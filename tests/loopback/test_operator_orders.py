@@ -20,7 +20,7 @@ UPDATE_BYTES = 4 * 50_000
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Federation:
-    return Federation(tmp_path_factory.mktemp("template"), nodes=2, rounds=30).init()
+    return Federation(tmp_path_factory.mktemp("template"), nodes=2, rounds=30, seconds=3.0).init()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Machines made of network namespaces, on a bridge of their own: they reach nobody else."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -11,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+
+COUNTED = itertools.count()
 
 
 def ip(*arguments: str) -> None:
@@ -99,7 +103,8 @@ def lan(tmp_path: Path) -> Iterator[dict[str, Machine]]:
         pytest.skip("network namespaces need root")
     if shutil.which("ip") is None:
         pytest.skip("network namespaces need the ip command (Debian: iproute2)")
-    tag = f"ft{os.getpid() % 100_000}"
+    # names of their own for each test: the kernel takes a moment to let go of those before
+    tag = f"ft{os.getpid() % 100_000}{next(COUNTED)}"
     bridge = f"{tag}br"
     machines: dict[str, Machine] = {}
     try:

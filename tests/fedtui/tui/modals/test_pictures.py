@@ -53,6 +53,8 @@ def giving(command: str) -> Callable[[Pilot[Any]], Awaitable[None]]:
             await pilot.pause()
         top = app.screen
         if isinstance(top, JoinWizard):
+            while any(one.node is top and not one.is_finished for one in app.workers):
+                await pilot.pause()
             top.shown(app.store.live)
             await pilot.pause()
         for line in top.query("Input"):

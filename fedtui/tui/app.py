@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec.structs import replace
 from textual import work
-from textual.app import App
 
 from fedtui.status import Refused
 from fedtui.tui import keymap
@@ -29,6 +28,7 @@ from fedtui.tui.screens.modes import SCREENS
 from fedtui.tui.settings import Settings
 from fedtui.tui.store import Store
 from fedtui.tui.themes import THEMES
+from fedtui.tui.typeahead import KeysInOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 STYLES = Path(__file__).parent / "styles"
 
 
-class FedtuiApp(App[None]):
+class FedtuiApp(KeysInOrder):
     """The screen of one node. `clock` gives UTC seconds."""
 
     CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.content import Content
@@ -27,6 +27,7 @@ from fedtui.tui.coordinator.state import Filtered, Ticked, View, reduce
 from fedtui.tui.glyphs import choose
 from fedtui.tui.lines import fit
 from fedtui.tui.themes import THEMES
+from fedtui.tui.typeahead import KeysInOrder
 from fedtui.tui.widgets.rows import Rows
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _bindings() -> list[Binding]:
     return list(made.values())
 
 
-class CoordinatorApp(App[None], inherit_bindings=False):
+class CoordinatorApp(KeysInOrder, inherit_bindings=False):
     """The screen of one coordinator. `clock` gives seconds; `folder` is where exports go."""
 
     TITLE = "fedtui coordinator"

@@ -1,10 +1,10 @@
 """KeysInOrder: one key after another, also when they arrive faster than the screen handles them.
 
-Textual sends each key to the widget that has the focus when the key arrives. A Tab or an Enter that
-is still on its way then moves the focus too late, and the letters after it land in the wrong field:
-over a slow link, or on a busy machine, where keys arrive several at once. Here a key waits until the
-one before it went the whole way, from the widget with the focus up to the app, and what it set off
-there (a submitted field) went that way too.
+Textual sends each key to the widget that has the focus when the key arrives. A Tab or an Enter
+that is still on its way then moves the focus too late, and the letters after it land in the wrong
+field: over a slow link, or on a busy machine, where keys arrive several at once. Here a key waits
+until the one before it went the whole way, from the widget with the focus up to the app, and what
+it set off there (a submitted field) went that way too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class KeysInOrder(App[None]):
         await self._follow(number, [*way] * LAPS)
 
     async def _follow(self, number: int, way: list[DOMNode]) -> None:
-        """Be called by each on the way, behind what waits there; those that closed are passed by."""
+        """Be called by each on the way, behind what waits there; what closed is passed by."""
         while way:
             here, *way = way
             if here.call_later(self._follow, number, way):

@@ -1,9 +1,11 @@
-"""Keys that arrive several at once, as over a slow link: each goes where the ones before it led."""
+"""Keys that arrive several at once, as over a slow link: each goes where the others led."""
 
 import asyncio
+from typing import ClassVar
 
 import pytest
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.events import Key
 from textual.widgets import Input
 
@@ -11,7 +13,16 @@ from fedtui.tui.typeahead import KeysInOrder
 
 
 class Form(KeysInOrder):
-    """Enter in the first field leads to the second; x anywhere else removes the second."""
+    """Enter in the first field leads to the second; in the others it takes the field away."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("f9", "typed")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all_typed = asyncio.Event()
+
+    def action_typed(self) -> None:
+        self.all_typed.set()
 
     def compose(self) -> ComposeResult:
         yield Input(id="first", select_on_focus=False)
@@ -31,12 +42,10 @@ def value(app: Form, field: str) -> str:
 
 
 async def typed(app: Form, *keys: str) -> None:
-    """All at once, and until all were handled."""
-    for key in keys:
+    """All at once, and until all were handled, the last by a binding of the app."""
+    for key in (*keys, "f9"):
         app.post_message(Key(key, key if len(key) == 1 else None))
-    await asyncio.sleep(0)
-    while app._keys_waiting or app._on_its_way:
-        await asyncio.sleep(0.01)
+    await app.all_typed.wait()
 
 
 @pytest.mark.parametrize("mover", ["tab", "enter"])

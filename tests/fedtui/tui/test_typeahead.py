@@ -29,11 +29,11 @@ class Form(KeysInOrder):
         yield Input(id="second", select_on_focus=False)
         yield Input(id="third", select_on_focus=False)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
+    async def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.input.id == "first":
             self.query_one("#second").focus()
         else:
-            event.input.remove()
+            await event.input.remove()
             self.query_one("#third").focus()
 
 

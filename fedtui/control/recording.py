@@ -48,14 +48,19 @@ class Recorder:
 
 def read(lines: Iterable[bytes]) -> Iterator[tuple[float, NodeStatus]]:
     """The statuses of a recording with their times. Raises RecordingError."""
-    fields: dict[str, Any] = {}
+    types = {one.name: one.type for one in msgspec.structs.fields(NodeStatus)}
+    status = NodeStatus()
     for number, text in enumerate(lines, start=1):
         if len(text) > MAX_LINE_BYTES:
             raise RecordingError(f"line {number} is longer than {MAX_LINE_BYTES} bytes")
         try:
             line = msgspec.json.decode(text, type=Line)
-            fields |= line.changed
-            status = msgspec.convert(fields, NodeStatus)
+            changed = {
+                name: msgspec.convert(value, types[name])
+                for name, value in line.changed.items()
+                if name in types
+            }
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise RecordingError(f"line {number} is no line of a recording: {error}") from error
+        status = msgspec.structs.replace(status, **changed)  # what did not change stays the same
         yield line.at, status

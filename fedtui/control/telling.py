@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from fedtui.status.tails import newer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -21,8 +23,8 @@ def lines(before: NodeStatus | None, now: NodeStatus) -> Iterator[str]:
     if before is None or (before.state, before.sentence) != (now.state, now.sentence):
         yield f"{now.state}: {now.sentence}"
     if before is not None:
-        yield from (_log(line) for line in _newer(before.log, now.log))
-        yield from (_ledger(line) for line in _newer(before.ledger, now.ledger))
+        yield from (_log(line) for line in newer(_last(before.log), now.log))
+        yield from (_ledger(line) for line in newer(_last(before.ledger), now.ledger))
     if now.problem is not None and (before is None or before.problem != now.problem):
         cure = f"; what to do: {now.problem.remedy}" if now.problem.remedy else ""
         yield f"problem: {now.problem.text}{cure}"
@@ -30,10 +32,8 @@ def lines(before: NodeStatus | None, now: NodeStatus) -> Iterator[str]:
         yield f"sits out: {now.resting}"
 
 
-def _newer(before: tuple[T, ...], now: tuple[T, ...]) -> tuple[T, ...]:
-    last = before[-1] if before else None
-    places = [place for place, line in enumerate(now) if line == last]
-    return now[places[-1] + 1 :] if places else now
+def _last(lines: tuple[T, ...]) -> T | None:
+    return lines[-1] if lines else None
 
 
 def _log(line: LogLine) -> str:

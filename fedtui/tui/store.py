@@ -2,7 +2,8 @@
 
 The node's status keeps the last few log lines; the store keeps thousands, so that following the
 events of a day costs the node nothing. It coalesces: whatever arrives between two ticks of the
-refresh is one View. `freeze` holds the View still while data flows on.
+refresh is one View, and only what is looked at is made harmless. `freeze` holds the View still
+while data flows on.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from fedtui.status import NodeStatus
+from fedtui.status.tails import newer
 from fedtui.tui.view import View
 from fedtui.tui.washing import Washer, washed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from fedtui.status import LedgerLine, LogLine, NodeStatus
+    from fedtui.status import LedgerLine, LogLine
     from fedtui.tui.glyphs import Glyphs
 
 KEPT_LINES = 10_000
@@ -32,27 +35,35 @@ class Store:
         self._view = View(now=clock(), glyphs=glyphs)
         self._frozen: View | None = None
         self._washer = Washer()
+        self._heard = NodeStatus()  # as it came; nobody outside gets it unwashed
+        self._is_washed = True
         self.log: deque[LogLine] = deque(maxlen=KEPT_LINES)
         self.ledger: deque[LedgerLine] = deque(maxlen=KEPT_LINES)
 
     @property
     def live(self) -> View:
         """The newest, whatever is frozen: for commands."""
-        return replace(self._view, now=self._clock())
+        return replace(self._newest(), now=self._clock())
 
     def view(self) -> View:
         """What to draw now."""
         now = self._clock()
         if self._frozen is not None:
             return replace(self._frozen, now=now)
-        return replace(self._view, now=now)
+        return replace(self._newest(), now=now)
+
+    def _newest(self) -> View:
+        if not self._is_washed:
+            self._view = replace(self._view, status=self._washer.wash(self._heard))
+            self._is_washed = True
+        return self._view
 
     def heard(self, status: NodeStatus) -> None:
         """The node said this: lines that are new are kept, and no text of it can act."""
-        status = self._washer.wash(status)
-        self._extend(self.log, status.log)
-        self._extend(self.ledger, status.ledger)
-        self._view = replace(self._view, status=status, heard_at=self._clock(), lost_at=None)
+        before, self._heard, self._is_washed = self._heard, status, False
+        self._extend(self.log, before.log, status.log)
+        self._extend(self.ledger, before.ledger, status.ledger)
+        self._view = replace(self._view, heard_at=self._clock(), lost_at=None)
 
     def remember(self, log: Iterable[LogLine], ledger: Iterable[LedgerLine]) -> None:
         """Older lines, read once after attaching; they come before those heard meanwhile."""
@@ -78,17 +89,16 @@ class Store:
         """Hold the picture still, or let it go on; True if it is still now."""
         if self._frozen is None:
             now = self._clock()
-            self._frozen = replace(self._view, now=now, frozen_at=now)
+            self._frozen = replace(self._newest(), now=now, frozen_at=now)
         else:
             self._frozen = None
         return self._frozen is not None
 
     @staticmethod
-    def _extend(kept: deque[T], tail: tuple[T, ...]) -> None:
-        """Append what of `tail` is newer than the newest kept line."""
-        last = kept[-1] if kept else None
-        places = [place for place, line in enumerate(tail) if line == last]
-        kept.extend(tail[places[-1] + 1 :] if places else tail)
+    def _extend(kept: deque[T], before: tuple[T, ...], tail: tuple[T, ...]) -> None:
+        """Append what of `tail` was not in the one before."""
+        if tail is not before:
+            kept.extend(washed(newer(before[-1] if before else None, tail)))
 
     @staticmethod
     def _before(kept: deque[T], older: tuple[T, ...]) -> None:

@@ -1,6 +1,7 @@
 """The store remembers every line once, coalesces, freezes, and forgets nothing that is held."""
 
 import a_status
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -8,6 +9,7 @@ from msgspec.structs import replace
 from fedtui.status import Logged, LogLine, NodeStatus, reduce
 from fedtui.tui.glyphs import ASCII, BRAILLE
 from fedtui.tui.store import KEPT_LINES, Store
+from fedtui.tui.washing import Washer
 
 
 class Clock:
@@ -79,3 +81,29 @@ def test_signs_and_scale_can_be_changed() -> None:
     store.draw_with(glyphs=ASCII, log_scale=True)
     assert store.view().glyphs is ASCII
     assert store.view().log_scale
+
+
+def test_what_nobody_looks_at_is_not_washed(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, washed = Store(clock=Clock(), glyphs=BRAILLE), list[NodeStatus]()
+    wash = Washer.wash
+
+    def counted(washer: Washer, status: NodeStatus) -> NodeStatus:
+        washed.append(status)
+        return wash(washer, status)
+
+    monkeypatch.setattr(Washer, "wash", counted)
+    for number in range(100):
+        store.heard(replace(a_status.normal(), sentence=f"batch {number}"))
+    assert store.view().status.sentence == "batch 99"
+    assert store.view() is not None
+    assert store.live.status.sentence == "batch 99"
+    assert len(washed) == 1
+
+
+def test_a_hostile_line_is_kept_once_though_it_is_kept_washed() -> None:
+    store = Store(clock=Clock(), glyphs=BRAILLE)
+    hostile = LogLine(at=1.0, level="info", text="\x1b[2Jnews")
+    store.heard(NodeStatus(log=(hostile,)))
+    store.heard(NodeStatus(log=(hostile, line(2))))
+    assert len(store.log) == 2
+    assert "\x1b" not in store.log[0].text

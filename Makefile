@@ -25,7 +25,7 @@ check: .venv/.dev   ## what CI runs: format, lint, types, imports, every test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(MAKE) test
-	$(BIN)/pytest -m "slow or loopback or netns or snapshot or screen" --timeout 600
+	$(BIN)/pytest -m "slow or loopback or netns or snapshot or screen or ray" --timeout 600
 screenshots: .venv/.run   ## the pictures of the README, from a real federation
 	$(BIN)/python docs/screenshots/make.py
 bench: .venv/.dev   ## the figures of the README, measured on this machine

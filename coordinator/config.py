@@ -4,19 +4,17 @@ What nodes consent to is not here but in plan.toml: changing a port asks nobody,
 asks everybody.
 """
 
-import math
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
-from coordinator import tomlfile
 from coordinator.layout import Layout
 from coordinator.templates import DEFAULT_HEALTH_PORT, DEFAULT_PORT
-from coordinator.tomlfile import ConfigError
-from fedtui.learning.metrics import METRICS, higher_is_better
+from fedtui import tomlfile
 from fedtui.rounds.plan import Plan, check
+from fedtui.tomlfile import ConfigError
 
 _ADDRESS = re.compile(r"^(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9.\-]{1,253})(:[0-9]{1,5})?$")
 
@@ -123,24 +121,9 @@ def load_plan(path: Path) -> Plan:
     """Read a plan and check that its choices fit together.
 
     Raises:
-        ConfigError: as tomlfile.read, or every conflict of `plan.check` and a target that can
-            never be reached, a line each.
+        ConfigError: as tomlfile.read, or every conflict of `plan.check`, a line each.
     """
     plan = tomlfile.read(path, Plan)
-    if conflicts := [*check(plan), *_never_reached(plan)]:
+    if conflicts := check(plan):
         raise ConfigError("\n".join(f"{path}: {sentence}" for sentence in conflicts))
     return plan
-
-
-def _never_reached(plan: Plan) -> list[str]:
-    """The sentence for a target that no round can reach, such as an accuracy of 95."""
-    target, metric = plan.rounds.target, plan.task.metric
-    if target is None or metric not in METRICS:
-        return []
-    if not math.isfinite(target):
-        return [f"[rounds] target = {target}: write a number that a round can reach"]
-    if higher_is_better(metric) and target > 1:
-        return [f"[rounds] target = {target:g}: {metric} is at most 1, so write 0.95 for 95 %"]
-    if not higher_is_better(metric) and target < 0:
-        return [f"[rounds] target = {target:g}: {metric} is never below 0"]
-    return []

@@ -28,12 +28,12 @@ from coordinator.refusals import BadDataError, CannotCreateError, DiskError, os_
 from coordinator.spokenwords import spoken
 from coordinator.store import Store
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
-from coordinator.tomlfile import ConfigError
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import ExitCode
 from fedtui.learning.params import Manifest, Params, ParamsError, first_outside
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.rounds.records import RoundFinished
+from fedtui.tomlfile import ConfigError
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 CHILD_TIMEOUT_S = 600.0

@@ -8,9 +8,9 @@ import msgspec
 
 from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, os_refusal
-from coordinator.tomlfile import ConfigError
 from fedtui.learning.params import Manifest, ParamsError
 from fedtui.rounds.plan import Options, Plan, TaskSection
+from fedtui.tomlfile import ConfigError
 
 
 class _MadeFor(msgspec.Struct, frozen=True, kw_only=True):

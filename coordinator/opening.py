@@ -12,12 +12,12 @@ from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, LockedError, MissingInputError, os_refusal
 from coordinator.report import best_of
 from coordinator.store import Store
-from coordinator.tomlfile import ConfigError
 from fedtui.crypto.keys import Identity, parse_fingerprint
 from fedtui.errors import FingerprintError
 from fedtui.learning.params import Manifest
 from fedtui.rounds.history import FederationSnapshot
 from fedtui.rounds.plan import Plan, plan_hash
+from fedtui.tomlfile import ConfigError
 from fedtui.wire.rotation import Succession
 
 PASSPHRASE_VARIABLE = "FEDTUI_PASSPHRASE_FILE"  # noqa: S105  the name of a variable

@@ -16,7 +16,6 @@ Shapes: `_C` is one chunk; a masked vector on disk is raw little-endian uint64 w
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,9 +30,6 @@ from fedtui.secagg import encoding, opening
 from fedtui.secagg.coordinator import Coordinator, LostError, Unmasking
 from fedtui.secagg.encoding import Encoding, EncodingError, Slots
 from fedtui.wire.tensors import to_bytes
-
-if TYPE_CHECKING:
-    from fedtui.strategies.base import Wide
 
 _WORD_BYTES = 8
 _PIECE = 2**13  # wide values at a time: larger arrays would come from the kernel, page by page
@@ -141,7 +137,7 @@ class _Mean:
         model_C = np.empty(num_values, np.float32)
         for first in range(0, num_values, _PIECE):
             piece_C = slots_S[first : min(first + _PIECE, num_values)]
-            mean_C: Wide = piece_C / (self.layout.scale * self._share)
+            mean_C = masking.mean_of(self.layout, piece_C, self._share)
             if self._bound is not None:  # not np.dot: BLAS would wake threads of its own for this
                 self._squares[index] += float(np.square(mean_C).sum())
             model_C[first : first + len(mean_C)] = step(

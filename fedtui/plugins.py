@@ -20,7 +20,15 @@ from typing import Any
 
 from fedtui.errors import ExitCode, OperatorError
 
-KINDS = ("aggregators", "selection", "strategies", "tasks", "transforms")
+KINDS = (
+    "aggregators",
+    "attacks",
+    "selection",
+    "strategies",
+    "tasks",
+    "tracking",
+    "transforms",
+)
 _NOT_PLUGINS = {"__init__", "base"}
 MAX_FILE_BYTES = 2**20
 

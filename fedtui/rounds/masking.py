@@ -16,6 +16,8 @@ from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding, EncodingError
 if TYPE_CHECKING:
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.context import Purpose
+    from fedtui.secagg.encoding import Slots
+    from fedtui.strategies.base import Wide
 
 WEIGHT = "weight"
 TRAINING_SCALARS = (WEIGHT, "loss_sum", "examples")
@@ -76,6 +78,12 @@ def share_of_full(plan: Plan, scalars: dict[str, float], num_survivors: int) -> 
             f"{num_survivors} updates cannot weigh {weight:g} together: one of them was spoilt"
         )
     return weight
+
+
+def mean_of(layout: Encoding, slots_C: Slots, share: float) -> Wide:
+    """Summed slots as the mean update (float64), with `share` from `share_of_full`."""
+    mean_C: Wide = slots_C / (layout.scale * share)
+    return mean_C
 
 
 def conflicts(plan: Plan) -> list[str]:

@@ -4,6 +4,7 @@
 `plan_hash` covers it together with the model's manifest: any change asks every operator again.
 """
 
+import math
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from fedtui import plugins
 from fedtui.crypto.keys import digest
 from fedtui.crypto.keystream import Keystream
-from fedtui.learning.metrics import METRICS
+from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import masking
@@ -217,4 +218,19 @@ def check(plan: Plan) -> list[str]:
             "[deadlines] accept_s is longer than update_s, the time for the whole update: "
             "lower accept_s or raise update_s"
         )
+    found += _never_reached(plan)
     return found + (masking.conflicts(plan) if plan.masked else [])
+
+
+def _never_reached(plan: Plan) -> list[str]:
+    """The sentence for a target that no round can reach, such as an accuracy of 95."""
+    target, metric = plan.rounds.target, plan.task.metric
+    if target is None or metric not in METRICS:
+        return []
+    if not math.isfinite(target):
+        return [f"[rounds] target = {target}: write a number that a round can reach"]
+    if higher_is_better(metric) and target > 1:
+        return [f"[rounds] target = {target:g}: {metric} is at most 1, so write 0.95 for 95 %"]
+    if not higher_is_better(metric) and target < 0:
+        return [f"[rounds] target = {target:g}: {metric} is never below 0"]
+    return []

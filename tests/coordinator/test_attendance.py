@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from test_report import TEXT, federation, finished
 
-from coordinator import tomlfile
 from coordinator.alarms import Alarms
 from coordinator.attendance import Attendance, owing_now
+from fedtui import tomlfile
 from fedtui.rounds.machine import Joined, Left, Said, Tick
 from fedtui.rounds.plan import Plan
 from fedtui.wire.messages import Accepting, Away, Declining, Progress

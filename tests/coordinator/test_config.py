@@ -5,7 +5,7 @@ import pytest
 from coordinator import config
 from coordinator.config import CoordinatorConfig
 from coordinator.layout import Layout
-from coordinator.tomlfile import ConfigError
+from fedtui.tomlfile import ConfigError
 
 PLAN = """
 [federation]

@@ -7,8 +7,8 @@ from coordinator.exits import MEANING, Exit, of_error
 from coordinator.files import StoreConflict, StoreFatal, StoreUnavailable
 from coordinator.refusals import LockedError, NotRunningError
 from coordinator.server import BindDeniedError, BindError
-from coordinator.tomlfile import ConfigError
 from fedtui.errors import ExitCode, KeyFileError
+from fedtui.tomlfile import ConfigError
 
 
 def test_every_status_has_its_meaning_and_the_numbers_of_the_project() -> None:

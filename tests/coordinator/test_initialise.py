@@ -16,9 +16,9 @@ from coordinator.reading import reading
 from coordinator.refusals import BadDataError, CannotCreateError, DiskError, MissingInputError
 from coordinator.store import Store
 from coordinator.templates import PlanChoices, ServerChoices, plan_toml
-from coordinator.tomlfile import ConfigError
 from fedtui.errors import ExitCode
 from fedtui.learning.params import Params
+from fedtui.tomlfile import ConfigError
 
 SERVER = ServerChoices(host="127.0.0.1", port=8443, health_port=8444)
 TEXT = PLAN.format(minimum=2, rounds=2, deadline_s=10.0)

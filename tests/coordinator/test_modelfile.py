@@ -7,7 +7,7 @@ from a_coordinator import MANIFEST, make
 
 from coordinator.layout import Layout
 from coordinator.opening import read_settings
-from coordinator.tomlfile import ConfigError
+from fedtui.tomlfile import ConfigError
 
 TASK = '[task]\nname = "digits"\n'
 

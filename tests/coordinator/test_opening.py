@@ -9,11 +9,11 @@ from coordinator import keystore, opening
 from coordinator.layout import Layout
 from coordinator.opening import load_identity, open_coordinator, open_store, read_settings
 from coordinator.refusals import BadDataError, LockedError, MissingInputError
-from coordinator.tomlfile import ConfigError
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.crypto.stretch import Cost
 from fedtui.errors import KeyFileError
 from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.tomlfile import ConfigError
 
 
 def test_an_empty_directory_says_how_to_make_a_coordinator(tmp_path: Path) -> None:

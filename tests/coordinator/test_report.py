@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from a_coordinator import MANIFEST, PLAN
 
-from coordinator import tomlfile
 from coordinator.report import Surroundings, best_of, of_running, of_stopped, privacy_of
+from fedtui import tomlfile
 from fedtui.crypto.keys import Identity
 from fedtui.rounds import claims
 from fedtui.rounds.attempt import Frame

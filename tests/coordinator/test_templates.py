@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import tomlfile
 from coordinator.config import CoordinatorConfig
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
+from fedtui import tomlfile
 from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, check
 
 ANY = "0.0.0.0"  # noqa: S104  written, not bound to

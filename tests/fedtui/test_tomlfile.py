@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import tomlfile
 from coordinator.config import CoordinatorConfig
-from coordinator.tomlfile import ConfigError, line_of
+from fedtui import tomlfile
+from fedtui.tomlfile import ConfigError, line_of
 
 GOOD = """# a comment
 [server]

@@ -1,0 +1,1 @@
+"""What a malicious node does instead of its work: one file per attack."""

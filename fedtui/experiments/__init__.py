@@ -1,0 +1,1 @@
+"""Simulated federations as runs on disk: what `fedtui-simulate` does."""

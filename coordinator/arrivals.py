@@ -17,11 +17,12 @@ from time import perf_counter
 
 import structlog
 
-from coordinator.aggregation import VectorFile, unfit
 from coordinator.files import StoreError, StoreFatal, StoreUnavailable
 from coordinator.metrics import Metrics
 from coordinator.server import NodeLink
 from coordinator.spool import Promise, Spool, SpoolRefusedError, Upload
+from coordinator.vectorfiles import VectorFile
+from fedtui.combining.visible import unfit
 from fedtui.errors import CloseCode
 from fedtui.learning.params import Manifest
 from fedtui.rounds.machine import (

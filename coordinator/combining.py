@@ -1,6 +1,6 @@
 """Performs `Aggregate`: opens the files, combines, and puts the new model on disk. In a thread.
 
-Visible updates go through aggregation.py, masked ones through unmasking.py.
+Visible updates go through fedtui/combining/visible.py, masked ones through masked.py.
 
 Also removes models that nobody needs any more. The initial model, the newest ones and those that
 the federation wants to keep (the best, the result) stay.
@@ -11,11 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator.aggregation import CannotCombineError, Recipe, VectorFile, combine
 from coordinator.checkpoints import CheckpointWriter, checkpoint_name, open_checkpoint
 from coordinator.files import DISK, Files
 from coordinator.spool import Promise, Spool
-from coordinator.unmasking import Unmasked, WordFile, unmask
+from coordinator.vectorfiles import VectorFile, WordFile
+from fedtui.combining.masked import Unmasked, unmask
+from fedtui.combining.visible import CannotCombineError, Recipe, combine
 from fedtui.rounds import masking
 from fedtui.rounds.machine import Aggregate, Aggregated
 from fedtui.rounds.plan import Plan

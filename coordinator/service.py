@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from coordinator import board, report, spokenwords
 from coordinator.admin import AdminServer
-from coordinator.aggregation import CannotCombineError, Recipe
 from coordinator.answers import Status
 from coordinator.arrivals import Arrivals, Doors
 from coordinator.attendance import Attendance
@@ -42,6 +41,7 @@ from coordinator.server import NodeServer, ServerSettings
 from coordinator.spool import Spool
 from coordinator.vitals import Vitals
 from fedtui import plugins
+from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.crypto.keys import fingerprint
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordinator.aggregation import CannotCombineError, Recipe
 from coordinator.checkpoints import CheckpointWriter, open_checkpoint
 from coordinator.combining import Combiner
 from coordinator.spool import Promise, Spool
 from fedtui.aggregators.mean import Mean
+from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.rounds.machine import Aggregate, Contribution
 from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSection

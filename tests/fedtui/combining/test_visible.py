@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from coordinator import aggregation
-from coordinator.aggregation import CannotCombineError, Recipe, VectorFile, combine, unfit
+from coordinator.vectorfiles import VectorFile
 from fedtui.aggregators.mean import Mean
+from fedtui.combining import visible
+from fedtui.combining.visible import CannotCombineError, Recipe, combine, unfit
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.strategies.fedavg import FedAvg
 
-D = 3 * aggregation.CHUNK + 17
+D = 3 * visible.CHUNK + 17
 MANIFEST = Manifest((TensorSpec("a", (2, 1000)), TensorSpec("b", (D - 2000,))))
 RECIPE = Recipe(MANIFEST, Mean(), FedAvg())
 

@@ -1,21 +1,21 @@
-"""From spooled updates to the next model, chunk by chunk: nobody ever holds a whole model here.
+"""From updates to the next model, chunk by chunk: nobody ever holds a whole model here.
 
 For each chunk of CHUNK values: read it of every update, combine, let the strategy step from the
 base model, check, write. Two threads work on neighbouring chunks (numpy lets go of the interpreter
 lock), and the chunks are written in order, so the file's digest is made on the way. Memory is a
 few chunks, whatever the model's size and the number of updates.
 
-Shapes: `_C` is one chunk; every vector on disk is raw little-endian float32 of D values.
+Whoever reads and writes (files, memory) lets its own errors through.
+
+Shapes: `_C` is one chunk of a vector of D float32 values.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
-import numpy as np
-
-from coordinator.files import DISK, Files
 from fedtui.aggregators.base import Aggregator
 from fedtui.learning.params import Manifest, Vector, first_outside
 from fedtui.strategies.base import State, Strategy, Wide
@@ -23,7 +23,6 @@ from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 CHUNK = 2**16
 NUM_THREADS = 2
-_VALUE_BYTES = 4
 _SCAN_VALUES = 2**20
 
 
@@ -31,30 +30,18 @@ class CannotCombineError(Exception):
     """The updates at hand give no usable model; the text says why, for the round's record."""
 
 
-@dataclass(frozen=True, slots=True)
-class VectorFile:
-    """`num_values` float32 values in an open file, from byte `start` on. Safe in many threads."""
+class Values(Protocol):
+    """float32 values to read, of a model or an update. Safe in many threads."""
 
-    handle: int
-    num_values: int
-    start: int = 0
-    files: Files = DISK
+    @property
+    def num_values(self) -> int: ...
 
     def read(self, first: int, count: int) -> Vector:
         """`count` values (fewer at the end) from value `first` on; read-only.
 
         Raises:
-            CannotCombineError: the file ends before.
-            StoreUnavailable, StoreFatal: it cannot be read.
+            CannotCombineError: there are fewer than there should be.
         """
-        count = min(count, self.num_values - first)
-        at = self.start + _VALUE_BYTES * first
-        data = self.files.pread(self.handle, _VALUE_BYTES * count, at)
-        if len(data) != _VALUE_BYTES * count:
-            raise CannotCombineError(
-                f"a file of this round ends at byte {at + len(data)}, before its time"
-            )
-        return np.frombuffer(data, "<f4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +56,14 @@ class Recipe:
 
 def combine(
     recipe: Recipe,
-    base: VectorFile,
-    updates: Sequence[tuple[VectorFile, int]],
+    base: Values,
+    updates: Sequence[tuple[Values, int]],
     write: Callable[[memoryview], object],
 ) -> None:
     """Write the model after the round: `base` and the (update, weight) pairs on top of it.
 
     Raises:
-        CannotCombineError: the result is not finite or out of range, or a file is too short.
-        StoreUnavailable, StoreFatal: something cannot be read or written.
+        CannotCombineError: the result is not finite or out of range, or a vector is too short.
     """
     num_values = recipe.manifest.num_values
     weights = [weight for _, weight in updates]
@@ -90,12 +76,11 @@ def combine(
         write(to_bytes(model_C))
 
 
-def step(recipe: Recipe, base: VectorFile, first: int, mean_C: Wide) -> Vector:
+def step(recipe: Recipe, base: Values, first: int, mean_C: Wide) -> Vector:
     """The next model from value `first` on, one mean update further than `base`.
 
     Raises:
         CannotCombineError: it is not finite or out of range, or the base is too short.
-        StoreUnavailable, StoreFatal: the base cannot be read.
     """
     place = slice(first, first + len(mean_C))
     base_C = base.read(first, len(mean_C))
@@ -129,7 +114,7 @@ def in_order(work: Callable[[int], Vector], starts: range) -> Iterator[Vector]:
                 future.cancel()
 
 
-def unfit(update: VectorFile, manifest: Manifest) -> str | None:
+def unfit(update: Values, manifest: Manifest) -> str | None:
     """Why an arrived update cannot be combined (a value is NaN, Inf or too large); None if it can.
 
     Streams over the file: memory is one chunk. Run it in a thread.

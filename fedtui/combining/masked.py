@@ -1,60 +1,48 @@
-"""From spooled masked vectors to the next model, chunk by chunk; no single update is ever seen.
+"""From masked vectors to the next model, chunk by chunk; no single update is ever seen.
 
 For each chunk of the encoding: read it of every vector, add up modulo 2**64, take the masks away,
 divide the sums by the summed weight, let the strategy step from the base model, check, write. The
 weight is a scalar at the end of the vectors, so the chunks that hold the scalars are opened first.
-Memory is a few chunks, as in aggregation.py; but these chunks are the encoding's, and so are the
+Memory is a few chunks, as in visible.py; but these chunks are the encoding's, and so are the
 pieces of the model that go with them.
 
 Whatever honest nodes could not have sent fails the round: a guard word that does not count the
 survivors (opening.py), a weight that they cannot have together, a mean longer than the plan's
 bound of every update.
 
-Shapes: `_C` is one chunk; a masked vector on disk is raw little-endian uint64 words.
+Shapes: `_C` is one chunk of uint64 words.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from coordinator.aggregation import CannotCombineError, Recipe, VectorFile, in_order, step
-from coordinator.files import DISK, Files
-from fedtui.crypto.keystream import CHUNK_WORDS, Words
+from fedtui.combining.visible import CannotCombineError, Recipe, Values, in_order, step
+from fedtui.crypto.keystream import Words
 from fedtui.learning.params import Vector
 from fedtui.rounds import masking
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.sums import training_sums
 from fedtui.secagg import encoding, opening
 from fedtui.secagg.coordinator import Coordinator, LostError, Unmasking
-from fedtui.secagg.encoding import Encoding, EncodingError, Slots
+from fedtui.secagg.encoding import EncodingError, Slots
 from fedtui.wire.tensors import to_bytes
 
-_WORD_BYTES = 8
 _PIECE = 2**13  # wide values at a time: larger arrays would come from the kernel, page by page
 
 
-@dataclass(frozen=True, slots=True)
-class WordFile:
-    """A masked vector in an open file. Safe in many threads."""
-
-    handle: int
-    layout: Encoding
-    files: Files = DISK
+class MaskedVector(Protocol):
+    """A node's words to read, chunk by chunk. Safe in many threads."""
 
     def read(self, index: int) -> Words:
         """The words of one chunk; read-only.
 
         Raises:
-            CannotCombineError: the file ends before.
-            StoreUnavailable, StoreFatal: it cannot be read.
+            CannotCombineError: there are fewer than there should be.
         """
-        size = _WORD_BYTES * self.layout.chunk_words(index)
-        data = self.files.pread(self.handle, size, _WORD_BYTES * CHUNK_WORDS * index)
-        if len(data) != size:
-            raise CannotCombineError("a masked update of this round ends before its time")
-        return np.frombuffer(data, "<u8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +56,8 @@ class Unmasked:
 def unmask(
     recipe: Recipe,
     plan: Plan,
-    base: VectorFile,
-    vectors: Sequence[WordFile],
+    base: Values,
+    vectors: Sequence[MaskedVector],
     opener: Coordinator,
     write: Callable[[memoryview], object],
 ) -> Unmasked:
@@ -79,7 +67,6 @@ def unmask(
 
     Raises:
         CannotCombineError: the sum cannot be opened, or no honest nodes could have made it.
-        StoreUnavailable, StoreFatal: something cannot be read or written.
     """
     try:
         unmasking = opener.unmasking()
@@ -100,8 +87,8 @@ class _Mean:
         self,
         recipe: Recipe,
         plan: Plan,
-        base: VectorFile,
-        vectors: Sequence[WordFile],
+        base: Values,
+        vectors: Sequence[MaskedVector],
         unmasking: Unmasking,
     ) -> None:
         """Open the chunks that hold the scalars. Raises EncodingError."""

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from a_masked_cohort import MASKED_PLAN, MaskedCohort
 
-from coordinator.aggregation import CannotCombineError, Recipe
 from coordinator.checkpoints import CheckpointWriter, open_checkpoint
 from coordinator.combining import Combiner
 from coordinator.spool import Promise, Spool
 from fedtui.aggregators.mean import Mean
+from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds.machine import Aggregate, Aggregated, Contribution

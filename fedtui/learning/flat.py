@@ -6,12 +6,15 @@ Then an update is one subtraction, a step of the optimiser one operation, and wh
 What travels: every parameter and every float buffer (BatchNorm's running mean and variance). Left
 out: integer buffers (its count of batches), buffers that the state dict leaves out, and the second
 name of a tied tensor.
+
+A model can be kept and loaded again: `reload` leaves it as if it had been made anew.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from fedtui.learning.params import Manifest, ParamsError, TensorSpec
@@ -68,6 +71,44 @@ class FlatModel:
             else:
                 is_buffer[place] = 1
         self.mask = 1 - is_buffer if is_buffer.any() else None
+        self._made = [_Made(part, travels=tensors) for part in module.modules()]
+
+    def reload(self, params: Params) -> None:
+        """Load other params into the same module, as if it were new. ParamsError as when made.
+
+        Put back is all that a step may change: what travels, buffers that do not, and attributes
+        that were assigned to. (A list that was appended to stays longer.)
+        """
+        if params.manifest is not self.manifest and params.manifest != self.manifest:
+            _check_fits(travelling(self.module), params.manifest)
+            raise ParamsError("the tensors came in another order than before: the task differs")
+        np.copyto(self.values.numpy(), params.vector_D)
+        for made in self._made:
+            made.restore()
+
+
+class _Made:
+    """One part of a module as it was made: its own attributes and buffers."""
+
+    def __init__(self, module: nn.Module, *, travels: dict[str, Tensor]) -> None:
+        self._own = vars(module)
+        self._attributes = dict(self._own)
+        self._buffers = dict(module._buffers)  # noqa: SLF001 - torch has no other way to rebind
+        kept = {id(tensor) for tensor in travels.values()}
+        self._values = [
+            (buffer, buffer.clone())
+            for buffer in self._buffers.values()
+            if buffer is not None and id(buffer) not in kept
+        ]
+
+    def restore(self) -> None:
+        if len(self._own) != len(self._attributes):
+            for name in self._own.keys() - self._attributes.keys():
+                del self._own[name]
+        self._own.update(self._attributes)
+        self._own["_buffers"].update(self._buffers)
+        for buffer, value in self._values:
+            buffer.copy_(value)
 
 
 def _check_fits(tensors: dict[str, Tensor], manifest: Manifest) -> None:

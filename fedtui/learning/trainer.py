@@ -13,6 +13,7 @@ As a program, `python -m fedtui.learning.trainer` writes a task's initial weight
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import sys
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from fedtui.learning.task import Batch, FixedUpdate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from fedtui.learning.data import Array, Examples
     from fedtui.learning.params import Manifest, Vector
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     Correct = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
 
 _EVALUATION_BATCH = 1000
+_MODULE_SEED = 1  # for what a module draws when it is made and that does not travel
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,83 @@ def initial(task: Task, *, seed: int) -> Params:
     return Params(manifest_of(module), np.concatenate(parts))
 
 
+class Workbench:
+    """A task with its torch module, which is made once and loaded anew for every use.
+
+    Results are the same, bit for bit, whether a workbench is new or has been used before: the
+    module is made from a seed of its own, and torch is seeded for the training thereafter. What a
+    module keeps in lists and the like of its own is not put back (learning/flat.py).
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._model: FlatModel | None = None
+
+    @functools.cached_property
+    def manifest(self) -> Manifest:
+        """What the task's model looks like. ParamsError for one that cannot travel."""
+        return manifest_of(self._module())
+
+    def train(
+        self,
+        params: Params,
+        examples: Examples,
+        training: TrainingSpec,
+        *,
+        seed: tuple[int, int, int],
+        hooks: Hooks = _NO_HOOKS,
+    ) -> TrainResult:
+        """As `train_locally`."""
+        if not len(examples):
+            raise TrainError("there are no examples to train on")
+        model = self._load(params)
+        state = np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
+        torch.manual_seed(int(state[0] >> np.uint64(1)))
+        loop = _Loop(self.task, model, training, hooks)
+        loop.run(examples, np.random.default_rng(seed))
+        update_D = model.values.numpy() - params.vector_D
+        _check(update_D, params.manifest)
+        if training.update_clip is not None and (length := norm(update_D)) > training.update_clip:
+            update_D *= np.float32(training.update_clip / length)
+        sums = {"loss_sum": loop.loss_sum, "examples": float(loop.num_seen)}
+        return TrainResult(update_D, min(len(examples), loop.num_seen), sums)
+
+    def evaluate(
+        self,
+        params: Params,
+        examples: Examples,
+        *,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> dict[str, float]:
+        """As the function `evaluate`."""
+        sums = dict.fromkeys(metrics.sums_for(self.task.metric), 0.0)
+        module = self._load(params).module
+        module.eval()
+        x, y = _tensors(examples)
+        with torch.no_grad():
+            for start in range(0, len(y), _EVALUATION_BATCH):
+                if cancelled is not None and cancelled():
+                    raise StoppedError("evaluation was stopped")
+                place = slice(start, start + _EVALUATION_BATCH)
+                try:
+                    part = self.task.metrics(module, Batch(x[place], y[place]))
+                except (RuntimeError, IndexError, ValueError, TypeError) as error:
+                    raise TrainError(_cannot("evaluate", x, error)) from error
+                sums = metrics.add(sums, part)
+        return sums
+
+    def _load(self, params: Params) -> FlatModel:
+        if self._model is None:
+            self._model = FlatModel(self._module(), params)
+        else:
+            self._model.reload(params)
+        return self._model
+
+    def _module(self) -> nn.Module:
+        torch.manual_seed(_MODULE_SEED)
+        return self.task.model()
+
+
 def train_locally(
     task: Task,
     params: Params,
@@ -96,19 +175,7 @@ def train_locally(
         ParamsError: `params` are not of this task's model.
         StoppedError: `hooks.cancelled` returned True.
     """
-    if not len(examples):
-        raise TrainError("there are no examples to train on")
-    state = np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
-    torch.manual_seed(int(state[0] >> np.uint64(1)))
-    model = FlatModel(task.model(), params)
-    loop = _Loop(task, model, training, hooks)
-    loop.run(examples, np.random.default_rng(seed))
-    update_D = model.values.numpy() - params.vector_D
-    _check(update_D, params.manifest)
-    if training.update_clip is not None and (length := norm(update_D)) > training.update_clip:
-        update_D *= np.float32(training.update_clip / length)
-    sums = {"loss_sum": loop.loss_sum, "examples": float(loop.num_seen)}
-    return TrainResult(update_D, min(len(examples), loop.num_seen), sums)
+    return Workbench(task).train(params, examples, training, seed=seed, hooks=hooks)
 
 
 def evaluate(
@@ -125,21 +192,7 @@ def evaluate(
         ParamsError: `params` are not of this task's model.
         StoppedError: `cancelled` returned True.
     """
-    sums = dict.fromkeys(metrics.sums_for(task.metric), 0.0)
-    model = FlatModel(task.model(), params)
-    model.module.eval()
-    x, y = _tensors(examples)
-    with torch.no_grad():
-        for start in range(0, len(y), _EVALUATION_BATCH):
-            if cancelled is not None and cancelled():
-                raise StoppedError("evaluation was stopped")
-            place = slice(start, start + _EVALUATION_BATCH)
-            try:
-                part = task.metrics(model.module, Batch(x[place], y[place]))
-            except (RuntimeError, IndexError, ValueError, TypeError) as error:
-                raise TrainError(_cannot("evaluate", x, error)) from error
-            sums = metrics.add(sums, part)
-    return sums
+    return Workbench(task).evaluate(params, examples, cancelled=cancelled)
 
 
 def predict(task: Task, params: Params, x: Array) -> Iterator[dict[str, str | float]]:

@@ -1,0 +1,179 @@
+"""Where jobs are done: one process's task, module and share of the ground, kept between jobs.
+
+A job is done as a real node's trainer does it: the node's share, less what is held out, through
+`Workbench.train` with the seed (plan's seed, round, node). So equal jobs give bit-equal outcomes
+in whatever process, and the same as a real node's. What goes wrong in a job is its outcome; the
+run goes on. Only lack of memory and the operator's Ctrl-C end it.
+
+A node that lies trains on `attack.examples` of its share and sends `attack.update` of what it
+learned; what it measures is honest, so that the score says what the model is worth.
+"""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fedtui import plugins
+from fedtui.errors import FedtuiError
+from fedtui.learning import metrics
+from fedtui.learning.data import DataError, Examples
+from fedtui.learning.params import Params, first_outside
+from fedtui.learning.partition import holdout
+from fedtui.learning.result import TrainError
+from fedtui.learning.task import FixedUpdate, prepared
+from fedtui.learning.trainer import Hooks, Workbench, set_num_threads
+from fedtui.simulation.ground import EVALUATOR
+from fedtui.simulation.jobs import Failed, Measured, Trained, TrainJob
+
+if TYPE_CHECKING:
+    from fedtui.learning.params import Vector
+    from fedtui.learning.task import Task
+    from fedtui.simulation.ground import Ground, Setup
+    from fedtui.simulation.jobs import Job, MeasureJob, Outcome
+
+_LIE = 1  # keeps what an attack draws apart from what the node's training draws
+_CUTS_KEPT = 1024
+
+
+class Workshop:
+    """Does jobs, one at a time. Sets this process's torch threads.
+
+    Raises PluginError for a task, a strategy or an attack that does not exist or fit.
+    """
+
+    def __init__(self, setup: Setup, ground: Ground) -> None:
+        task = setup.task()
+        attacks = {
+            node: plugins.build("attacks", name, **options)
+            for node, (name, options) in setup.attacks.items()
+        }
+        self._craft: _Fixed | _Learner
+        if isinstance(task, FixedUpdate):
+            self._craft = _Fixed(task, setup, attacks)
+        else:
+            set_num_threads(setup.num_threads)
+            self._craft = _Learner(task, setup, ground, attacks)
+
+    def do(self, job: Job, model_D: Vector) -> Outcome:
+        """The outcome of a job on the model that it names; `model_D` is left as it is.
+
+        Raises only MemoryError (and KeyboardInterrupt): any other error is an outcome.
+        """
+        try:
+            if isinstance(job, TrainJob):
+                return self._craft.train(job, model_D)
+            return self._craft.measure(job, model_D)
+        except MemoryError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - tasks are foreign code
+            return Failed(_sentence(error), "".join(traceback.format_exception(error)))
+
+
+class _Fixed:
+    """The craft of a task that trains nothing."""
+
+    def __init__(self, task: FixedUpdate, setup: Setup, attacks: dict[int, Any]) -> None:
+        self._task = task
+        self._seed = setup.plan.seed
+        self._attacks = attacks
+        self._manifest = task.manifest()
+        self._sums = {n: float(n == "examples") for n in metrics.sums_for(task.metric)}
+        self._checked: Vector | None = None
+
+    def train(self, job: TrainJob, model_D: Vector) -> Trained:  # noqa: ARG002 - as _Learner's
+        update_D = self._task.fixed_update(self._manifest, self._seed)
+        if update_D is not self._checked:
+            bad = first_outside(update_D, limit=np.inf)
+            if bad is not None:
+                raise TrainError(f"value {bad} of the task's update is NaN or Inf")
+            self._checked = update_D
+        if job.node in self._attacks:
+            rng = _liar(self._seed, job)
+            update_D = self._attacks[job.node].update(update_D.copy(), rng)
+        return Trained(update_D, 1, dict(self._sums))
+
+    def measure(self, job: MeasureJob, model_D: Vector) -> Measured:  # noqa: ARG002
+        return Measured(dict(self._sums))
+
+
+class _Learner:
+    """The craft of a task that learns: shares, what is held out, the workbench."""
+
+    def __init__(self, task: Task, setup: Setup, ground: Ground, attacks: dict[int, Any]) -> None:
+        self._plan = plan = setup.plan
+        self._population = setup.population
+        self._data_seed = setup.data_seed  # also of what the shift draws
+        self._task = task
+        self._ground = ground
+        self._attacks = attacks
+        self._bench = Workbench(task)
+        strategy = plugins.build("strategies", plan.strategy.name, **plan.strategy.options)
+        self._hooks = Hooks(correct=strategy.correct)
+        self._cut = functools.lru_cache(_CUTS_KEPT)(
+            functools.partial(holdout, fraction=plan.evaluation.held_out, seed=plan.seed)
+        )
+
+    def train(self, job: TrainJob, model_D: Vector) -> Trained:
+        params = Params(self._bench.manifest, model_D)
+        attack = self._attacks.get(job.node)
+        examples = self._examples(job.node, held=False)
+        rng = None if attack is None else _liar(self._plan.seed, job)
+        if attack is not None:
+            x, y = attack.examples(examples.x, examples.y, self._num_classes, rng)
+            examples = Examples(x, y)
+        seed = (self._plan.seed, job.round, job.node)
+        result = self._bench.train(
+            params, examples, self._plan.training, seed=seed, hooks=self._hooks
+        )
+        update_D = result.update_D
+        if attack is not None:
+            update_D = attack.update(update_D, rng)
+        return Trained(update_D, result.num_examples, result.sums)
+
+    def measure(self, job: MeasureJob, model_D: Vector) -> Measured:
+        params = Params(self._bench.manifest, model_D)
+        if job.node == EVALUATOR:
+            if self._ground.test is None:
+                raise DataError("the plan has no evaluator, so no test examples were read")
+            examples = self._ground.test
+        else:
+            examples = self._examples(job.node, held=bool(self._plan.evaluation.held_out))
+        return Measured(self._bench.evaluate(params, examples))
+
+    def _examples(self, node: int, *, held: bool) -> Examples:
+        """What the node trains on or, if `held`, what it measures on."""
+        whole, share = self._ground.examples, self._ground.share(node)
+        if whole is None:
+            raise DataError("there are no data for this task")
+        if not self._ground.is_raw:
+            return whole.take(share[self._cut(len(share))[held]])
+        own = whole.take(share)
+        if self._population.shift.name != "none":
+            from fedtui.simulation.shift import shifted  # type: ignore[import-not-found]  # noqa: PLC0415
+
+            x = shifted(own.x, self._population.shift, self._data_seed, node)
+            own = Examples(x, own.y)
+        return prepared(self._task, own).take(self._cut(len(own))[held])
+
+    @functools.cached_property
+    def _num_classes(self) -> int:
+        """How many classes there are; 0 when targets are no classes."""
+        y = self._ground.examples.y if self._ground.examples is not None else np.zeros(0)
+        return len(self._task.labels) or (int(y.max()) + 1 if y.dtype.kind in "iu" else 0)
+
+
+def _liar(seed: int, job: TrainJob) -> np.random.Generator:
+    return np.random.default_rng([seed, job.round, job.node, _LIE])
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, FedtuiError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    return f"the task failed: {type(error).__name__}: {error} ({where})"

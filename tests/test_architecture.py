@@ -33,6 +33,7 @@ TESTED_IN = {
     "coordinator/cli_status.py": "tests/coordinator/test_cli.py",
     "coordinator/vectorfiles.py": "tests/fedtui/combining/test_visible.py",
     "fedtui/aggregators/base.py": "tests/fedtui/aggregators/test_mean.py",
+    "fedtui/attacks/base.py": "tests/contracts/test_every_attack.py",
     "fedtui/demo/main.py": "tests/loopback/test_demo.py",
     "fedtui/demo/progress.py": "tests/fedtui/demo/test_watch.py",
     "fedtui/demo/screen.py": "tests/loopback/test_demo_on_a_terminal.py",

@@ -5,6 +5,8 @@
     iid              shuffled, sizes equal to within one
     dirichlet:ALPHA  per class, shares drawn from Dirichlet(ALPHA): with a small ALPHA each shard
                      has few classes (Hsu et al. 2019, arXiv:1909.06335)
+    shards:K         sorted by label, cut into K pieces per shard, K random ones to each: with a
+                     small K each shard has about K classes (McMahan et al. 2017, arXiv:1602.05629)
     quantity:ALPHA   labels iid, sizes drawn from Dirichlet(ALPHA)
     FILE.npz         arrays p0 .. pN-1 of indices, one per shard
 
@@ -29,6 +31,16 @@ if TYPE_CHECKING:
 Indices = npt.NDArray[np.int64]
 
 
+def check(spec: str) -> None:
+    """Whether a split is understood, whatever the data; an index file is not opened.
+
+    Raises:
+        DataError: it is not; the message lists those that are.
+    """
+    if not spec.endswith(".npz"):
+        _parsed(spec)
+
+
 def partition(spec: str, labels: Array, *, num_shards: int, seed: int) -> list[Indices]:
     """Indices of each shard, by `spec` (see above); `labels` has shape (n,).
 
@@ -42,18 +54,16 @@ def partition(spec: str, labels: Array, *, num_shards: int, seed: int) -> list[I
             f"{len(labels)} examples cannot fill {num_shards} shards: use fewer shards"
         )
     rng = np.random.default_rng([seed, num_shards])
-    name, _, parameter = spec.partition(":")
-    if name == "iid" and not parameter:
+    name, parameter = _parsed(spec)
+    if name == "iid":
         shards = _cut(rng.permutation(len(labels)), np.full(num_shards, 1 / num_shards))
     elif name == "dirichlet":
-        shards = _dirichlet(labels, num_shards, _alpha(spec, parameter), rng)
-    elif name == "quantity":
-        sizes = rng.dirichlet(np.full(num_shards, _alpha(spec, parameter)))
-        shards = _cut(rng.permutation(len(labels)), sizes)
+        shards = _dirichlet(labels, num_shards, parameter, rng)
+    elif name == "shards":
+        shards = _pieces(labels, num_shards, int(parameter), rng)
     else:
-        raise DataError(
-            f"split {spec!r} is not known: use iid, dirichlet:0.5, quantity:1.0 or a .npz file"
-        )
+        sizes = rng.dirichlet(np.full(num_shards, parameter))
+        shards = _cut(rng.permutation(len(labels)), sizes)
     return [np.sort(shard).astype(np.int64) for shard in _fill_empty(shards)]
 
 
@@ -84,6 +94,27 @@ def holdout(num_examples: int, fraction: float, *, seed: int) -> tuple[Indices, 
     return np.sort(order[num_held:]), np.sort(order[:num_held])
 
 
+def _parsed(spec: str) -> tuple[str, float]:
+    """The name of a split and its parameter."""
+    name, _, parameter = spec.partition(":")
+    if name == "iid" and not parameter:
+        return name, 0.0
+    if name in {"dirichlet", "quantity"}:
+        return name, _alpha(spec, parameter)
+    if name == "shards":
+        return name, _num_pieces(spec, parameter)
+    raise DataError(
+        f"split {spec!r} is not known: use iid, dirichlet:0.5, shards:2, quantity:1.0 or a .npz "
+        "file"
+    )
+
+
+def _num_pieces(spec: str, parameter: str) -> int:
+    if not (parameter.isdecimal() and len(parameter) < 5 and 1 <= int(parameter) <= 1000):
+        raise DataError(f"split {spec!r} needs a whole number from 1 to 1000 after the colon")
+    return int(parameter)
+
+
 def _alpha(spec: str, parameter: str) -> float:
     try:
         alpha = float(parameter)
@@ -110,6 +141,22 @@ def _dirichlet(
         for part, piece in zip(parts, _cut(order, _shares(num_shards, alpha, rng)), strict=True):
             part.append(piece)
     return [np.concatenate(part) for part in parts]
+
+
+def _pieces(
+    labels: Array, num_shards: int, num_each: int, rng: np.random.Generator
+) -> list[Indices]:
+    num_pieces = num_shards * num_each
+    if num_pieces > len(labels):
+        raise DataError(
+            f"{len(labels)} examples cannot be cut into {num_pieces} pieces, {num_each} for each "
+            f"of {num_shards} shards: use fewer shards or fewer pieces"
+        )
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    pieces = _cut(order, np.full(num_pieces, 1 / num_pieces))
+    dealt = rng.permutation(num_pieces).reshape(num_shards, num_each)
+    return [np.concatenate([pieces[piece] for piece in hand]) for hand in dealt]
 
 
 def _shares(num_shards: int, alpha: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:

@@ -25,6 +25,19 @@ class Weather:
     bytes_per_s: float = 1e8
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """One node's way to the coordinator: seconds one way, and bytes per second each way.
+
+    A delay is `latency_s` and up to `jitter_s` more.
+    """
+
+    latency_s: float
+    jitter_s: float
+    up_bytes_per_s: float
+    down_bytes_per_s: float
+
+
 @dataclass(slots=True)
 class Session:
     """One connection's life; `alive` ends everything that travels on it."""
@@ -38,11 +51,16 @@ class Session:
 
 @dataclass(slots=True)
 class PostOffice:
-    """Delivers actions over sessions after the network's delay."""
+    """Delivers actions over sessions after the network's delay.
+
+    Nodes without a link of their own have the weather's. `carried` counts bytes by node: up, down.
+    """
 
     clock: Clock
     rng: np.random.Generator
     weather: Weather = Weather()
+    links: dict[bytes, Link] = field(default_factory=dict)
+    carried: dict[bytes, list[int]] = field(default_factory=dict)
     blocked: set[tuple[bytes, str]] = field(default_factory=set)
     num_delivered: int = 0
     num_lost: int = 0
@@ -54,10 +72,9 @@ class PostOffice:
     def carry(
         self, session: Session, direction: str, deliver: Action, *, num_bytes: int = 0
     ) -> None:
-        """Bring one message (or a stream of `num_bytes`) to the other side of a session."""
-        low, high = self.weather.latency_s
-        delay_s = float(self.rng.uniform(low, high)) + num_bytes / self.weather.bytes_per_s
-        arrival = self.clock.now + delay_s
+        """Bring one message (or a stream) of `num_bytes` to the other side of a session."""
+        self.carried.setdefault(session.node, [0, 0])[direction == "down"] += num_bytes
+        arrival = self.clock.now + self._delay(session.node, direction, num_bytes)
         if self.weather.disorder_s:
             arrival += float(self.rng.uniform(0, self.weather.disorder_s))
         else:
@@ -66,6 +83,15 @@ class PostOffice:
         copies = 2 if self.rng.random() < self.weather.duplicates else 1
         for _ in range(copies):
             self.clock.at(arrival, lambda: self._arrive(session, direction, deliver))
+
+    def _delay(self, node: bytes, direction: str, num_bytes: int) -> float:
+        link = self.links.get(node)
+        if link is None:
+            low, high = self.weather.latency_s
+            return float(self.rng.uniform(low, high)) + num_bytes / self.weather.bytes_per_s
+        bytes_per_s = link.up_bytes_per_s if direction == "up" else link.down_bytes_per_s
+        jitter_s = float(self.rng.random()) * link.jitter_s
+        return link.latency_s + jitter_s + num_bytes / bytes_per_s
 
     def _arrive(self, session: Session, direction: str, deliver: Action) -> None:
         if not session.alive:

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtui.learning.data import DataError, DataSource, Examples
-from fedtui.learning.partition import holdout, partition, take_shard
+from fedtui.learning.partition import check, holdout, partition, take_shard
 
 SPECS = ["iid", "dirichlet:0.001", "dirichlet:0.5", "dirichlet:100", "quantity:0.01", "quantity:1"]
+SPECS += ["shards:1", "shards:2", "shards:30"]
 
 
 @given(
@@ -22,6 +23,8 @@ def test_every_example_lands_in_exactly_one_shard(
     spec: str, num_examples: int, num_shards: int, num_classes: int, seed: int
 ) -> None:
     num_shards = min(num_shards, num_examples)
+    if spec.startswith("shards"):
+        num_examples *= int(spec.partition(":")[2])
     labels = np.random.default_rng(seed).integers(num_classes, size=num_examples)
     shards = partition(spec, labels, num_shards=num_shards, seed=seed)
     assert len(shards) == num_shards
@@ -63,6 +66,28 @@ def test_quantity_skews_sizes_but_not_classes() -> None:
     assert np.mean(labels[max(shards, key=len)]) == pytest.approx(0.5, abs=0.05)
 
 
+@given(st.integers(1, 3), st.integers(1, 10), st.integers(0, 2**53))
+def test_a_shard_of_k_pieces_has_few_classes_and_its_share(k: int, each: int, seed: int) -> None:
+    num_shards = 10  # a piece lies within one class: 10 classes of k whole pieces each
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(10), k * each))
+    shards = partition(f"shards:{k}", labels, num_shards=num_shards, seed=seed)
+    assert {len(shard) for shard in shards} == {k * each}
+    assert max(len(np.unique(labels[shard])) for shard in shards) <= k
+
+
+def test_pieces_are_dealt_at_random() -> None:
+    labels = np.repeat(np.arange(10), 20)
+    one, two = (partition("shards:2", labels, num_shards=10, seed=s) for s in (1, 2))
+    pairs = [{tuple(np.unique(labels[shard])) for shard in shards} for shards in (one, two)]
+    assert pairs[0] != pairs[1]
+    assert sum(len(pair) == 2 for pair in pairs[0]) > 5, "neighbouring pieces stayed together"
+
+
+@pytest.mark.parametrize("spec", [*SPECS, "any/where.npz"])
+def test_a_split_that_is_understood_is_said_to_be(spec: str) -> None:
+    check(spec)
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
@@ -73,9 +98,15 @@ def test_quantity_skews_sizes_but_not_classes() -> None:
         ("dirichlet:nan", "needs a number"),
         ("dirichlet:0", "needs a number"),
         ("quantity:-1", "needs a number"),
+        ("shards", "needs a whole number"),
+        ("shards:0", "needs a whole number"),
+        ("shards:1.5", "needs a whole number"),
+        ("shards:1001", "needs a whole number"),
     ],
 )
 def test_a_split_that_is_not_understood_is_refused(spec: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        check(spec)
     with pytest.raises(DataError, match=said):
         partition(spec, np.zeros(9, int), num_shards=2, seed=1)
 
@@ -83,6 +114,8 @@ def test_a_split_that_is_not_understood_is_refused(spec: str, said: str) -> None
 def test_more_shards_than_examples_are_refused() -> None:
     with pytest.raises(DataError, match="use fewer"):
         partition("iid", np.zeros(3, int), num_shards=4, seed=1)
+    with pytest.raises(DataError, match="use fewer"):
+        partition("shards:2", np.zeros(7, int), num_shards=4, seed=1)
 
 
 def test_dirichlet_needs_classes() -> None:

@@ -8,12 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from fedtui.aggregators.mean import Mean
-from fedtui.crypto.keystream import Words
-from fedtui.rounds import masking
+from fedtui.combining.visible import CannotCombineError
+from fedtui.learning.params import Vector
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.history import replay
@@ -33,15 +29,12 @@ from fedtui.rounds.machine import (
     Tick,
 )
 from fedtui.rounds.records import Record, RoundFinished
-from fedtui.rounds.sums import TRAINING
-from fedtui.secagg import opening
-from fedtui.secagg.coordinator import Coordinator, LostError
-from fedtui.secagg.encoding import EncodingError
-from fedtui.simulation.node_host import TIMER_S, Vector, vector_digest
+from fedtui.simulation.node_host import TIMER_S, vector_digest
+from fedtui.simulation.work import Parcel
 from fedtui.wire.messages import ModelRef
 
 if TYPE_CHECKING:
-    from fedtui.simulation.world import World
+    from fedtui.simulation.federation import SimulatedFederation
 
 CrashPlan = Callable[[str, Record], bool]
 
@@ -52,15 +45,19 @@ class PowerCutError(Exception):
 
 @dataclass(slots=True)
 class CoordinatorHost:
-    """Survives crashes: `records` (the store), `models` (checkpoints), `spool`, `incarnation`."""
+    """Survives crashes: `records` (the store), `models` (checkpoints), `spool`, `incarnation`.
 
-    world: "World"
+    In a world that keeps little of the past `records` stay empty, and it cannot restart. `models`
+    hold None where a run is told again from its journal.
+    """
+
+    world: "SimulatedFederation"
     clock_offset_s: float = 0.0
     up: bool = True
     incarnation: int = 1
     records: list[Record] = field(default_factory=list)
-    models: dict[bytes, Vector] = field(default_factory=dict)
-    spool: dict[tuple[int, int, bytes, bytes], Vector | Words] = field(default_factory=dict)
+    models: dict[bytes, Vector | None] = field(default_factory=dict)
+    spool: dict[tuple[int, int, bytes, bytes], Parcel] = field(default_factory=dict)
     crash_plan: CrashPlan | None = None
     ended: str | None = None
     machine: Federation = field(init=False)
@@ -70,16 +67,16 @@ class CoordinatorHost:
         """Commit the initial model as round 0 and start."""
         digest = vector_digest(initial_D)
         self.models[digest] = initial_D
-        self.records.append(
-            RoundFinished(
-                0,
-                0,
-                model_digest=digest,
-                checkpoint_name="round-0",
-                sums={},
-                num_bytes=initial_D.nbytes,
-            )
+        first = RoundFinished(
+            0,
+            0,
+            model_digest=digest,
+            checkpoint_name="round-0",
+            sums={},
+            num_bytes=initial_D.nbytes,
         )
+        self.records.append(first)
+        self.world.watch.committed([first])
         self._boot()
 
     def _boot(self) -> None:
@@ -136,8 +133,10 @@ class CoordinatorHost:
         """One transaction: all of the records or none."""
         for record in records:
             self._die_if_planned("before", record)
-        self.records.extend(records)
-        self.world.invariants.check()
+        if self.world.kept is None:
+            self.records.extend(records)
+        if records:
+            self.world.watch.committed(records)
         for record in records:
             self._die_if_planned("after", record)
 
@@ -178,39 +177,28 @@ class CoordinatorHost:
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
         if not self.up or incarnation != self.incarnation:
             return
-        wanted = [(effect.round, effect.attempt, c.node, c.digest) for c in effect.contributions]
-        parts = [self.spool[key] for key in wanted if key in self.spool]
-        if len(parts) < len(wanted):
-            self.feed(AggregationFailed(effect.round, effect.attempt, "updates are gone"))
-            return
-        sums, mean_D = None, np.empty(0)
-        try:
-            if effect.opener is not None:
-                sums, mean_D = self._open(effect.opener, parts)
-            else:
-                plain = [part.astype(np.float32, copy=False) for part in parts]
-                mean_D = Mean().combine(plain, [c.weight for c in effect.contributions])
-        except (LostError, EncodingError) as error:
-            self.feed(AggregationFailed(effect.round, effect.attempt, str(error)))
-            return
-        model_D = (self.models[effect.base.digest] + mean_D).astype(np.float32)
-        digest = vector_digest(model_D)
-        self.models[digest] = model_D
-        model = ModelRef(round=effect.round, digest=digest, num_bytes=model_D.nbytes)
-        name = f"round-{effect.round}"
-        self.feed(Aggregated(effect.round, effect.attempt, model, name, sums))
+        answer = self.world.remembered(effect) or self._combine(effect)
+        if isinstance(answer, Aggregated):
+            self.models.setdefault(answer.model.digest, None)
+        self.world.watch.aggregated(effect, answer)
+        self.feed(answer)
 
-    def _open(
-        self, opener: Coordinator, parts: list[Vector | Words]
-    ) -> tuple[dict[str, float], npt.NDArray[np.float64]]:
-        """Training sums and mean update, from masked vectors."""
-        plan = self.world.plan
-        layout = masking.encoding(plan, self.world.num_values, "update")
-        total = sum((part.astype(np.uint64) for part in parts), np.zeros(1, np.uint64))
-        opened = opening.whole(layout, total, opener.unmasking())
-        weight = masking.share_of_full(plan, opened.scalars, len(parts))
-        sums = {name: opened.scalars[name] for name in TRAINING}
-        return sums, opened.values_D / weight
+    def _combine(self, effect: Aggregate) -> Aggregated | AggregationFailed:
+        wanted = [(effect.round, effect.attempt, c.node, c.digest) for c in effect.contributions]
+        parts = [self.spool[key].content for key in wanted if key in self.spool]
+        contents = [content for content in parts if content is not None]
+        base_D = self.models.get(effect.base.digest)
+        if len(contents) < len(wanted) or base_D is None:
+            return AggregationFailed(effect.round, effect.attempt, "updates are gone")
+        try:
+            mixed = self.world.mixer.mix(effect, base_D, contents)
+        except CannotCombineError as error:
+            return AggregationFailed(effect.round, effect.attempt, str(error))
+        digest = vector_digest(mixed.model_D)
+        self.models[digest] = mixed.model_D
+        model = ModelRef(round=effect.round, digest=digest, num_bytes=mixed.model_D.nbytes)
+        name = f"round-{effect.round}"
+        return Aggregated(effect.round, effect.attempt, model, name, mixed.sums, mixed.liars)
 
     # ---- time ---------------------------------------------------------------------------------
 

@@ -11,11 +11,13 @@ I11 no sum of fewer survivors than the plan's minimum
 I12 nothing leaves a node that is not in its ledger
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fedtui.learning.params import Vector
 from fedtui.rounds import masking
 from fedtui.rounds.history import replay
 from fedtui.rounds.machine import (
@@ -34,8 +36,10 @@ from fedtui.rounds.records import (
     SurvivorsChosen,
     UpdateReceived,
 )
-from fedtui.simulation.node_host import NodeHost, Vector, vector_digest
-from fedtui.wire.messages import Accepting, Ready
+from fedtui.simulation.node_host import NodeHost, vector_digest
+from fedtui.simulation.watch import Watch
+from fedtui.simulation.work import Parcel
+from fedtui.wire.messages import Accepting, FromNode, Ready
 
 if TYPE_CHECKING:
     from fedtui.simulation.world import World
@@ -52,7 +56,7 @@ class InvariantError(AssertionError):
     """An invariant was broken; the message names it and the seed that shows it."""
 
 
-class Invariants:
+class Invariants(Watch):
     """Reads the coordinator's store as it grows and holds it against the invariants."""
 
     def __init__(self, world: "World") -> None:
@@ -79,16 +83,18 @@ class Invariants:
         known = self._revealed.setdefault(key, entry.sets)
         self._hold(known == entry.sets, "I4: a node went along with two survivor sets")
 
-    def ready(self, message: Ready) -> None:
+    def said(self, node: NodeHost, message: FromNode) -> None:  # noqa: ARG002 - whoever says it
         """I5: a node is ready with keys of this attempt; it may say so again."""
+        if not isinstance(message, Ready):
+            return
         attempt = (message.incarnation, message.round, message.attempt)
         known = self._mask_keys.setdefault(message.mask_key, attempt)
         self._hold(known == attempt, "I5: a mask key was used for two attempts")
 
-    def masked(self, node: NodeHost, prepare: Prepare, update_D: Vector) -> None:
+    def masked(self, node: NodeHost, prepare: Prepare, parcel: Parcel) -> None:
         """What a node masks, so that the sum can be held against it."""
-        weight = Fraction(prepare.weight)
-        self._plain[prepare.round, prepare.attempt, node.name] = (update_D, weight)
+        key = (prepare.round, prepare.attempt, node.name)
+        self._plain[key] = (_content(parcel), Fraction(prepare.weight))
 
     def acknowledged(self, node: bytes, digest: bytes) -> None:
         """I6: an acknowledgement is about to be sent."""
@@ -128,7 +134,10 @@ class Invariants:
         known = replay(host.records).rounds
         self._hold(tuple(host.machine.rounds) == known, "I6: a restart would read other rounds")
 
-    def check(self) -> None:
+    def committed(self, records: Sequence[Record]) -> None:  # noqa: ARG002 - reads the store
+        self.step()
+
+    def step(self) -> None:
         """Read what was committed since the last call."""
         records = self.world.coordinator.records
         while self._num_read < len(records):
@@ -199,8 +208,9 @@ class Invariants:
             }
         total = sum((weight for _, weight in parts.values()), Fraction(0))
         steps = Fraction(self._step) * len(survivors) / total  # each may be rounded by one step
-        model_D = host.models[record.model_digest]
-        base_D = host.models[self._base]
+        model_D, base_D = host.models[record.model_digest], host.models[self._base]
+        if model_D is None or base_D is None:
+            raise InvariantError("I2: a model of this world has no values")
         for index in range(len(model_D)):
             exact = Fraction(float(base_D[index])) + sum(
                 (
@@ -215,8 +225,8 @@ class Invariants:
 
     def _delivered(self, record: UpdateReceived) -> bool:
         key = (record.round, record.attempt, record.node, record.digest)
-        update_D = self.world.coordinator.spool.get(key)
-        return update_D is not None and vector_digest(update_D) == record.digest
+        parcel = self.world.coordinator.spool.get(key)
+        return parcel is not None and vector_digest(_content(parcel)) == record.digest
 
     @property
     def _step(self) -> float:
@@ -228,11 +238,17 @@ class Invariants:
 
     def _spooled(self, node: bytes, record: RoundFinished) -> Vector:
         digest = self._updates[node].digest
-        spooled = self.world.coordinator.spool[record.round, record.attempt, node, digest]
-        return spooled.astype(np.float32, copy=False)
+        return _content(self.world.coordinator.spool[record.round, record.attempt, node, digest])
 
     def _hold(self, truth: bool, what: str) -> None:
         if not truth:
             raise InvariantError(
                 f"{what} (round {self._attempt}; replay with World(seed={self.world.seed}))"
             )
+
+
+def _content(parcel: Parcel) -> Vector:
+    """The very values of an update of a world of tests; masked words as they are."""
+    if parcel.content is None:
+        raise InvariantError("an update of this world has no values")
+    return parcel.content  # type: ignore[return-value]  # words are only hashed

@@ -1,13 +1,14 @@
 """A simulated workstation: a RoundParticipant, its disk, and how fast and reliable it is."""
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from fedtui.crypto.keystream import Words
+from fedtui.learning.params import Vector
 from fedtui.rounds.machine import (
     CancelJob,
     Connected,
@@ -15,6 +16,7 @@ from fedtui.rounds.machine import (
     DropUpdate,
     FetchModel,
     Heard,
+    JobFailed,
     Journal,
     Measure,
     Measured,
@@ -38,52 +40,62 @@ from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import Floors, MaskingSide
 from fedtui.rounds.participant import RoundParticipant
 from fedtui.secagg import masks
-from fedtui.simulation.clock import Action
-from fedtui.wire.messages import FromCoordinator, Role, UpdateHeader
+from fedtui.simulation import work
+from fedtui.simulation.work import Duty, Parcel
+from fedtui.wire.messages import FromCoordinator, Role
 
 if TYPE_CHECKING:
-    from fedtui.simulation.world import World
+    from fedtui.simulation.federation import SimulatedFederation
 
 TIMER_S = 1e-6
 """A timer is never early; and a clock of years off rounds its readings to less than this."""
 
-Vector = npt.NDArray[np.float32]
+_MASKING_SHARE = 10
+"""Of the time that training takes, masking and measuring take one part in so many."""
 
 
-def vector_digest(vector_D: Vector | npt.NDArray[np.uint64]) -> bytes:
+def vector_digest(vector_D: Vector | Words) -> bytes:
     """BLAKE2b-256 of the little-endian bytes, as for real models and updates."""
-    little = vector_D.dtype.newbyteorder("<")
-    return blake2b(vector_D.astype(little).tobytes(), digest_size=32).digest()
+    little = vector_D.astype(vector_D.dtype.newbyteorder("<"), copy=False)
+    return blake2b(little.data.cast("B"), digest_size=32).digest()
 
 
 @dataclass(slots=True)
 class NodeHost:
-    """Survives crashes: `name`, `notes` (the ledger), `journal`, `models`; nothing else does."""
+    """Survives crashes: `name`, `notes` (the ledger), `journal`, `models`; nothing else does.
 
-    world: "World"
+    `index` counts from 0. How much of the past is kept follows from the world's `kept`.
+    """
+
+    world: "SimulatedFederation"
     name: bytes
     role: Role
+    index: int
     num_examples: int
     train_s: float
     clock_offset_s: float = 0.0
     up: bool = True
     stalled: bool = False
     training_sums: dict[str, float] | None = None
-    machine: RoundParticipant = field(init=False)
-    models: set[bytes] = field(default_factory=set)
-    notes: list[Note] = field(default_factory=list)
-    journal: list[Journal] = field(default_factory=list)
     floors: Floors = field(default_factory=Floors)
-    told: list[Tell] = field(default_factory=list)
-    update_D: Vector | None = None
-    vector: npt.NDArray[np.uint64] | None = None
+    machine: RoundParticipant = field(init=False)
+    models: deque[bytes] = field(init=False)
+    notes: deque[Note] = field(init=False)
+    journal: deque[Journal] = field(init=False)
+    told: deque[Tell] = field(init=False)
+    update: Parcel | None = None
+    masked: Parcel | None = None
     uploading: Upload | None = None
-    job: int = 0
+    _duty: Duty | None = None
+    _job: int = 0
     _life: int = 0
     _armed: float | None = None
     _held: list[ParticipantEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        kept = self.world.kept
+        self.models, self.notes = deque(maxlen=kept), deque(maxlen=kept)
+        self.journal, self.told = deque(maxlen=kept), deque(maxlen=kept)
         self.machine = self._fresh_machine()
 
     def _fresh_machine(self) -> RoundParticipant:
@@ -98,6 +110,7 @@ class NodeHost:
             signer=world.identity(self.name),
             coordinator=world.keys.public,
             entropy=world.rng.bytes,
+            aes=world.aes,
             floors=self.floors,
             voted=frozenset((j.attempt.purpose, j.attempt.round) for j in self.journal),
             stuck=self._stuck(),
@@ -118,7 +131,8 @@ class NodeHost:
         """Lose all memory; the disk stays."""
         self.up = False
         self._life += 1
-        self.update_D = self.vector = self.uploading = self._armed = None
+        self.update = self.masked = self.uploading = self._armed = None
+        self._cancel()
         self.stalled = False
         self._held.clear()
         self.machine = self._fresh_machine()
@@ -180,19 +194,19 @@ class NodeHost:
             case Train() | Measure() | Prepare():
                 self._work(effect)
             case CancelJob():
-                self.job += 1
+                self._cancel()
             case Note():
                 self.notes.append(effect)
             case Journal():
                 self.journal.append(effect)
-                self.world.invariants.journalled(self, effect)
+                self.world.watch.journalled(self, effect)
             case Upload():
                 self.uploading = effect
                 self.world.upload(self, effect)
             case StopUpload():
                 self.uploading = None
             case DropUpdate():
-                self.update_D = self.vector = None
+                self.update = self.masked = None
             case Tell():
                 self.told.append(effect)
 
@@ -203,72 +217,88 @@ class NodeHost:
             self.world.download(self, digest)
 
     def model_here(self, digest: bytes) -> None:
-        self.models.add(digest)
+        if digest not in self.models:
+            self.models.append(digest)
         self.feed(ModelHere(digest))
 
     # ---- the trainer --------------------------------------------------------------------------
 
     def _work(self, effect: Train | Measure | Prepare) -> None:
-        match effect:
-            case Train():
-                self._start_job(self.train_s, lambda: self._trained(effect))
-            case Measure():
-                self._start_job(self.train_s / 10, lambda: self._measured(effect))
-            case Prepare():
-                self._start_job(self.train_s / 10, lambda: self._masked(effect))
+        """Begin with it now; it is done later."""
+        self._cancel()
+        job, seconds = self._job, self.train_s
+        if isinstance(effect, Prepare):
+            seconds /= _MASKING_SHARE
+        else:
+            self._duty = self.world.work.begin(self, effect)
+            seconds /= 1 if isinstance(effect, Train) else _MASKING_SHARE
 
-    def _start_job(self, seconds: float, done: Action) -> None:
-        self.job += 1
-        job, life = self.job, self._life
+        def done() -> None:
+            if self.up and job == self._job:
+                self._done(effect)
 
-        def finish() -> None:
-            if self.up and (job, life) == (self.job, self._life):
-                done()
+        self.world.clock.after(seconds, done)
 
-        self.world.clock.after(seconds, finish)
+    def _cancel(self) -> None:
+        self._job += 1
+        duty, self._duty = self._duty, None
+        if duty is not None:
+            duty.forget()
 
-    def _trained(self, train: Train) -> None:
-        seed = [self.world.seed, train.round, int.from_bytes(self.name[:4], "little")]
-        values = np.random.default_rng(seed).normal(0, 0.1, self.world.num_values)
-        self.update_D = values.astype(np.float32)
-        sums = {"loss_sum": 1.0 * self.num_examples, "examples": float(self.num_examples)}
-        if self.training_sums is not None:
-            sums = self.training_sums
-        self.feed(
-            Trained(
-                train.round,
-                train.attempt,
-                digest=vector_digest(self.update_D),
-                num_bytes=self.update_D.nbytes,
-                header=UpdateHeader(num_examples=self.num_examples, sums=sums),
-            )
-        )
-
-    def _masked(self, prepare: Prepare) -> None:
-        if self.update_D is None:
+    def _done(self, effect: Train | Measure | Prepare) -> None:
+        if isinstance(effect, Prepare):
+            self._mask(effect)
             return
-        self.world.invariants.masked(self, prepare, self.update_D)
-        vector, num_saturated = masks.masked(
+        duty, self._duty = self._duty, None
+        outcome = duty.finish() if duty is not None else work.Failed("the job was lost")
+        match outcome:
+            case work.Trained(parcel=parcel, header=header) if isinstance(effect, Train):
+                self.update = parcel
+                self.feed(
+                    Trained(
+                        effect.round,
+                        effect.attempt,
+                        digest=parcel.digest,
+                        num_bytes=parcel.num_bytes,
+                        header=header,
+                    )
+                )
+            case work.Measured(sums=sums):
+                self.feed(Measured(effect.round, sums))
+            case _:
+                reason = outcome.reason if isinstance(outcome, work.Failed) else "no answer"
+                attempt = effect.attempt if isinstance(effect, Train) else 0
+                self.feed(JobFailed(effect.round, attempt, reason))
+
+    def _mask(self, prepare: Prepare) -> None:
+        if self.update is None:
+            return
+        self.world.watch.masked(self, prepare, self.update)
+        made, num_saturated = self._vector(prepare, self.update)
+        self.masked = made
+        event = Prepared(
+            prepare.round, prepare.attempt, made.digest, made.num_bytes, num_saturated
+        )
+        self.feed(event)
+
+    def _vector(self, prepare: Prepare, update: Parcel) -> tuple[Parcel, int]:
+        """The masked vector; one that nobody looks into has another digest, and the same size."""
+        if update.content is None:
+            digest = blake2b(update.digest, digest_size=32, person=b"masked").digest()
+            return Parcel(None, digest, prepare.encoding.num_bytes), 0
+        words, num_saturated = masks.masked(
             prepare.encoding,
-            self.update_D,
+            update.content.view(np.float32),
             prepare.scalars,
             weight=prepare.weight,
             of=prepare.masks,
         )
-        self.vector = vector
-        digest = vector_digest(vector)
-        event = Prepared(
-            prepare.round, prepare.attempt, digest, vector.nbytes, num_saturated=num_saturated
-        )
-        self.feed(event)
+        return Parcel(words, vector_digest(words), words.nbytes), num_saturated
 
     @property
-    def outgoing(self) -> npt.NDArray[np.float32] | npt.NDArray[np.uint64] | None:
+    def outgoing(self) -> Parcel | None:
         """What is being uploaded."""
-        return self.vector if self.world.plan.masked else self.update_D
-
-    def _measured(self, measure: Measure) -> None:
-        self.feed(Measured(measure.round, self.world.measure(self, measure.round)))
+        return self.masked if self.world.plan.masked else self.update
 
     # ---- time ---------------------------------------------------------------------------------
 

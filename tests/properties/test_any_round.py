@@ -35,6 +35,7 @@ from fedtui.rounds.plan import DeadlinesSection, PrivacySection, RoundsSection, 
 from fedtui.rounds.records import Evaluated, RoundFailed, RoundFinished
 from fedtui.simulation.network import Weather
 from fedtui.simulation.node_host import vector_digest
+from fedtui.simulation.work import Parcel
 from fedtui.simulation.world import World, small_plan
 from fedtui.wire.messages import (
     Accepting,
@@ -277,7 +278,9 @@ class AnyRound(RuleBasedStateMachine):
         world.lie(opened)
         if not world.coordinator.up:
             return
-        world.coordinator.spool[(now["round"], now["attempt"], node, digest)] = update_D
+        world.coordinator.spool[(now["round"], now["attempt"], node, digest)] = Parcel(
+            update_D, digest, update_D.nbytes
+        )
         world.lie(UpdateArrived(node, 10**6, now["round"], now["attempt"], digest=digest))
 
     @rule(node=ids, back=near, broken=st.booleans())
@@ -303,7 +306,7 @@ class AnyRound(RuleBasedStateMachine):
     @invariant()
     def holds(self) -> None:
         if hasattr(self, "world"):
-            self.world.invariants.check()
+            self.world.invariants.step()
             self.world.invariants.remembered()
 
     def teardown(self) -> None:

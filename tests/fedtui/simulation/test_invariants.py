@@ -19,6 +19,7 @@ from fedtui.rounds.participant import RoundParticipant
 from fedtui.rounds.records import RoundFinished, SurvivorsChosen
 from fedtui.simulation.invariants import InvariantError
 from fedtui.simulation.node_host import vector_digest
+from fedtui.simulation.work import Parcel
 from fedtui.simulation.world import World
 from fedtui.wire.messages import Accepting, UpdateHeader
 
@@ -149,7 +150,8 @@ def smuggle(world: World, name: bytes, *, accepts: bool) -> None:
         header=UpdateHeader(num_examples=5, sums={}),
     )
     world.lie(opened)
-    world.coordinator.spool[(machine.round, machine.attempt, name, digest)] = update_D
+    parcel = Parcel(update_D, digest, update_D.nbytes)
+    world.coordinator.spool[(machine.round, machine.attempt, name, digest)] = parcel
     world.lie(UpdateArrived(name, 999, machine.round, machine.attempt, digest))
 
 

@@ -87,7 +87,7 @@ class AvailabilitySection(_Section, frozen=True, kw_only=True):
     kind: Literal["always", "sessions", "daily"] = "always"
     online_s: Seconds = 3600.0
     offline_s: Seconds = 3600.0
-    share: Annotated[float, msgspec.Meta(ge=0.01, le=1)] = 0.5
+    share: Annotated[float, msgspec.Meta(ge=0.01, le=0.99)] = 0.5
     day_s: Seconds = 86_400.0
 
     @property

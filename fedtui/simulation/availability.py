@@ -46,13 +46,14 @@ class Availability:
         self._seed = seed
         self._blocks: dict[int, _Block] = {}
         section, num = self._section, population.nodes
-        self._begins_on = self._starts_s = np.empty(0)
+        self._begins_on: list[bool] = []
+        self._starts_s: list[float] = []
         if section.kind == "sessions":
             draws = generator(seed, Purpose.FIRST_STATE).random(num)
-            self._begins_on = draws < section.online_share
+            self._begins_on = (draws < section.online_share).tolist()
         elif section.kind == "daily":
             draws = generator(seed, Purpose.PHASE_OF_DAY).random(num)
-            self._starts_s = (draws - 1) * section.day_s
+            self._starts_s = ((draws - 1) * section.day_s).tolist()
 
     def is_on(self, index: int, now: float) -> bool:
         """Whether the node with this index is there at `now` (0 or later)."""
@@ -62,7 +63,7 @@ class Availability:
             case "sessions":
                 block = self._block(index, now)
                 num_past = int(np.searchsorted(block.ends, now, side="right"))
-                return bool(self._begins_on[index]) == (num_past % 2 == 0)
+                return self._begins_on[index] == (num_past % 2 == 0)
             case "daily":
                 return self._boundary(index, now) % 2 == 0
 
@@ -110,4 +111,4 @@ class Availability:
     def _boundary_at(self, index: int, number: int) -> float:
         day, is_going = divmod(number, 2)
         online_s = self._section.share * self._section.day_s * is_going
-        return float(self._starts_s[index] + day * self._section.day_s + online_s)
+        return self._starts_s[index] + day * self._section.day_s + online_s

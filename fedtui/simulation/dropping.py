@@ -29,7 +29,7 @@ class Drop:
 def drop(
     section: DropoutSection, seed: int, *, node: int, number: int, attempt: int, masked: bool
 ) -> Drop | None:
-    """What becomes of node `node` (an index from 0) in an attempt at round `number`; None: it stays.
+    """Whether and when node `node` (an index from 0) vanishes in an attempt at round `number`.
 
     Without masks there are no phases `sharing` and `confirming`.
     """

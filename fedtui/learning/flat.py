@@ -58,7 +58,8 @@ class FlatModel:
     def __init__(self, module: nn.Module, params: Params) -> None:
         self.module = module
         self.manifest = params.manifest
-        self.values = torch.from_numpy(params.vector_D.copy())
+        self.values = torch.empty(params.manifest.num_values)  # torch aligns it always alike
+        np.copyto(self.values.numpy(), params.vector_D)
         self.grads = torch.zeros_like(self.values)
         tensors = travelling(module)
         _check_fits(tensors, params.manifest)

@@ -16,6 +16,7 @@ import argparse
 import functools
 import math
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from fedtui.learning.data import Array, Examples
     from fedtui.learning.params import Manifest, Vector
+    from fedtui.learning.partition import Indices
     from fedtui.learning.task import Task
     from fedtui.learning.training import TrainingSpec
 
@@ -106,21 +108,24 @@ class Workbench:
         *,
         seed: tuple[int, int, int],
         hooks: Hooks = _NO_HOOKS,
+        rows: Indices | None = None,
     ) -> TrainResult:
-        """As `train_locally`."""
-        if not len(examples):
+        """As `train_locally`, on `examples.take(rows)` without copying them."""
+        if rows is None:
+            rows = np.arange(len(examples))
+        if not len(rows):
             raise TrainError("there are no examples to train on")
         model = self._load(params)
         state = np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
-        torch.manual_seed(int(state[0] >> np.uint64(1)))
+        _seed_torch(int(state[0] >> np.uint64(1)))
         loop = _Loop(self.task, model, training, hooks)
-        loop.run(examples, np.random.default_rng(seed))
+        loop.run(examples, rows, np.random.default_rng(seed))
         update_D = model.values.numpy() - params.vector_D
         _check(update_D, params.manifest)
         if training.update_clip is not None and (length := norm(update_D)) > training.update_clip:
             update_D *= np.float32(training.update_clip / length)
         sums = {"loss_sum": loop.loss_sum, "examples": float(loop.num_seen)}
-        return TrainResult(update_D, min(len(examples), loop.num_seen), sums)
+        return TrainResult(update_D, min(len(rows), loop.num_seen), sums)
 
     def evaluate(
         self,
@@ -128,19 +133,21 @@ class Workbench:
         examples: Examples,
         *,
         cancelled: Callable[[], bool] | None = None,
+        rows: Indices | None = None,
     ) -> dict[str, float]:
-        """As the function `evaluate`."""
+        """As the function `evaluate`, on `examples.take(rows)`."""
+        if rows is None:
+            rows = np.arange(len(examples))
         sums = dict.fromkeys(metrics.sums_for(self.task.metric), 0.0)
         module = self._load(params).module
         module.eval()
         x, y = _tensors(examples)
         with torch.no_grad():
-            for start in range(0, len(y), _EVALUATION_BATCH):
+            for chosen in torch.from_numpy(rows).split(_EVALUATION_BATCH) if len(rows) else ():
                 if cancelled is not None and cancelled():
                     raise StoppedError("evaluation was stopped")
-                place = slice(start, start + _EVALUATION_BATCH)
                 try:
-                    part = self.task.metrics(module, Batch(x[place], y[place]))
+                    part = self.task.metrics(module, _batch(x, y, chosen))
                 except (RuntimeError, IndexError, ValueError, TypeError) as error:
                     raise TrainError(_cannot("evaluate", x, error)) from error
                 sums = metrics.add(sums, part)
@@ -154,7 +161,7 @@ class Workbench:
         return self._model
 
     def _module(self) -> nn.Module:
-        torch.manual_seed(_MODULE_SEED)
+        _seed_torch(_MODULE_SEED)
         return self.task.model()
 
 
@@ -223,22 +230,21 @@ class _Loop:
         self.loss_sum = 0.0
         self.num_seen = 0
 
-    def run(self, examples: Examples, rng: np.random.Generator) -> None:
+    def run(self, examples: Examples, rows: Indices, rng: np.random.Generator) -> None:
         """Every batch of every epoch, or as many batches as the plan says."""
         self._model.module.train()
         x, y = _tensors(examples)
         size = self._training.batch_size
-        num_batches = math.ceil(len(y) / size)
+        num_batches = math.ceil(len(rows) / size)
         num_steps = self._training.steps or self._training.epochs * num_batches
-        order = torch.empty(0, dtype=torch.int64)
+        batches: tuple[Tensor, ...] = ()
         for step in range(num_steps):
             epoch, batch = divmod(step, num_batches)
             if batch == 0:
-                order = torch.from_numpy(rng.permutation(len(y)))
+                batches = torch.from_numpy(rows[rng.permutation(len(rows))]).split(size)
             if self._hooks.cancelled is not None and self._hooks.cancelled():
                 raise StoppedError("training was stopped")
-            chosen = order[batch * size : (batch + 1) * size]
-            loss = self._step(Batch(x[chosen], y[chosen]))
+            loss = self._step(_batch(x, y, batches[batch]))
             if not math.isfinite(loss):
                 raise TrainError(self._diverged(loss, epoch + 1, batch + 1))
             if self._hooks.progress is not None:
@@ -259,7 +265,7 @@ class _Loop:
             raise TrainError(_cannot("train on", batch.x, error)) from error
         with torch.no_grad():
             self._optimizer.step(model.values, self._gradient())
-        value = float(loss.detach())
+        value = float(loss.item())
         self.loss_sum += value * len(batch.y)
         self.num_seen += len(batch.y)
         return value
@@ -298,9 +304,30 @@ def _check(update_D: Vector, manifest: Manifest) -> None:
 
 
 def _tensors(examples: Examples) -> tuple[Tensor, Tensor]:
-    x = torch.from_numpy(np.ascontiguousarray(examples.x))
-    y = torch.from_numpy(np.ascontiguousarray(examples.y))
+    """Inputs and targets, not copied: for `_batch` only, as they may lie in read-only memory."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        x = torch.from_numpy(np.ascontiguousarray(examples.x))
+        y = torch.from_numpy(np.ascontiguousarray(examples.y))
     return x, y
+
+
+def _batch(x: Tensor, y: Tensor, chosen: Tensor) -> Batch:
+    """A copy of some rows, aligned as torch likes it wherever the whole lies."""
+    return Batch(x.index_select(0, chosen), y.index_select(0, chosen))
+
+
+def _seed_torch(seed: int) -> None:
+    """As torch.manual_seed, which takes longer than a small node's training where no GPU is."""
+    if _has_accelerator():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+@functools.cache
+def _has_accelerator() -> bool:
+    return bool(torch.accelerator.is_available())
 
 
 def _cannot(what: str, x: Tensor, error: Exception) -> str:

@@ -32,6 +32,7 @@ from fedtui.simulation.jobs import Failed, Measured, Trained, TrainJob
 
 if TYPE_CHECKING:
     from fedtui.learning.params import Vector
+    from fedtui.learning.partition import Indices
     from fedtui.learning.task import Task
     from fedtui.simulation.ground import Ground, Setup
     from fedtui.simulation.jobs import Job, MeasureJob, Outcome
@@ -120,19 +121,22 @@ class _Learner:
 
     def train(self, job: TrainJob, model_D: Vector) -> Trained:
         params = Params(self._bench.manifest, model_D)
+        examples, rows = self._rows(job.node, held=False)
         attack = self._attacks.get(job.node)
-        examples = self._examples(job.node, held=False)
         rng = None if attack is None else _liar(self._plan.seed, job)
         if attack is not None:
-            x, y = attack.examples(examples.x, examples.y, self._num_classes, rng)
-            examples = Examples(x, y)
-        seed = (self._plan.seed, job.round, job.node)
+            own = examples.take(rows)
+            examples = Examples(*attack.examples(own.x, own.y, self._num_classes, rng))
+            rows = np.arange(len(examples))
         result = self._bench.train(
-            params, examples, self._plan.training, seed=seed, hooks=self._hooks
+            params,
+            examples,
+            self._plan.training,
+            seed=(self._plan.seed, job.round, job.node),
+            hooks=self._hooks,
+            rows=rows,
         )
-        update_D = result.update_D
-        if attack is not None:
-            update_D = attack.update(update_D, rng)
+        update_D = result.update_D if attack is None else attack.update(result.update_D, rng)
         return Trained(update_D, result.num_examples, result.sums)
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:
@@ -140,25 +144,24 @@ class _Learner:
         if job.node == EVALUATOR:
             if self._ground.test is None:
                 raise DataError("the plan has no evaluator, so no test examples were read")
-            examples = self._ground.test
-        else:
-            examples = self._examples(job.node, held=bool(self._plan.evaluation.held_out))
-        return Measured(self._bench.evaluate(params, examples))
+            return Measured(self._bench.evaluate(params, self._ground.test))
+        held = bool(self._plan.evaluation.held_out)
+        examples, rows = self._rows(job.node, held=held)
+        return Measured(self._bench.evaluate(params, examples, rows=rows))
 
-    def _examples(self, node: int, *, held: bool) -> Examples:
-        """What the node trains on or, if `held`, what it measures on."""
+    def _rows(self, node: int, *, held: bool) -> tuple[Examples, Indices]:
+        """Examples, and the rows of them that the node trains on, or measures on if `held`."""
         whole, share = self._ground.examples, self._ground.share(node)
         if whole is None:
             raise DataError("there are no data for this task")
+        cut = self._cut(len(share))[held]
         if not self._ground.is_raw:
-            return whole.take(share[self._cut(len(share))[held]])
+            return whole, share[cut]
         own = whole.take(share)
         if self._population.shift.name != "none":
-            from fedtui.simulation.shift import shifted  # type: ignore[import-not-found]  # noqa: PLC0415
-
             x = shifted(own.x, self._population.shift, self._data_seed, node)
             own = Examples(x, own.y)
-        return prepared(self._task, own).take(self._cut(len(own))[held])
+        return prepared(self._task, own), cut
 
     @functools.cached_property
     def _num_classes(self) -> int:

@@ -81,3 +81,56 @@ def test_A2_params_of_another_model_are_refused(tensors, said: str) -> None:
     params = Params(manifest, np.zeros(manifest.num_values, np.float32))
     with pytest.raises(ParamsError, match=said):
         FlatModel(nn.Linear(3, 2), params)
+
+
+class Restless(nn.Module):
+    """Changes whatever a module can change of itself as it runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+        self.register_buffer("drawn", torch.rand(2), persistent=False)
+        self.register_buffer("count", torch.tensor(0))
+        self.register_buffer("mean", torch.zeros(2))
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        self.last = x
+        self.drawn.add_(1)
+        self.count = self.count + 1
+        self.mean = 0.9 * self.mean + 0.1 * x.mean(0)[:2]
+        return self.linear(x) * self.drawn + self.calls + self.count
+
+
+def test_a_model_loaded_again_is_as_if_made_anew() -> None:
+    module = Restless()
+    params = params_of(module)
+    other = Params(params.manifest, params.vector_D + 1)
+    drawn = module.drawn.clone()
+    flat = FlatModel(module, params)
+    x = torch.randn(4, 3)
+    expected = flat.module(x).detach().clone()
+    moved_D = flat.values.clone()
+    for given in (params, other, params):
+        flat.reload(given)
+        assert np.array_equal(flat.values.numpy(), given.vector_D)
+        assert torch.equal(module.drawn, drawn)
+        assert (module.calls, int(module.count), hasattr(module, "last")) == (0, 0, False)
+        assert torch.equal(flat.module(x), expected) == (given is params)
+    assert torch.equal(flat.values, moved_D)
+    module.mean.fill_(7)
+    flat.reload(params)
+    module.mean.fill_(7)
+    place = next(p for spec, p in flat.manifest.slices() if spec.name == "mean")
+    assert flat.values[place].tolist() == [7, 7], "the buffer is a view of the vector again"
+
+
+def test_a_kept_model_refuses_params_of_another() -> None:
+    flat = FlatModel(net(), params_of(net()))
+    with pytest.raises(ParamsError, match="the task differs"):
+        flat.reload(params_of(nn.Linear(3, 2)))
+    straight = params_of(net())
+    turned = Manifest(tuple(reversed(straight.manifest.tensors)))
+    with pytest.raises(ParamsError, match="another order"):
+        flat.reload(Params(turned, straight.vector_D))

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from fedtui.learning import trainer
@@ -12,7 +14,15 @@ from fedtui.learning.data import Examples
 from fedtui.learning.objectives import Classification
 from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.result import StoppedError, TrainError
-from fedtui.learning.trainer import Hooks, evaluate, initial, main, predict, train_locally
+from fedtui.learning.trainer import (
+    Hooks,
+    Workbench,
+    evaluate,
+    initial,
+    main,
+    predict,
+    train_locally,
+)
 from fedtui.learning.training import TrainingSpec
 
 torch.set_num_threads(1)
@@ -36,6 +46,30 @@ class Dropping(Small):
 class Normed(Small):
     def model(self) -> nn.Module:
         return nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+
+
+class Projecting(nn.Module):
+    """Draws what never travels: all nodes must project alike, in every round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("by", torch.randn(4, 4), persistent=False)
+
+    def forward(self, x):
+        return x @ self.by
+
+
+class Everything(Small):
+    """Dropout, a cumulative average that counts batches, and a drawn projection."""
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(
+            Projecting(),
+            nn.Linear(4, 8),
+            nn.BatchNorm1d(8, momentum=None),
+            nn.Dropout(0.5),
+            nn.Linear(8, 2),
+        )
 
 
 def examples(n: int = 50) -> Examples:
@@ -92,6 +126,58 @@ def test_equal_seeds_give_equal_bits_and_each_part_of_the_seed_counts() -> None:
     assert len(set(updates)) == 4
     assert initial(task, seed=1).vector_D.tobytes() == params.vector_D.tobytes()
     assert initial(task, seed=2).vector_D.tobytes() != params.vector_D.tobytes()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=6),
+    st.sampled_from(["sgd", "adam"]),
+)
+def test_a_used_workbench_gives_the_bits_of_a_new_one(uses, optimizer: str) -> None:
+    task, data = Everything(), examples()
+    bench = Workbench(task)
+    spec = TrainingSpec(epochs=2, batch_size=8, optimizer=optimizer, momentum=0.5)
+    for model, number, trains in uses:
+        params = initial(task, seed=model)
+        torch.rand(number)
+        if trains:
+            kept = bench.train(params, data, spec, seed=(1, number, 2))
+            torch.rand(number + 1)
+            new = train_locally(task, params, data, spec, seed=(1, number, 2))
+            assert kept.update_D.tobytes() == new.update_D.tobytes()
+            assert kept.sums == new.sums
+        else:
+            assert bench.evaluate(params, data) == evaluate(task, params, data)
+    assert bench.manifest == initial(task, seed=1).manifest
+
+
+def test_rows_are_as_if_taken_out(rng: np.random.Generator) -> None:
+    task, data = Everything(), examples(5000)
+    data.x.flags.writeable = False  # as memory that processes share
+    params, bench, spec = initial(task, seed=1), Workbench(task), TrainingSpec(batch_size=300)
+    for rows in (rng.permutation(5000)[:2345], np.arange(7), np.empty(0, np.int64)):
+        own = data.take(rows)
+        assert bench.evaluate(params, data, rows=rows) == evaluate(task, params, own)
+        if len(rows):
+            some = bench.train(params, data, spec, seed=(1, 1, 0), rows=rows)
+            alone = train_locally(task, params, own, spec, seed=(1, 1, 0))
+            assert some.update_D.tobytes() == alone.update_D.tobytes()
+            assert (some.num_examples, some.sums) == (alone.num_examples, alone.sums)
+    with pytest.raises(TrainError, match="no examples"):
+        bench.train(params, data, spec, seed=(1, 1, 0), rows=np.empty(0, np.int64))
+
+
+def test_seeding_torch_is_what_torch_calls_seeding() -> None:
+    task, data, spec = Dropping(), examples(8), TrainingSpec(steps=1, batch_size=8)
+    seen = []
+
+    class Seen(Dropping):
+        def loss(self, model, batch):
+            seen.append(torch.initial_seed())
+            return super().loss(model, batch)
+
+    train_locally(Seen(), initial(task, seed=1), data, spec, seed=(4, 5, 6))
+    state = np.random.SeedSequence([4, 5, 6]).generate_state(1, np.uint64)
+    assert seen == [int(state[0] >> np.uint64(1))]
 
 
 def test_steps_count_batches_across_epochs() -> None:

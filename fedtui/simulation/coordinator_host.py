@@ -171,7 +171,7 @@ class CoordinatorHost:
             del self.spool[key]
         keep, rounds = self.machine.keep, self.machine.rounds
         needed = {r.model_digest for r in rounds[-2:]} | {self.machine.best.model_digest}
-        if len(self.models) > 2 * len(keep):
+        if self.world.kept is not None or len(self.models) > 2 * len(keep):
             self.models = {d: m for d, m in self.models.items() if d in needed}
 
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
@@ -179,8 +179,9 @@ class CoordinatorHost:
             return
         answer = self.world.remembered(effect) or self._combine(effect)
         if isinstance(answer, Aggregated):
-            self.models.setdefault(answer.model.digest, None)
-        self.world.watch.aggregated(effect, answer)
+            digest = answer.model.digest
+            self.models.setdefault(digest, self.world.kept_model(digest))
+        self.world.combined(effect, answer)
         self.feed(answer)
 
     def _combine(self, effect: Aggregate) -> Aggregated | AggregationFailed:

@@ -17,7 +17,7 @@ import numpy as np
 from fedtui import plugins
 from fedtui.combining.visible import Recipe
 from fedtui.crypto.keys import Identity
-from fedtui.learning.params import Manifest
+from fedtui.learning.params import Manifest, Vector
 from fedtui.rounds.machine import (
     AcceptUpdate,
     Aggregate,
@@ -26,6 +26,7 @@ from fedtui.rounds.machine import (
     CoordinatorEvent,
     Joined,
     Left,
+    ParticipantEffect,
     Said,
     UpdateArrived,
     UpdateOpened,
@@ -302,10 +303,23 @@ class SimulatedFederation:
 
         return arrive
 
+    def strikes(self, node: NodeHost, effect: ParticipantEffect) -> bool:
+        """Whether the node vanishes instead of doing this, and has done so."""
+        del node, effect
+        return False
+
     def remembered(self, effect: Aggregate) -> Aggregated | AggregationFailed | None:
         """What came of it when the run is told again from its journal; None: do it."""
         del effect
         return None
+
+    def kept_model(self, digest: bytes) -> Vector | None:
+        """The model that came of a remembered sum, if it is at hand."""
+        del digest
+        return None
+
+    def combined(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
+        """What came of combining updates, now or remembered."""
 
     # ---- running ------------------------------------------------------------------------------
 

@@ -182,6 +182,8 @@ class NodeHost:
             return
         effects = self.machine.handle(event, self.world.clock.now + self.clock_offset_s)
         for effect in sorted(effects, key=lambda e: not isinstance(e, Note | Journal)):
+            if self.world.strikes(self, effect):
+                return
             self._perform(effect)
         self._arm()
 

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fedtui.rounds.machine import (
-    Aggregate,
-    Aggregated,
-    AggregationFailed,
     CoordinatorEvent,
     Journal,
     Prepare,
@@ -34,9 +31,6 @@ class Watch:
 
     def committed(self, records: Sequence[Record]) -> None:
         """The coordinator wrote these down, before it says anything of them."""
-
-    def aggregated(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
-        """The coordinator combined updates, or could not."""
 
     def journalled(self, node: "NodeHost", entry: Journal) -> None:
         """A node wrote down what it goes along with."""

@@ -68,5 +68,9 @@ class Work(Protocol):
 
 def sent(update_D: Vector, num_examples: int, sums: dict[str, float], digest: bytes) -> Trained:
     """An update as it leaves the trainer; `digest` as of its little-endian bytes."""
-    header = UpdateHeader(num_examples=num_examples, sums=sums)
-    return Trained(Parcel(update_D, digest, update_D.nbytes), header)
+    return Trained(Parcel(update_D, digest, update_D.nbytes), header(num_examples, sums))
+
+
+def header(num_examples: int, sums: dict[str, float]) -> UpdateHeader:
+    """What goes with an update."""
+    return UpdateHeader(num_examples=num_examples, sums=sums)

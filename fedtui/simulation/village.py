@@ -1,0 +1,122 @@
+"""Village: a simulated federation of a whole population, with real training on an engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fedtui.crypto.keystream import processor_has_aes
+from fedtui.learning.params import Params, Vector
+from fedtui.rounds.machine import (
+    Aggregate,
+    Aggregated,
+    AggregationFailed,
+    ParticipantEffect,
+)
+from fedtui.simulation.bookkeeping import Bookkeeper, OnRound
+from fedtui.simulation.engine import Engine
+from fedtui.simulation.federation import Setting, SimulatedFederation
+from fedtui.simulation.ground import Ground, Setup
+from fedtui.simulation.habits import Habits
+from fedtui.simulation.hands import Hands, OnFailure
+from fedtui.simulation.memory import Forgetful, Memory
+from fedtui.simulation.node_host import NodeHost
+from fedtui.simulation.population import traits
+
+KEPT = 4
+"""How much of the past a node keeps: models, journal and ledger entries."""
+FAILURES_IN_A_ROW = 20
+
+
+def _ignore(*_: object) -> None:
+    """What a village tells if nobody listens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who is told of finished rounds and failed jobs; `wall` reads a clock, in seconds."""
+
+    on_round: OnRound = _ignore
+    on_failure: OnFailure = _ignore
+    wall: Callable[[], float] = float
+
+
+class Village(SimulatedFederation):
+    """All nodes of a population around one coordinator."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        ground: Ground,
+        initial: Params,
+        engine: Engine,
+        *,
+        memory: Memory | None = None,
+        listener: Listener = Listener(),
+    ) -> None:
+        """Nothing happens before `run`."""
+        plan, population = setup.plan, setup.population
+        self.traits = traits(population, plan.seed)
+        self.memory = memory or Forgetful()
+        self.books = Bookkeeper(listener.on_round, listener.wall)
+        self.hands = Hands(
+            engine,
+            self.memory,
+            num_bytes=initial.manifest.num_bytes,
+            on_failure=listener.on_failure,
+        )
+        setting = Setting(
+            seed=plan.seed,
+            plan=plan,
+            manifest=initial.manifest,
+            work=self.hands,
+            links={one.index: one.link for one in self.traits},
+            kept=KEPT,
+            aes=processor_has_aes(),
+        )
+        super().__init__(setting, self.books)
+        self.books.village = self
+        self.hands.models = lambda: self.coordinator.models
+        self._habits = Habits(self, population, population.seed_or(plan.seed))
+        self.coordinator.create(initial.vector_D)
+        for one in self.traits:
+            num_examples = len(ground.share(one.index)) if ground.num_nodes else 1
+            seconds = _passes(setup, num_examples) / one.examples_per_s
+            node = self.admit(num_examples=num_examples, train_s=seconds)
+            self._habits.begin(node)
+        if plan.evaluation.with_evaluator:
+            self._admit_evaluator(setup, ground)
+
+    def _admit_evaluator(self, setup: Setup, ground: Ground) -> None:
+        num = len(ground.test) if ground.test is not None else 1
+        seconds = num / setup.population.speed.examples_per_s
+        node = self.admit(role="evaluator", num_examples=num, train_s=seconds)
+        self.connect_soon(node.name)
+
+    def strikes(self, node: NodeHost, effect: ParticipantEffect) -> bool:
+        return self._habits.strike(node, effect)
+
+    def remembered(self, effect: Aggregate) -> Aggregated | AggregationFailed | None:
+        return self.memory.sum(effect)
+
+    def kept_model(self, digest: bytes) -> Vector | None:
+        return self.memory.model(digest)
+
+    def combined(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
+        self.memory.sum_done(effect, answer)
+
+    def why_stuck(self) -> str | None:
+        """Why this federation will never come to an end by itself; None if it may."""
+        failures = self.books.failures
+        if len(failures) >= FAILURES_IN_A_ROW:
+            return f"{len(failures)} attempts in a row failed, the last one so: {failures[-1]}"
+        if self.clock.next_at is None:
+            return "nothing is left to happen: all nodes are away for good"
+        return None
+
+
+def _passes(setup: Setup, num_examples: int) -> float:
+    """Examples that go through the model in one round's training."""
+    training = setup.plan.training
+    if training.steps is not None:
+        return float(training.steps * min(training.batch_size, num_examples))
+    held_out = setup.plan.evaluation.held_out if num_examples > 1 else 0.0
+    return training.epochs * max(1.0, num_examples * (1 - held_out))

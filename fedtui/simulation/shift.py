@@ -61,27 +61,25 @@ def shifted(x: Array, section: ShiftSection, seed: int, node: int) -> Array:
             values += sigma * rng.standard_normal(values.shape, np.float32)
         case "calibration":
             values = _calibrated(values, section.strength, rng)
-            low, high = _bounds(x.dtype)
-    return _as_before(np.clip(values, low, high), x.dtype)
+            low, high = _bounds(x)
+    values = np.clip(values, low, high)
+    return (values if x.dtype.kind == "f" else np.rint(values)).astype(x.dtype)
 
 
 def _calibrated(values: Array, strength: float, rng: np.random.Generator) -> Array:
     gains, offsets = strength * rng.uniform(-1, 1, (2, *values.shape[1:]))
     deviations: Floats = values.std(axis=0)
-    return (values * (1 + gains) + offsets * deviations).astype(values.dtype)
+    seen: Array = (values * (1 + gains) + offsets * deviations).astype(values.dtype)
+    return seen
 
 
-def _bounds(dtype: np.dtype[np.generic]) -> tuple[float, float]:
-    """The least and the greatest number of a dtype, for floats about to be rounded to it."""
-    if dtype.kind == "f":
-        info = np.finfo(dtype)
+def _bounds(x: Array) -> tuple[float, float]:
+    """The least and the greatest number of the dtype, for floats about to be rounded to it."""
+    if x.dtype.kind == "f":
+        info = np.finfo(x.dtype)
         return float(info.min), float(info.max)
-    whole = np.iinfo(dtype)
+    whole = np.iinfo(x.dtype)
     return float(whole.min), math.nextafter(float(whole.max), 0)
-
-
-def _as_before(values: Array, dtype: np.dtype[np.generic]) -> Array:
-    return (values if dtype.kind == "f" else np.rint(values)).astype(dtype)
 
 
 def _rotated(x: Array, angle: float) -> Array:

@@ -161,3 +161,10 @@ def test_whole_numbers_never_wrap_round(dtype: type) -> None:
     for node in range(20):
         seen = shifted(x, ShiftSection(name="calibration", strength=1.0), 1, node)
         assert (seen[0] >= seen[1]).all()  # no gain is below 0, so the order stays
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "calibration"])
+def test_whole_numbers_are_rounded(name: str) -> None:
+    whole, section = images().astype(np.uint8), ShiftSection(name=name)
+    exact = shifted(whole.astype(np.float32), section, 1, 0)
+    assert np.abs(shifted(whole, section, 1, 0) - np.clip(exact, 0, 255)).max() <= 0.5

@@ -143,10 +143,11 @@ class Workbench:
         module.eval()
         x, y = _tensors(examples)
         with torch.no_grad():
-            for chosen in torch.from_numpy(rows).split(_EVALUATION_BATCH) if len(rows) else ():
+            for start in range(0, len(rows), _EVALUATION_BATCH):
                 if cancelled is not None and cancelled():
                     raise StoppedError("evaluation was stopped")
                 try:
+                    chosen = torch.from_numpy(rows[start : start + _EVALUATION_BATCH])
                     part = self.task.metrics(module, _batch(x, y, chosen))
                 except (RuntimeError, IndexError, ValueError, TypeError) as error:
                     raise TrainError(_cannot("evaluate", x, error)) from error
@@ -241,7 +242,7 @@ class _Loop:
         for step in range(num_steps):
             epoch, batch = divmod(step, num_batches)
             if batch == 0:
-                batches = torch.from_numpy(rows[rng.permutation(len(rows))]).split(size)
+                batches = torch.split(torch.from_numpy(rows[rng.permutation(len(rows))]), size)
             if self._hooks.cancelled is not None and self._hooks.cancelled():
                 raise StoppedError("training was stopped")
             loss = self._step(_batch(x, y, batches[batch]))

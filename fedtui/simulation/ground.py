@@ -33,8 +33,9 @@ EVALUATOR = -1
 class Setup:
     """All that decides what a job gives; it can be pickled, and every worker gets it.
 
-    `attacks` names the attack and its options for each node that lies. `task_file` is an own task
-    (its plan pins the hash). `num_threads` is torch's per job: other numbers give other last bits.
+    `attacks` has an attack's name and options for each node that attacks. `task_file` is an own
+    task (the plan pins its hash). `num_threads` is torch's per job: results depend on it in their
+    last bits.
     """
 
     plan: Plan

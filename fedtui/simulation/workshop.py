@@ -5,8 +5,9 @@ A job is done as a real node's trainer does it: the node's share, less what is h
 in whatever process, and the same as a real node's. What goes wrong in a job is its outcome; the
 run goes on. Only lack of memory and the operator's Ctrl-C end it.
 
-A node that lies trains on `attack.examples` of its share and sends `attack.update` of what it
-learned; what it measures is honest, so that the score says what the model is worth.
+A node that attacks trains on `attack.examples` of its share, sends `attack.update` of what it
+learned and claims what it likes; what it measures is honest, so that the score says what the model
+is worth.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import functools
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,13 +25,15 @@ from fedtui.learning import metrics
 from fedtui.learning.data import DataError, Examples
 from fedtui.learning.params import Params, first_outside
 from fedtui.learning.partition import holdout
-from fedtui.learning.result import TrainError
+from fedtui.learning.result import TrainError, TrainResult
 from fedtui.learning.task import FixedUpdate, prepared
 from fedtui.learning.trainer import Hooks, Workbench, set_num_threads
 from fedtui.simulation.ground import EVALUATOR
 from fedtui.simulation.jobs import Failed, Measured, Trained, TrainJob
+from fedtui.simulation.shift import shifted
 
 if TYPE_CHECKING:
+    from fedtui.attacks.base import Attack
     from fedtui.learning.params import Vector
     from fedtui.learning.partition import Indices
     from fedtui.learning.task import Task
@@ -78,7 +81,7 @@ class Workshop:
 class _Fixed:
     """The craft of a task that trains nothing."""
 
-    def __init__(self, task: FixedUpdate, setup: Setup, attacks: dict[int, Any]) -> None:
+    def __init__(self, task: FixedUpdate, setup: Setup, attacks: dict[int, Attack]) -> None:
         self._task = task
         self._seed = setup.plan.seed
         self._attacks = attacks
@@ -93,10 +96,11 @@ class _Fixed:
             if bad is not None:
                 raise TrainError(f"value {bad} of the task's update is NaN or Inf")
             self._checked = update_D
-        if job.node in self._attacks:
-            rng = _liar(self._seed, job)
-            update_D = self._attacks[job.node].update(update_D.copy(), rng)
-        return Trained(update_D, 1, dict(self._sums))
+        attack = self._attacks.get(job.node)
+        if attack is None:
+            return Trained(update_D, 1, dict(self._sums))
+        update_D = attack.update(update_D, _liar(self._seed, job))
+        return Trained(update_D, attack.claimed(1), dict(self._sums))
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:  # noqa: ARG002
         return Measured(dict(self._sums))
@@ -105,7 +109,9 @@ class _Fixed:
 class _Learner:
     """The craft of a task that learns: shares, what is held out, the workbench."""
 
-    def __init__(self, task: Task, setup: Setup, ground: Ground, attacks: dict[int, Any]) -> None:
+    def __init__(
+        self, task: Task, setup: Setup, ground: Ground, attacks: dict[int, Attack]
+    ) -> None:
         self._plan = plan = setup.plan
         self._population = setup.population
         self._data_seed = setup.data_seed  # also of what the shift draws
@@ -123,12 +129,22 @@ class _Learner:
         params = Params(self._bench.manifest, model_D)
         examples, rows = self._rows(job.node, held=False)
         attack = self._attacks.get(job.node)
-        rng = None if attack is None else _liar(self._plan.seed, job)
-        if attack is not None:
+        if attack is None:
+            result = self._learn(job, params, examples, rows)
+            return Trained(result.update_D, result.num_examples, result.sums)
+        rng = _liar(self._plan.seed, job)
+        result = TrainResult(np.zeros_like(model_D), len(rows), {"loss_sum": 0.0, "examples": 0.0})
+        if attack.trains:
             own = examples.take(rows)
             examples = Examples(*attack.examples(own.x, own.y, self._num_classes, rng))
-            rows = np.arange(len(examples))
-        result = self._bench.train(
+            result = self._learn(job, params, examples, np.arange(len(examples)))
+        update_D = attack.update(result.update_D, rng)
+        return Trained(update_D, attack.claimed(result.num_examples), result.sums)
+
+    def _learn(
+        self, job: TrainJob, params: Params, examples: Examples, rows: Indices
+    ) -> TrainResult:
+        return self._bench.train(
             params,
             examples,
             self._plan.training,
@@ -136,8 +152,6 @@ class _Learner:
             hooks=self._hooks,
             rows=rows,
         )
-        update_D = result.update_D if attack is None else attack.update(result.update_D, rng)
-        return Trained(update_D, result.num_examples, result.sums)
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:
         params = Params(self._bench.manifest, model_D)

@@ -72,6 +72,15 @@ def an_own_setup(folder: Path, *, nodes: int = 6, worst: str = "", **fields) -> 
     return Setup(plan=plan, population=population, task_file=str(path), **fields)
 
 
+def a_null_setup(dim: int, **fields) -> Setup:
+    """Nobody trains: benchmarks/null_task.py, which sends a vector of `dim` values."""
+    path = Path(__file__).parents[2] / "benchmarks" / "null_task.py"
+    task = TaskSection(name="null", metric="loss", options={"dim": dim})
+    plan = Plan(federation=FederationSection(name="null"), task=task, seed=5)
+    population = Population(nodes=4)
+    return Setup(plan=plan, population=population, task_file=str(path), **fields)
+
+
 def a_model(setup: Setup, seed: int = 1) -> Vector:
     """Fresh weights of the setup's task."""
     return initial(setup.task(), seed=seed).vector_D

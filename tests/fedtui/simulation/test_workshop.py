@@ -1,16 +1,22 @@
 """A simulated node's outcome is a real node's, bit for bit; what goes wrong is an outcome, too."""
 
+import dataclasses
+
+import msgspec
 import numpy as np
 import pytest
-from a_setup import a_digest, a_model, a_setup, an_own_setup, bits
+from a_setup import TRAINING, a_digest, a_model, a_null_setup, a_setup, an_own_setup, bits
 
+from fedtui import plugins
 from fedtui.learning import trainer
-from fedtui.learning.data import DataSource
+from fedtui.learning.data import DataSource, Examples
 from fedtui.learning.params import Params
 from fedtui.learning.partition import holdout
 from fedtui.learning.task import load
 from fedtui.simulation.ground import EVALUATOR, survey
 from fedtui.simulation.jobs import Failed, Measured, MeasureJob, Trained, TrainJob
+from fedtui.simulation.population import ShiftSection
+from fedtui.simulation.shift import shifted
 from fedtui.simulation.workshop import Workshop
 
 
@@ -98,3 +104,111 @@ def test_a_model_of_another_task_fails_with_a_sentence() -> None:
     outcome = Workshop(setup, survey(setup)).do(train(0), np.zeros(7, np.float32))
     assert isinstance(outcome, Failed)
     assert "flat float32 vector of 4810 values" in outcome.reason
+
+
+class Liar:
+    """Tells what it was given; keeps half of its examples, all of one class."""
+
+    trains = True
+
+    def __init__(self) -> None:
+        self.seen = []
+
+    def examples(self, x, y, num_classes, rng):
+        self.seen.append((len(x), num_classes, rng.integers(2**40)))
+        return x[::2], y[::2] * 0
+
+    def update(self, update_D, rng):
+        self.seen.append((update_D, rng.integers(2**40)))
+        return -update_D
+
+    def claimed(self, num_examples):
+        return 7 * num_examples
+
+
+def attacking(monkeypatch, liar, setup=None):
+    """Node 1 attacks; outcomes of nodes 0 and 1 in rounds 1 and 2, and the workshop."""
+    build = plugins.build
+    monkeypatch.setattr(
+        plugins, "build", lambda kind, *a, **o: liar if kind == "attacks" else build(kind, *a, **o)
+    )
+    setup = setup or a_setup(attacks={1: ("liar", {})})
+    workshop = Workshop(setup, survey(setup))
+    model_D = a_model(setup)
+    return workshop, [[workshop.do(train(n, r), model_D) for n in (0, 1)] for r in (1, 2)]
+
+
+def test_an_attacker_lies_with_examples_update_and_weight_and_measures_honestly(
+    monkeypatch,
+) -> None:
+    liar, honest = Liar(), a_setup()
+    workshop, ((zero, one), _) = attacking(monkeypatch, liar)
+    plain, model_D = Workshop(honest, survey(honest)), a_model(honest)
+    assert bits(zero.update_D) == bits(plain.do(train(0), model_D).update_D)
+    (num, num_classes, drawn), (learned_D, more), (_, _, later), _ = liar.seen
+    straight = plain.do(train(1), model_D)
+    assert (num, num_classes) == (straight.num_examples, 10)
+    assert bits(one.update_D) == bits(-learned_D)
+    assert one.num_examples == 7 * -(-num // 2)
+    assert one.sums["examples"] == -(-num // 2)
+    assert bits(learned_D) != bits(straight.update_D)
+    assert len({drawn, more, later}) == 3, "each round and each lie draws anew"
+    assert workshop.do(train(1), model_D).sums == one.sums
+    assert liar.seen[4][2] == drawn, "and the same when done again"
+    assert workshop.do(measure(1), model_D) == plain.do(measure(1), model_D)
+
+
+def test_an_attacker_that_needs_no_training_is_spared_it(monkeypatch, tmp_path) -> None:
+    liar = Liar()
+    liar.trains = False
+    setup = an_own_setup(tmp_path, worst="bug", attacks={1: ("liar", {})})
+    _, ((zero, one), _) = attacking(monkeypatch, liar, setup)
+    assert isinstance(zero, Failed)
+    assert not liar.seen[0][0].any()
+    assert one.num_examples > 0
+    assert one.sums == {"loss_sum": 0, "examples": 0}
+
+
+def test_shifted_inputs_are_prepared_by_each_node_for_itself() -> None:
+    setup = a_setup()
+    section = ShiftSection(name="brightness", strength=0.5)
+    population = msgspec.structs.replace(setup.population, shift=section)
+    moved = dataclasses.replace(setup, population=population)
+    ground, model_D, task = survey(moved), a_model(setup), setup.task()
+    assert ground.is_raw
+    own = task.data(DataSource()).take(ground.share(2))
+    x = task.prepare(shifted(own.x, section, setup.data_seed, 2))
+    training, _ = holdout(len(own), 0.2, seed=setup.plan.seed)
+    params = Params(trainer.Workbench(task).manifest, model_D)
+    expected = trainer.train_locally(
+        task, params, Examples(x, own.y).take(training), TRAINING, seed=(setup.plan.seed, 1, 2)
+    )
+    outcome = Workshop(moved, ground).do(train(2), model_D)
+    assert bits(outcome.update_D) == bits(expected.update_D)
+    plain = Workshop(setup, survey(setup)).do(train(2), model_D)
+    assert bits(outcome.update_D) != bits(plain.update_D)
+
+
+def test_a_fixed_update_needs_no_data_and_is_checked_once() -> None:
+    setup = a_null_setup(dim=100)
+    ground = survey(setup)
+    assert (ground.examples, ground.num_nodes) == (None, 0)
+    workshop, model_D = Workshop(setup, ground), np.zeros(100, np.float32)
+    outcome = workshop.do(train(3), model_D)
+    expected_D = setup.task().fixed_update(setup.task().manifest(), setup.plan.seed)
+    assert bits(outcome.update_D) == bits(expected_D)
+    assert (outcome.num_examples, outcome.sums) == (1, {"loss_sum": 0, "examples": 1})
+    assert workshop.do(measure(EVALUATOR), model_D).sums == outcome.sums
+    flipped = dataclasses.replace(setup, attacks={3: ("sign_flip", {})})
+    opposite = Workshop(flipped, ground).do(train(3), model_D)
+    assert bits(opposite.update_D) == bits(-expected_D)
+
+
+def test_A1_a_fixed_update_that_is_not_finite_goes_nowhere(monkeypatch) -> None:
+    setup = a_null_setup(dim=10)
+    workshop = Workshop(setup, survey(setup))
+    bad = np.full(10, np.nan, np.float32)
+    monkeypatch.setattr(workshop._craft._task, "fixed_update", lambda manifest, seed: bad)
+    outcome = workshop.do(train(0), np.zeros(10, np.float32))
+    assert isinstance(outcome, Failed)
+    assert "value 0 of the task's update is NaN" in outcome.reason

@@ -43,12 +43,12 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise DiskError(
-                f"{path}: the disk is full; make room and run again: it goes on at the last "
-                "finished round"
+                f"{path}: the disk is full; make room and run again: a run goes on at its "
+                "last finished round"
             ) from error
         raise DiskError(
-            f"{path}: cannot be written ({error.strerror or error}); mend that and run again: it "
-            "goes on at the last finished round"
+            f"{path}: cannot be written ({error.strerror or error}); mend that and run again: a "
+            "run goes on at its last finished round"
         ) from error
 
 

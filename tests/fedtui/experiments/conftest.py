@@ -1,7 +1,10 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
+from fedtui.experiments.folder import RunFolder, RunInfo, versions
+from fedtui.experiments.journal import Journal, RoundClosed
 from fedtui.simulation.report import NodeReport, RoundReport
 
 
@@ -49,3 +52,22 @@ def a_round() -> Callable[..., RoundReport]:
 @pytest.fixture
 def a_node() -> Callable[..., NodeReport]:
     return node_report
+
+
+@pytest.fixture
+def a_run(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a run with these scores, one per round, and returns its folder."""
+
+    def make(name: str, scores: Sequence[float | None], plan: str = "", **changed: object) -> Path:
+        seed = int(str(changed.pop("seed", 1)))
+        text = f'seed = {seed}\n[federation]\nname = "x"\n{plan}'
+        info = RunInfo(**versions(), seed=seed, engine="serial", started_s=1.0)  # type: ignore[arg-type]
+        with RunFolder.create(tmp_path / name, text, info).held() as folder:
+            journal = Journal(folder.journal)
+            for number, score in enumerate(scores, 1):
+                report = round_report(number, score, **changed)
+                journal.append([RoundClosed(report=report, nodes=[])])
+            journal.close()
+        return tmp_path / name
+
+    return make

@@ -9,7 +9,7 @@ An attack changes nothing of what it is given: it returns new arrays, or the sam
 All its randomness is `rng`, seeded by run, node and round, so a run can be repeated.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ class Attack(Protocol):
     `trains` False spares the simulation the training: `update` then gets zeros.
     """
 
-    trains: bool = True
+    trains: ClassVar[bool] = True
 
     def examples(
         self,

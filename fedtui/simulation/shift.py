@@ -24,6 +24,7 @@ import math
 import numpy as np
 
 from fedtui.learning.data import Array, DataError
+from fedtui.learning.images import as_images
 from fedtui.simulation.draws import Purpose, generator
 from fedtui.simulation.population import Floats, ShiftSection
 
@@ -84,7 +85,7 @@ def _bounds(x: Array) -> tuple[float, float]:
 
 def _rotated(x: Array, angle: float) -> Array:
     """Each image turned by `angle` radians, anticlockwise with the first row on top."""
-    images = _as_images(x)
+    images = as_images(x)
     height, width = images.shape[-2:]
     rows, columns = np.indices((height, width)) + 0.5
     y, z = rows - height / 2, columns - width / 2
@@ -94,16 +95,3 @@ def _rotated(x: Array, angle: float) -> Array:
     inside = (from_rows >= 0) & (from_rows < height) & (from_columns >= 0) & (from_columns < width)
     taken = images[..., np.clip(from_rows, 0, height - 1), np.clip(from_columns, 0, width - 1)]
     return np.where(inside, taken, x.min()).astype(x.dtype).reshape(x.shape)
-
-
-def _as_images(x: Array) -> Array:
-    """`x` with its two last axes rows and columns: (n, h, w), (n, c, h, w), or flat squares."""
-    if x.ndim in {3, 4}:
-        return x
-    side = math.isqrt(x.shape[1]) if x.ndim == 2 else 0
-    if side < 2 or side * side != x.shape[1]:
-        raise DataError(
-            f"[population] shift: rotation needs images, and inputs of shape {x.shape[1:]} are "
-            "none: use calibration"
-        )
-    return x.reshape(len(x), side, side)

@@ -72,8 +72,12 @@ def test_some_examples_are_claimed(attack: Attack) -> None:
     assert all(isinstance(attack.claimed(n), int) and attack.claimed(n) >= 1 for n in (1, N))
 
 
-def test_who_does_not_train_needs_no_update(attack: Attack) -> None:
+def test_who_does_not_train_needs_nothing_that_was_learned(attack: Attack) -> None:
     if not attack.trains:
+        x, y = examples(8, 8)
+        other_x, other_y = attack.examples(x, y, CLASSES, np.random.default_rng(1))
+        assert other_x is x
+        assert other_y is y
         sent = attack.update(np.zeros(D, np.float32), np.random.default_rng(1))
         again = attack.update(update(), np.random.default_rng(1))
         assert np.array_equal(sent, again)

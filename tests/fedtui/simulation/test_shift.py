@@ -148,10 +148,9 @@ def test_inputs_that_are_no_numbers_are_refused(name: str, bad: np.ndarray) -> N
         shifted(bad, ShiftSection(name=name), 1, 0)
 
 
-@pytest.mark.parametrize("shape", [(3, 63), (3,), (3, 1), (3, 2, 2, 2, 2)])
-def test_only_images_can_be_rotated(shape: tuple[int, ...]) -> None:
-    with pytest.raises(DataError, match="use calibration"):
-        shifted(np.ones(shape), ShiftSection(name="rotation"), 1, 0)
+def test_only_images_can_be_rotated() -> None:
+    with pytest.raises(DataError, match="no images"):
+        shifted(np.ones((3, 63)), ShiftSection(name="rotation"), 1, 0)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint64, np.int64])

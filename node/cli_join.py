@@ -66,7 +66,7 @@ def join(
     data: Annotated[str | None, typer.Option(help="Your data: a file or folder.")] = None,
     split: Annotated[
         str | None,
-        typer.Option(help="How shared data is cut: iid, dirichlet:A, quantity:A, FILE."),
+        typer.Option(help="How shared data is cut: iid, dirichlet:A, shards:K, quantity:A, FILE."),
     ] = None,
     shard: Annotated[str | None, typer.Option(help="Which part of it is yours: I/N.")] = None,
     split_seed: Annotated[int | None, typer.Option(min=0, help="Seed of the split.")] = None,

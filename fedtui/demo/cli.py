@@ -52,7 +52,9 @@ def demo(
     nodes: Annotated[int, typer.Option(help="how many participants")] = 4,
     rounds: Annotated[int | None, typer.Option(help="at most so many rounds")] = None,
     target: Annotated[float | None, typer.Option(help="the score at which it ends")] = None,
-    split: Annotated[str, typer.Option(help="iid, dirichlet:0.5, quantity:1.0, or FILE")] = "iid",
+    split: Annotated[
+        str, typer.Option(help="iid, dirichlet:0.5, shards:2, quantity:1.0, or FILE")
+    ] = "iid",
     initial: Annotated[Path | None, typer.Option(help="initial model, safetensors")] = None,
     seed: Annotated[int, typer.Option(help="of the plan and of the split")] = 1,
     out: Annotated[Path | None, typer.Option(help="where the model goes")] = None,

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import numpy as np
 
 from fedtui.errors import ExitCode, FedtuiError
+from fedtui.learning import partition
 from fedtui.learning.data import DataError
-from fedtui.learning.partition import partition
 from fedtui.rounds.plan import Plan
 
 TaskName = Literal["digits", "fashion_mnist"]
@@ -152,7 +151,7 @@ class Settings:
                 raise SettingsError(f"--split: there is no {self.split}")
             return
         try:
-            partition(self.split, np.zeros(1, np.int64), num_shards=1, seed=0)
+            partition.check(self.split)
         except DataError as error:
             raise SettingsError(f"--split: {error}") from error
 

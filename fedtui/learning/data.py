@@ -38,8 +38,8 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     `path` is a file or folder; empty means where the task finds its data by itself. `part` is
     `test` for an evaluator. A real node has its data to itself (`num_shards` 1); demos and
-    benchmarks cut one data set into shards by `split`: `iid`, `dirichlet:0.5`, `quantity:1.0`, or
-    the path of an index file. `indices`, if set, names the examples outright.
+    benchmarks cut one data set into shards by `split`: `iid`, `dirichlet:0.5`, `shards:2`,
+    `quantity:1.0`, or the path of an index file. `indices`, if set, names the examples outright.
     """
 
     path: str = ""

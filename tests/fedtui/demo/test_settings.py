@@ -137,6 +137,6 @@ def test_the_remedy_is_a_command_of_the_demo(tmp_path: Path) -> None:
     assert split.remedy == "fedtui-demo --task digits --split FILE.npz"
 
 
-@pytest.mark.parametrize("split", ["iid", "dirichlet:0.5", "quantity:1.0"])
+@pytest.mark.parametrize("split", ["iid", "dirichlet:0.5", "shards:2", "quantity:1.0"])
 def test_splits_that_are_known_are_taken(split: str) -> None:
     assert Settings(split=split).split == split

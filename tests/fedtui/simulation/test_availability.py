@@ -99,6 +99,7 @@ def test_stays_are_exponential_with_their_means() -> None:
             now = change
     for online, mean in ((True, 100), (False, 400)):
         lengths = np.array(stays[online])
+        assert len(np.unique(lengths.round(6))) == len(lengths), "a block was drawn twice"
         tolerance = 5 * mean / math.sqrt(len(lengths))
         assert lengths.mean() == pytest.approx(mean, abs=tolerance)
         assert lengths.std() == pytest.approx(mean, abs=2 * tolerance)

@@ -1,10 +1,11 @@
-"""A TOML file read into a struct; what is wrong is said with file, line, key and a cure."""
+"""A TOML file read into a struct; all that is wrong is said with file, line, key and a cure."""
 
 import difflib
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -31,7 +32,7 @@ def read(path: Path, shape: type[T]) -> T:
     Raises:
         ConfigError: missing, unreadable, not TOML, an unknown key, or a value that does not fit.
     """
-    return parse(_text(path), shape, path=path)
+    return parse(read_text(path, cure="'fedtui-coordinator init' writes one"), shape, path=path)
 
 
 def parse(text: str, shape: type[T], *, path: Path) -> T:
@@ -43,16 +44,39 @@ def parse(text: str, shape: type[T], *, path: Path) -> T:
     try:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explain(str(error), text, shape, path)) from error
+        problems = list(_problems(raw, shape, "$")) or [str(error)]
+        said = (_explain(problem, text, shape, path) for problem in problems)
+        raise ConfigError("\n".join(said)) from error
 
 
-def _text(path: Path) -> str:
+def _problems(raw: dict[str, Any], shape: type[msgspec.Struct], at: str) -> Iterator[str]:
+    """All that is wrong, as msgspec says it of the first: key by key, table by table."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    for key, value in raw.items():
+        if key not in fields:
+            yield f"Object contains unknown field `{key}` - at `{at}`"
+            continue
+        kind = fields[key].type
+        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            yield from _problems(value, kind, f"{at}.{key}")
+            continue
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            inner = _PATH.search(str(error))
+            place = f"{at}.{key}" + (f".{inner.group(1)}" if inner else "")
+            yield f"{_PATH.sub('', str(error))} - at `{place}`"
+    for key, field in fields.items():
+        if field.required and key not in raw:
+            yield f"Object missing required field `{key}` - at `{at}`"
+
+
+def read_text(path: Path, *, cure: str) -> str:
+    """The file's text; `cure` says what to do if there is none. Raises ConfigError."""
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"{path}: there is no such file; 'fedtui-coordinator init' writes one"
-        ) from error
+        raise ConfigError(f"{path}: there is no such file; {cure}") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:

@@ -276,10 +276,10 @@ class Federation:
         if self.pause_asked:
             self._enter(Phase.PAUSED)
             return self._say_waiting(now)
-        available = self.available
         wait = self._gathering
-        if not wait.enough(len(available), now) or now < wait.not_before:
+        if not wait.enough(self.present.num_available, now) or now < wait.not_before:
             return self._say_waiting(now)
+        available = self.available
         number = max(self.rounds[-1].round, self._burnt) + 1
         attempt = self._last_attempt[1] + 1 if self._last_attempt[0] == number else 1
         if self._round_began is None:

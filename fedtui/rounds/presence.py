@@ -22,10 +22,22 @@ class Present(dict[NodeId, Presence]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.num_available = 0  # len(available), kept: it is asked at every event
         self._gone: dict[NodeId, float] = {}  # evaluators: until when they may come back
 
     def note(self, event: CoordinatorEvent, until: float) -> None:
         """Follow an event; whoever leaves now is expected back until then."""
+        if not isinstance(event, Joined | Left | Said):
+            return
+        before = self._is_available(event.node)
+        self._follow(event, until)
+        self.num_available += self._is_available(event.node) - before
+
+    def _is_available(self, node: NodeId) -> bool:
+        here = self.get(node)
+        return here is not None and here.role == "participant" and not here.away
+
+    def _follow(self, event: Joined | Left | Said, until: float) -> None:
         match event:
             case Joined(node=node, role=role, keys=keys, not_before=not_before):
                 self[node] = Presence(role, peer=Peer(keys, not_before) if keys else None)
@@ -44,11 +56,7 @@ class Present(dict[NodeId, Presence]):
     @property
     def available(self) -> list[NodeId]:
         """Participants that can be selected, sorted."""
-        return sorted(n for n, p in self.items() if p.role == "participant" and not p.away)
-
-    @property
-    def num_available(self) -> int:
-        return sum(p.role == "participant" and not p.away for p in self.values())
+        return sorted(node for node in self if self._is_available(node))
 
     @property
     def evaluators(self) -> set[NodeId]:

@@ -6,6 +6,7 @@ derive from it a world in which everything can go wrong (world.py), simulations 
 speeds, links and habits (village.py).
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -47,6 +48,7 @@ from fedtui.wire.parts import MAX_FROM_COORDINATOR_BYTES
 
 RECONNECT_S = (0.1, 1.0)
 CALM = Weather()
+_SENT_KEPT = 4  # a broadcast is of two messages at most: to those who counted, and the others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,7 +103,7 @@ class SimulatedFederation:
         self._stream_of: dict[bytes, int] = {}
         self._num_sessions = 0
         self._num_streams = 0
-        self._sent: tuple[FromCoordinator, FromCoordinator, int] | None = None
+        self._sent: deque[tuple[FromCoordinator, FromCoordinator, int]] = deque(maxlen=_SENT_KEPT)
         chosen = self.plan.strategy
         strategy = plugins.build("strategies", chosen.name, **chosen.options)
         aggregator = plugins.build("aggregators", "mean")
@@ -222,14 +224,15 @@ class SimulatedFederation:
 
     def _through_the_wire(self, message: FromCoordinator) -> tuple[FromCoordinator, int]:
         """The message as a node hears it, and its bytes; what many nodes hear is made once."""
-        if self._sent is not None and self._sent[0] is message:
-            return self._sent[1:]
+        for said, heard, num_bytes in self._sent:
+            if said is message:
+                return heard, num_bytes
         data = encode(message, max_bytes=MAX_FROM_COORDINATOR_BYTES)
-        heard = decode(data, Control, max_bytes=MAX_FROM_COORDINATOR_BYTES)
-        if not isinstance(heard, FromCoordinator):
-            raise msgspec.DecodeError(f"{type(heard).__name__} is no message of a coordinator")
-        self._sent = (message, heard, control_bytes(len(data)))
-        return self._sent[1:]
+        arrived = decode(data, Control, max_bytes=MAX_FROM_COORDINATOR_BYTES)
+        if not isinstance(arrived, FromCoordinator):
+            raise msgspec.DecodeError(f"{type(arrived).__name__} is no message of a coordinator")
+        self._sent.append((message, arrived, control_bytes(len(data))))
+        return self._sent[-1][1:]
 
     def download(self, node: NodeHost, digest: bytes) -> None:
         """A model on its way to a node; lost with the session (the node asks again)."""

@@ -2,6 +2,8 @@
 
 import pytest
 from desk import name
+from hypothesis import given
+from hypothesis import strategies as st
 from masked_desk import NODES
 
 from fedtui.rounds.attempt import Peer
@@ -71,3 +73,29 @@ def test_keys_are_those_of_the_newest_session_and_none_of_who_has_none() -> None
     assert here.peers([name(2)]) == {name(2): Peer(two, 8)}
     here.note(Left(name(2)), 0.0)
     assert here.peers([name(2)]) == {}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 3),
+            st.sampled_from(["join", "evaluate", "leave", "leave for good", "pause", "resume"]),
+        )
+    )
+)
+def test_the_number_that_is_kept_is_that_of_the_list(told: list[tuple[int, str]]) -> None:
+    here = Present()
+    for number, what in told:
+        node = name(number)
+        here.note(
+            {
+                "join": Joined(node, "participant"),
+                "evaluate": Joined(node, "evaluator"),
+                "leave": Left(node),
+                "leave for good": Left(node, for_good=True),
+                "pause": Said(node, Away(away=True)),
+                "resume": Said(node, Away(away=False)),
+            }[what],
+            0.0,
+        )
+        assert here.num_available == len(here.available)

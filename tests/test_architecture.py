@@ -47,6 +47,7 @@ TESTED_IN = {
     "fedtui/status/limits.py": "tests/node/test_config.py",
     "fedtui/status/parts.py": "tests/fedtui/status/test_events.py",
     "fedtui/strategies/base.py": "tests/contracts/test_every_strategy.py",
+    "fedtui/tracking/base.py": "tests/contracts/test_every_tracker.py",
     "fedtui/tui/command.py": "tests/fedtui/tui/test_commands.py",
     "fedtui/tui/coordinator/asking.py": "tests/fedtui/tui/coordinator/test_app.py",
     "fedtui/tui/coordinator/doing.py": "tests/fedtui/tui/coordinator/test_app.py",

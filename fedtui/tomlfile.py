@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -14,7 +14,7 @@ from fedtui.errors import ExitCode, OperatorError
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BYTES = 2**20
-_TABLE = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-\s]+?)\s*\]")
+_TABLE = re.compile(r"^\s*\[(\[?)\s*([A-Za-z0-9_.\-\s]+?)\s*\]")
 _KEY = re.compile(r"^\s*([A-Za-z0-9_\-]+)\s*=")
 _PATH = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN = re.compile(r"unknown field `(.*?)`")
@@ -57,9 +57,20 @@ def _problems(raw: dict[str, Any], shape: type[msgspec.Struct], at: str) -> Iter
             yield f"Object contains unknown field `{key}` - at `{at}`"
             continue
         kind = fields[key].type
-        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            yield from _problems(value, kind, f"{at}.{key}")
+        table = _table_of(kind)
+        if table is not None and table is kind and isinstance(value, dict):
+            yield from _problems(value, table, f"{at}.{key}")
             continue
+        if table is not None and table is not kind and isinstance(value, list):
+            inside = [
+                problem
+                for number, entry in enumerate(value)
+                if isinstance(entry, dict)
+                for problem in _problems(entry, table, f"{at}.{key}.{number}")
+            ]
+            yield from inside
+            if inside:
+                continue
         try:
             msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
@@ -69,6 +80,13 @@ def _problems(raw: dict[str, Any], shape: type[msgspec.Struct], at: str) -> Iter
     for key, field in fields.items():
         if field.required and key not in raw:
             yield f"Object missing required field `{key}` - at `{at}`"
+
+
+def _table_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that a key's table is read into, or every table of its array."""
+    while get_origin(kind) in {Annotated, tuple, list}:
+        kind = get_args(kind)[0]
+    return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
 
 
 def read_text(path: Path, *, cure: str) -> str:
@@ -101,22 +119,30 @@ def _explain(problem: str, text: str, shape: type[msgspec.Struct], path: Path) -
         problem = "there is no such key"
     line = line_of(text, keys)
     where = f"{path}, line {line}" if line else str(path)
-    name = f"[{'.'.join(keys[:-1])}] {keys[-1]}" if len(keys) > 1 else "".join(keys)
-    if not line and keys and "missing required" not in problem:
-        name = ".".join(keys)
+    names = [key for key in keys if not key.isdecimal()]
+    name = f"[{'.'.join(names[:-1])}] {names[-1]}" if len(names) > 1 else "".join(names)
+    if not line and names and "missing required" not in problem:
+        name = ".".join(names)
     problem = problem.replace("Object missing required field", "there must be a key")
     return f"{where}: {name + ': ' if name else ''}{problem}{cure}"
 
 
 def line_of(text: str, keys: list[str]) -> int | None:
-    """1-based line of the innermost of `keys` that the text spells out; None if none is there."""
+    """1-based line of the innermost of `keys` that the text spells out; None if none is there.
+
+    Tables of an array ([[name]]) are told apart by a number from 0 after the name.
+    """
     found: int | None = None
     best = 0
     table: list[str] = []
+    counts: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if header := _TABLE.match(line):
-            table = [part.strip() for part in header.group(1).split(".")]
-            here = table
+            names = [part.strip() for part in header.group(2).split(".")]
+            table = _numbered(names, counts, is_next=bool(header.group(1)))
+            here = (
+                table[: len(keys)] if header.group(1) else table
+            )  # its first stands for an array
         elif assigned := _KEY.match(line):
             here = [*table, assigned.group(1)]
         else:
@@ -126,12 +152,27 @@ def line_of(text: str, keys: list[str]) -> int | None:
     return found
 
 
+def _numbered(names: list[str], counts: dict[str, int], *, is_next: bool) -> list[str]:
+    """`names` with the number of its table after each array; `is_next` begins another table."""
+    keys: list[str] = []
+    for position, name in enumerate(names, 1):
+        keys.append(name)
+        path = ".".join(keys)
+        if is_next and position == len(names):
+            counts[path] = counts.get(path, -1) + 1
+        if path in counts:
+            keys.append(str(counts[path]))
+    return keys
+
+
 def _fields(shape: type[msgspec.Struct], keys: list[str]) -> list[str]:
-    current: type = shape
+    current = shape
     for key in keys:
+        if key.isdecimal():
+            continue
         types = {field.encode_name: field.type for field in msgspec.structs.fields(current)}
-        inner = types.get(key)
-        if not (isinstance(inner, type) and issubclass(inner, msgspec.Struct)):
+        inner = _table_of(types.get(key))
+        if inner is None:
             return []
         current = inner
     return [field.encode_name for field in msgspec.structs.fields(current)]

@@ -1,5 +1,7 @@
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import pytest
 
 from coordinator.config import CoordinatorConfig
@@ -81,3 +83,60 @@ def test_the_innermost_line_is_found() -> None:
     assert line_of(text, ["a", "b", "z"]) == 4
     assert line_of(text, ["c", "d", "y"]) == 7
     assert line_of(text, ["nowhere"]) is None
+
+
+class Person(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    age: Annotated[int, msgspec.Meta(le=150)] = 0
+    home: dict[str, int] = {}
+
+
+class People(msgspec.Struct, forbid_unknown_fields=True):
+    people: Annotated[tuple[Person, ...], msgspec.Meta(max_length=3)] = ()
+
+
+class Town(msgspec.Struct, forbid_unknown_fields=True):
+    town: People
+
+
+ARRAY = """[town]
+[[town.people]]
+name = "Ada"
+age = 36
+[town.people.home]
+door = 1
+[[town.people]]
+name = "Bo"
+age = 40
+[town.people.home]
+door = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("age = 40", "age = 151", ["line 9: [town.people] age: Expected `int` <= 150"]),
+        ("age = 36", "agge = 1", ["line 4: [town.people] agge: there is no such key; did you"]),
+        ("age = 40", "agge = 1", ["line 9: [town.people] agge: there is no such key; did you"]),
+        ('name = "Bo"\n', "", ["line 7: [town] people: there must be a key `name`"]),
+        ("door = 2", 'door = "x"', ["line 10: [town.people] home: Expected `int`"]),
+        ("age = ", "age = 9", ["line 4: [town.people] age", "line 9: [town.people] age"]),
+    ],
+)
+def test_tables_of_an_array_are_told_apart(old: str, new: str, said: list[str]) -> None:
+    text = ARRAY.replace(old, new)
+    assert len(tomlfile.parse(ARRAY, Town, path=Path("t.toml")).town.people) == 2
+    with pytest.raises(ConfigError) as caught:
+        tomlfile.parse(text, Town, path=Path("t.toml"))
+    lines = str(caught.value).splitlines()
+    for line, expected in zip(lines, said, strict=True):
+        assert expected in line
+
+
+def test_an_array_with_too_many_tables_is_refused() -> None:
+    text = "[town]\n" + "[[town.people]]\nname = 'x'\n" * 4
+    with pytest.raises(ConfigError, match=r"line 2: \[town\] people: .* length <= 3"):
+        tomlfile.parse(text, Town, path=Path("t.toml"))
+    with pytest.raises(ConfigError, match=r"line 2: \[town\] people: Expected `array`"):
+        tomlfile.parse("[town]\npeople = 3", Town, path=Path("t.toml"))

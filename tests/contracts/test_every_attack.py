@@ -1,5 +1,7 @@
 """What every attack promises, whoever wrote it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,18 @@ from fedtui.attacks.base import Attack
 D, N, CLASSES = 1000, 40, 10
 
 
-@pytest.fixture(params=plugins.names("attacks"))
-def attack(request: pytest.FixtureRequest) -> Attack:
-    return plugins.build("attacks", request.param)
+DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
+FROM_THE_DOCUMENT = "the one in docs/extending.md"
+
+
+@pytest.fixture(params=[*plugins.names("attacks"), FROM_THE_DOCUMENT])
+def attack(request: pytest.FixtureRequest, tmp_path: Path) -> Attack:
+    if request.param != FROM_THE_DOCUMENT:
+        return plugins.build("attacks", request.param)
+    section = DOCUMENT.read_text().partition("## An attack\n")[2]
+    path = tmp_path / "shuffled_labels.py"
+    path.write_text(section.partition("```python\n")[2].partition("```")[0])
+    return plugins.build_file(path, None)
 
 
 def examples(*shape: int) -> tuple[np.ndarray, np.ndarray]:

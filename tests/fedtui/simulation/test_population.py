@@ -1,5 +1,7 @@
 """Population: its nodes are as the section says, and what does not fit is said at once."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import msgspec
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedtui import plugins
 from fedtui.rounds.plan import (
     FederationSection,
     Plan,
@@ -16,12 +19,14 @@ from fedtui.rounds.plan import (
     SelectionSection,
     TaskSection,
 )
+from fedtui.rounds.plan import check as plan_check
 from fedtui.simulation.population import (
     AvailabilitySection,
     DropoutSection,
     MaliceSection,
     NetworkSection,
     Population,
+    ShiftSection,
     SpeedSection,
     check,
     traits,
@@ -300,3 +305,61 @@ def test_an_index_file_that_is_there_will_do(tmp_path: Path) -> None:
     path = tmp_path / "split.npz"
     np.savez(path, p0=[1], p1=[0])
     assert check(Population(nodes=2, split=str(path)), VISIBLE) == []
+
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "simulation.md"
+
+
+class PlanFile(Plan, frozen=True, kw_only=True):
+    population: Population
+
+
+def test_the_whole_file_of_the_document_is_one_that_fits() -> None:
+    text = DOCUMENT.read_text().partition("```toml\n")[2].partition("```")[0]
+    whole = parse(text, PlanFile, path=DOCUMENT)
+    plan = Plan(**{name: getattr(whole, name) for name in Plan.__struct_fields__})
+    assert plan_check(plan) == []
+    assert check(whole.population, plan) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "section"),
+    [
+        ("### `[population]`", Population),
+        ("### `[population.shift]`", ShiftSection),
+        ("### `[population.speed]`", SpeedSection),
+        ("### `[population.network]`", NetworkSection),
+        ("### `[population.availability]`", AvailabilitySection),
+        ("### `[population.dropout]`", DropoutSection),
+        ("### `[[population.malice]]`", MaliceSection),
+    ],
+)
+def test_the_document_has_every_key_with_its_default(header: str, section: type) -> None:
+    rows = DOCUMENT.read_text().partition(f"{header}\n")[2].partition("\n#")[0].splitlines()
+    told = {}
+    for row in rows:
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        if row.startswith("| `") and len(cells) == 3:
+            told[cells[0].strip("`")] = cells[1].strip("`")
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.default, msgspec.Struct) or field.name == "malice":
+            continue  # a table of its own
+        if field.required:
+            assert told.pop(field.name) == "required"
+        elif field.default is None:
+            assert told.pop(field.name) in {"", "the plan's"}
+        elif field.default is msgspec.NODEFAULT:
+            assert json.loads(told.pop(field.name)) == field.default_factory()
+        else:
+            said = json.loads(told.pop(field.name))
+            assert said == json.loads(json.dumps(field.default)), field.name
+    assert told == {}, "the document has keys that do not exist"
+
+
+def test_the_document_has_every_attack_with_its_options() -> None:
+    text = DOCUMENT.read_text().partition("## Attacks\n")[2]
+    for name in plugins.names("attacks"):
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))
+        for field in dataclasses.fields(plugins.build("attacks", name)):
+            default = "" if field.default is None else f" {field.default:g}"
+            assert f"`{field.name}`{default}" in row, f"{name}: {field.name}"

@@ -60,7 +60,6 @@ class JobDone(_Entry, frozen=True, kw_only=True):
     digest: Digest
     num_examples: _Count
     sums: Sums
-    seconds: float
 
 
 class JobFailed(_Entry, frozen=True, kw_only=True):
@@ -84,6 +83,14 @@ class ModelMade(_Entry, frozen=True, kw_only=True):
     liars: list[Digest]
 
 
+class SumFailed(_Entry, frozen=True, kw_only=True):
+    """Updates could not be combined, for this reason."""
+
+    round: _Count
+    attempt: _Count
+    reason: str
+
+
 class RoundClosed(_Entry, frozen=True, kw_only=True):
     """A round is finished and measured: all before it stands."""
 
@@ -91,7 +98,7 @@ class RoundClosed(_Entry, frozen=True, kw_only=True):
     nodes: list[NodeReport]
 
 
-Entry = JobDone | JobFailed | ModelMade | RoundClosed
+Entry = JobDone | JobFailed | ModelMade | SumFailed | RoundClosed
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER: msgspec.msgpack.Decoder[Entry] = msgspec.msgpack.Decoder(Entry)
@@ -108,8 +115,10 @@ class Journal:
         self._length = 0
         self._check = b""
 
-    def read(self) -> list[Entry]:
+    def read(self, *, upto: int | None = None) -> list[Entry]:
         """Open it for appending, new if need be, and return the entries of closed rounds.
+
+        With `upto` only those up to that round stay, and the others are cut off, too.
 
         Raises:
             DamagedError: this is no journal.
@@ -137,6 +146,8 @@ class Journal:
         for entry, end, check in _entries(self.path):
             entries.append(entry)
             if isinstance(entry, RoundClosed):
+                if upto is not None and entry.report.round > upto:
+                    break
                 num_closed, self._length, self._check = len(entries), end, check
         self.num_cut = size - self._length
         if self.num_cut:

@@ -29,6 +29,11 @@ class NoParquetError(OperatorError):
     exit_code = ExitCode.UNAVAILABLE
 
 
+def ready() -> None:
+    """Raise NoParquetError if tables cannot be written here."""
+    _arrow("pyarrow")
+
+
 def write(
     path: Path,
     shape: type[Report],

@@ -43,6 +43,8 @@ class Hands:
         known = self._memory.job(key)
         if known is not None:
             return _Done(self, key, known)
+        if self._memory.is_past(key.round):  # it was begun then, too, and given up
+            return _Done(self, key, Failed("this job came to nothing"))
         digest = asked.model.digest
         self._give(digest)
         if isinstance(asked, Train):

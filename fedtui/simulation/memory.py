@@ -38,6 +38,9 @@ class JobKey:
 class Memory(Protocol):
     """Told what happens, and asked before it happens again."""
 
+    def is_past(self, number: int) -> bool:
+        """Whether this round is remembered: all that anybody waited for in it."""
+
     def job(self, key: JobKey) -> Remembered | Measured | Failed | None:
         """What came of this job; None if it is not remembered."""
 
@@ -54,6 +57,10 @@ class Memory(Protocol):
 
 class Forgetful:
     """Remembers nothing: for a run that is not kept."""
+
+    def is_past(self, number: int) -> bool:
+        del number
+        return False
 
     def job(self, key: JobKey) -> None:
         del key

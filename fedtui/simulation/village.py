@@ -30,7 +30,7 @@ def _ignore(*_: object) -> None:
     """What a village tells if nobody listens."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Listener:
     """Who is told of finished rounds and failed jobs; `wall` reads a clock, in seconds."""
 

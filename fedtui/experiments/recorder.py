@@ -1,0 +1,266 @@
+"""Keeps a run while it runs: journal and models on disk, written beside the work.
+
+A round that is closed goes to a thread of its own, which first appends to the journal, then
+writes the model, then removes models that nobody needs. While it is still busy, rounds wait for it
+together: so long rounds are each on disk when the next is done, and short ones are not slowed
+down. A run goes on from the newest round whose model is whole and the one that the journal names.
+
+As the `Memory` of a village it answers, for all rounds up to that one, what came out before.
+"""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fedtui.experiments.disk import write_whole
+from fedtui.experiments.folder import RunFolder
+from fedtui.experiments.journal import (
+    Entry,
+    JobDone,
+    JobFailed,
+    Journal,
+    ModelMade,
+    RoundClosed,
+    SumFailed,
+)
+from fedtui.learning.params import Manifest, Params, ParamsError, Vector
+from fedtui.rounds.machine import Aggregate, Aggregated, AggregationFailed
+from fedtui.simulation.jobs import Failed, Measured
+from fedtui.simulation.memory import JobKey, Remembered
+from fedtui.simulation.node_host import vector_digest
+from fedtui.simulation.report import NodeReport, RoundReport
+from fedtui.wire.messages import ModelRef
+
+_NAME = re.compile(r"^model-(\d{6,8})\.safetensors$")
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What waits to be written."""
+
+    entries: list[Entry] = field(default_factory=list)
+    model: tuple[int, Vector] | None = None
+    needed: frozenset[int] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.entries and self.model is None
+
+
+class Recorder:
+    """The memory and the hand of one run. `until` is the newest round that is remembered."""
+
+    def __init__(self, folder: RunFolder, manifest: Manifest) -> None:
+        """Read what is there. Raises DamagedError, RunFolderError, DiskError."""
+        self._folder = folder
+        self._manifest = manifest
+        self._jobs: dict[JobKey, Remembered | Measured | Failed] = {}
+        self._sums: dict[tuple[int, int], Aggregated | AggregationFailed] = {}
+        self._models: dict[bytes, Vector] = {}
+        self._journal = Journal(folder.journal)
+        self.until = self._remember()
+        self._new: list[Entry] = []
+        self._batch = _Batch()
+        self._busy = False
+        self._ended = False
+        self._error: Exception | None = None
+        self._turn = threading.Condition()
+        self._thread = threading.Thread(target=self._write_all, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    # ---- remembering --------------------------------------------------------------------------
+
+    def _remember(self) -> int:
+        entries = self._journal.read()
+        closed = {e.report.round: bytes.fromhex(e.report.model) for e in _closed(entries)}
+        until = 0
+        for number, path in sorted(_models(self._folder.path).items(), reverse=True):
+            if number not in closed:
+                continue
+            vector_D = _whole(path, self._manifest, closed[number])
+            if vector_D is not None:
+                self._models[closed[number]] = vector_D
+                until = max(until, number)
+        if any(number > until for number in closed):
+            entries = self._journal.read(upto=until)
+        for entry in entries:
+            self._take(entry)
+        return until
+
+    def _take(self, entry: Entry) -> None:
+        match entry:
+            case JobDone(kind=kind, node=node, round=number, attempt=attempt):
+                key = JobKey(kind, node, number, attempt)
+                if kind == "measure":
+                    self._jobs[key] = Measured(entry.sums)
+                else:
+                    self._jobs[key] = Remembered(entry.digest, entry.num_examples, entry.sums)
+            case JobFailed(kind=kind, node=node, round=number, attempt=attempt, reason=reason):
+                self._jobs[JobKey(kind, node, number, attempt)] = Failed(reason)
+            case ModelMade(round=number, attempt=attempt):
+                model = ModelRef(round=number, digest=entry.digest, num_bytes=entry.num_bytes)
+                self._sums[number, attempt] = Aggregated(
+                    number,
+                    attempt,
+                    model,
+                    f"round-{number}",
+                    entry.sums or None,
+                    tuple(entry.liars),
+                )
+            case SumFailed(round=number, attempt=attempt, reason=reason):
+                self._sums[number, attempt] = AggregationFailed(number, attempt, reason)
+            case RoundClosed():
+                pass
+
+    def job(self, key: JobKey) -> Remembered | Measured | Failed | None:
+        return self._jobs.get(key)
+
+    def sum(self, effect: Aggregate) -> Aggregated | AggregationFailed | None:
+        return self._sums.get((effect.round, effect.attempt))
+
+    def model(self, digest: bytes) -> Vector | None:
+        return self._models.get(digest)
+
+    def is_past(self, number: int) -> bool:
+        """Whether this round was closed in an earlier beginning."""
+        return number <= self.until
+
+    # ---- what happens -------------------------------------------------------------------------
+
+    def job_done(self, key: JobKey, outcome: Remembered | Measured | Failed) -> None:
+        self._new.append(_written(key, outcome))
+
+    def sum_done(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
+        if self.is_past(effect.round):
+            return
+        if isinstance(answer, AggregationFailed):
+            failed = SumFailed(round=answer.round, attempt=answer.attempt, reason=answer.reason)
+            self._new.append(failed)
+            return
+        self._new.append(
+            ModelMade(
+                round=answer.round,
+                attempt=answer.attempt,
+                digest=answer.model.digest,
+                num_bytes=answer.model.num_bytes,
+                sums=answer.sums or {},
+                liars=list(answer.liars),
+            )
+        )
+
+    def close_round(
+        self,
+        report: RoundReport,
+        nodes: list[NodeReport],
+        model_D: Vector | None,
+        needed: Iterable[int],
+    ) -> None:
+        """Have a finished round written; models of rounds that are not `needed` may go.
+
+        Raises:
+            DiskError: an earlier one could not be written.
+        """
+        if self.is_past(report.round):
+            return
+        self._new.append(RoundClosed(report=report, nodes=nodes))
+        with self._turn:
+            self._check()
+            self._batch.entries += self._new
+            if model_D is not None:
+                self._batch.model = (report.round, model_D)
+            self._batch.needed = frozenset(needed)
+            self._turn.notify_all()
+        self._new = []
+
+    def finish(self) -> None:
+        """Wait until all is written, and end. Raises DiskError."""
+        with self._turn:
+            self._ended = True
+            self._turn.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._journal.close()
+        self._check()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    # ---- writing, in a thread of its own ------------------------------------------------------
+
+    def _write_all(self) -> None:
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._ended or not self._batch.is_empty)
+                batch, self._batch = self._batch, _Batch()
+            if batch.is_empty:
+                return
+            try:
+                self._write(batch)
+            except Exception as error:  # noqa: BLE001 - it is raised where the run can hear it
+                with self._turn:
+                    self._error = error
+                return
+
+    def _write(self, batch: _Batch) -> None:
+        self._journal.append(batch.entries)
+        if batch.model is None:
+            return
+        number, model_D = batch.model
+        data = Params(self._manifest, model_D).to_safetensors()
+        write_whole(self._folder.path / f"model-{number:06}.safetensors", data)
+        for old, path in _models(self._folder.path).items():
+            if old != number and old not in batch.needed:
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+
+
+def _written(key: JobKey, outcome: Remembered | Measured | Failed) -> JobDone | JobFailed:
+    if isinstance(outcome, Failed):
+        return JobFailed(
+            kind=key.kind,
+            node=key.node,
+            round=key.round,
+            attempt=key.attempt,
+            reason=outcome.reason,
+        )
+    digest, num_examples = b"", 0
+    if isinstance(outcome, Remembered):
+        digest, num_examples = outcome.digest, outcome.num_examples
+    return JobDone(
+        kind=key.kind,
+        node=key.node,
+        round=key.round,
+        attempt=key.attempt,
+        digest=digest,
+        num_examples=num_examples,
+        sums=outcome.sums,
+    )
+
+
+def _closed(entries: Iterable[Entry]) -> Iterable[RoundClosed]:
+    return (entry for entry in entries if isinstance(entry, RoundClosed))
+
+
+def _models(folder: Path) -> dict[int, Path]:
+    """The models in a run's folder by round."""
+    found = {}
+    for path in folder.iterdir():
+        if named := _NAME.match(path.name):
+            found[int(named.group(1))] = path
+    return found
+
+
+def _whole(path: Path, manifest: Manifest, digest: bytes) -> Vector | None:
+    """The model of this file if it is the one with this digest."""
+    try:
+        vector_D = Params.from_safetensors(path.read_bytes(), manifest).vector_D
+    except (OSError, ParamsError):
+        return None
+    return vector_D if vector_digest(vector_D) == digest else None

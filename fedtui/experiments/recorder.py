@@ -188,6 +188,11 @@ class Recorder:
         self._journal.close()
         self._check()
 
+    def remove_models(self) -> None:
+        """Of a run that came to its end: it is never gone on with."""
+        for path in _models(self._folder.path).values():
+            path.unlink(missing_ok=True)
+
     def _check(self) -> None:
         if self._error is not None:
             raise self._error

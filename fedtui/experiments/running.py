@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from fedtui.errors import FedtuiError
+from fedtui.errors import OperatorError
 from fedtui.experiments import engines, picture, planfile, tables
 from fedtui.experiments.disk import RunFolderError, write_whole
 from fedtui.experiments.engines import EngineChoice
@@ -23,7 +23,7 @@ from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, ParamsError
 from fedtui.learning.task import FixedUpdate
 from fedtui.rounds.plan import Plan, plan_hash
-from fedtui.simulation.engine import Engine
+from fedtui.simulation.engine import Engine, EngineError
 from fedtui.simulation.ground import Ground, Setup, survey
 from fedtui.simulation.jobs import Failed
 from fedtui.simulation.memory import JobKey
@@ -186,29 +186,47 @@ def _go(wishes: Wishes, stage: _Stage, folder: RunFolder, show: Show) -> RunInfo
     trackers = open_trackers(wishes.track, folder.path, show.say, uri=wishes.track_uri)
     going = _Run(folder, show, recorder, trackers)
     show.begins(stage.file, folder.path, again=recorder.until)
-    state: State = "failed"
-    reason = ""
+    trackers.begin(folder.path.name, {"seed": str(setup.plan.seed), **versions()})
     try:
-        recorder.start()
-        trackers.begin(folder.path.name, {"seed": str(setup.plan.seed), **versions()})
-        with _started(wishes.engine, stage) as engine:
-            listener = Listener(going.on_round, going.on_failure, time.perf_counter)
-            going.village = Village(
-                setup, stage.ground, stage.first, engine, memory=recorder, listener=listener
-            )
-            state, reason = _until_the_end(going.village)
-    except KeyboardInterrupt:
-        state, reason = "stopped", "interrupted; run it again to go on"
-    except FedtuiError as error:
-        reason = str(error)
+        state, reason = _work(going, wishes, stage)
+    except OperatorError as error:
+        with contextlib.suppress(OperatorError):  # the first error is the one to tell
+            folder.keep(going.info("failed", str(error)))
         raise
     finally:
-        recorder.finish()
         trackers.end()
-        _write_results(going, setup.plan, manifest)
-        folder.keep(going.info(state, reason))
+    _write_results(going, setup.plan, manifest)
+    if state == "finished":
+        recorder.remove_models()
+    folder.keep(going.info(state, reason))
     show.ends(folder.info, folder.path)
     return folder.info
+
+
+def _work(going: _Run, wishes: Wishes, stage: _Stage) -> tuple[State, str]:
+    """Rounds until the end, an interrupt or an error; then all finished ones are on disk."""
+    listener = Listener(going.on_round, going.on_failure, time.perf_counter)
+    going.recorder.start()
+    try:
+        with _started(wishes.engine, stage) as engine:
+            going.village = Village(
+                stage.setup,
+                stage.ground,
+                stage.first,
+                engine,
+                memory=going.recorder,
+                listener=listener,
+            )
+            return _until_the_end(going.village)
+    except KeyboardInterrupt:
+        return "stopped", "interrupted; run it again to go on"
+    except MemoryError as error:
+        raise EngineError(
+            "there is not enough memory for this: take fewer workers or a smaller batch_size, "
+            "and run it again: it goes on at the last finished round"
+        ) from error
+    finally:
+        going.recorder.finish()
 
 
 @contextlib.contextmanager

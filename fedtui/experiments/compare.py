@@ -266,7 +266,7 @@ def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     found = []
     for group, plan in zip(groups, plans, strict=True):
         words = [
-            f"{_short(key, differing)}={_shown(plan[key])}" for key in differing if key in plan
+            f"{short_key(key, differing)}={_shown(plan[key])}" for key in differing if key in plan
         ]
         if len({_how(one[0]) for one in groups}) > 1 and _how(group[0]):
             words.append(_how(group[0]))
@@ -274,7 +274,7 @@ def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     return _distinct(found, [group[0].name for group in groups])
 
 
-def _short(key: str, differing: Sequence[str]) -> str:
+def short_key(key: str, differing: Sequence[str]) -> str:
     """The last part of a key, or the last two where that is not enough."""
     parts = key.split(".")
     if parts[-1] == "name" and len(parts) > 1:

@@ -17,6 +17,7 @@ from fedtui.experiments.journal import (
     Journal,
     ModelMade,
     RoundClosed,
+    SumFailed,
     closed_rounds,
     reports,
 )
@@ -37,7 +38,6 @@ done = st.builds(
     digest=digests,
     num_examples=counts,
     sums=sums,
-    seconds=floats,
 )
 failed = st.builds(
     JobFailed, kind=kinds, node=nodes, round=counts, attempt=counts, reason=st.text(max_size=20)
@@ -58,6 +58,7 @@ round_reports = st.builds(
 node_reports = st.builds(
     NodeReport, **{name: BY_TYPE[kind] for name, kind in NodeReport.__annotations__.items()}
 )
+unsummed = st.builds(SumFailed, round=counts, attempt=counts, reason=st.text(max_size=20))
 closed = st.builds(RoundClosed, report=round_reports, nodes=st.lists(node_reports, max_size=2))
 
 
@@ -85,7 +86,7 @@ def written(path: Path, entries: list[Entry]) -> list[int]:
 
 
 @given(
-    entries=st.lists(done | failed | made | closed, max_size=6),
+    entries=st.lists(done | failed | made | unsummed | closed, max_size=6),
     added=st.lists(closed, max_size=1),
     data=st.data(),
 )
@@ -145,6 +146,19 @@ def test_an_unfinished_round_is_cut_off_and_counted(
     again = Journal(path)
     assert len(again.read()) == 2
     assert (again.num_cut, path.stat().st_size) == (num_more, size)
+
+
+def test_read_up_to_a_round_forgets_those_after_it(
+    tmp_path: Path, a_round: Callable[..., RoundReport]
+) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    journal.append([failing(1), closing(a_round, 1), failing(2), closing(a_round, 2)])
+    kept = journal.read(upto=1)
+    assert kept == [failing(1), closing(a_round, 1)]
+    journal.append([closing(a_round, 3)])
+    journal.close()
+    assert [one.report.round for one in closed_rounds(path)] == [1, 3]
 
 
 def test_looking_at_it_changes_nothing(

@@ -69,4 +69,6 @@ def test_without_pyarrow_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(NoParquetError, match=r"pip install 'fedtui\[results\]'"):
         tables.write(tmp_path / "rounds.parquet", RoundReport, [])
+    with pytest.raises(NoParquetError):
+        tables.ready()
     assert list(tmp_path.iterdir()) == []

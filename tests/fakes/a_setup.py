@@ -14,6 +14,10 @@ from fedtui.simulation.population import Population
 TRAINING = TrainingSpec(batch_size=16, learning_rate=0.1, momentum=0.9)
 
 OWN_TASK = '''
+import os
+import signal
+from pathlib import Path
+
 import numpy as np
 from torch import nn
 from fedtui.learning.data import Examples
@@ -39,6 +43,16 @@ class Own(Classification):
             raise MemoryError
         if self._worst == "exit":
             raise SystemExit(3)
+        if self._worst == "death":
+            os.kill(os.getpid(), signal.SIGKILL)
+        what, _, path = self._worst.partition(":")
+        if what == "die once":  # whoever finds the file dies, and nobody finds it again
+            try:
+                Path(path).unlink()
+            except FileNotFoundError:
+                pass
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
         if self._worst == "bug":
             return {}["nothing"]
         return super().loss(model, batch)

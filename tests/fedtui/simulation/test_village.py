@@ -1,0 +1,163 @@
+"""A whole population learns, at the pace and with the mishaps that its section says."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from a_village import Told, setup_of, village_of
+
+from fedtui.rounds import federation, masked_participant, participant
+from fedtui.simulation.population import (
+    AvailabilitySection,
+    DropoutSection,
+    MaliceSection,
+    NetworkSection,
+    SpeedSection,
+)
+
+
+def test_it_learns_and_tells_every_round() -> None:
+    told = Told()
+    village = village_of(setup_of(nodes=6, rounds=4), told)
+    village.run(seconds=1e6)
+    assert village.coordinator.ended == "all 4 rounds done"
+    assert [report.round for report in told.rounds] == [1, 2, 3, 4]
+    scores = [report.score for report in told.rounds]
+    assert scores[-1] > scores[0] > 0.1
+    assert all(report.num_counted == 6 for report in told.rounds)
+    assert sum(n.num_examples for n in told.nodes if n.round == 1) == told.rounds[0].num_examples
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_equal_seeds_give_equal_runs_to_the_last_byte(masked: bool) -> None:
+    runs = []
+    for _ in range(2):
+        told = Told()
+        dropout = DropoutSection(training=0.2, uploading=0.1, confirming=0.1)
+        setup = setup_of(nodes=8, rounds=3, masked=masked, dropout=dropout)
+        village_of(setup, told).run(seconds=1e6)
+        runs.append((told.timeless(), told.nodes))
+    assert runs[0] == runs[1]
+    assert len(runs[0][0]) == 3
+
+
+def test_masks_change_nothing_but_rounding() -> None:
+    models = []
+    for masked in (False, True):
+        village = village_of(setup_of(nodes=5, rounds=2, masked=masked), Told())
+        village.run(seconds=1e6)
+        host = village.coordinator
+        models.append(host.models[host.machine.model.digest])
+    visible_D, masked_D = models
+    assert visible_D is not None
+    assert masked_D is not None
+    assert np.abs(visible_D - masked_D).max() < 5e-4
+    assert (visible_D != masked_D).any()
+
+
+def test_the_machines_are_those_of_the_programs() -> None:
+    for masked, kind in (
+        (False, participant.RoundParticipant),
+        (True, masked_participant.MaskedParticipant),
+    ):
+        village = village_of(setup_of(nodes=4, rounds=1, masked=masked), Told())
+        assert type(village.coordinator.machine) is federation.Federation
+        assert {type(node.machine) for node in village.nodes.values()} == {kind}
+
+
+def test_slow_nodes_take_longer_and_virtual_time_costs_none() -> None:
+    told = {}
+    for examples_per_s in (1000.0, 1.0):
+        told[examples_per_s] = Told()
+        speed = SpeedSection(examples_per_s=examples_per_s)
+        setup = setup_of(nodes=4, rounds=1, speed=speed, update_s=1e6)
+        village_of(setup, told[examples_per_s]).run(seconds=1e9)
+    fast, slow = told[1000.0].rounds[0], told[1.0].rounds[0]
+    assert slow.ended_s > 250 > 10 > fast.ended_s
+    assert slow.model == fast.model
+
+
+def test_bytes_go_over_each_nodes_own_link() -> None:
+    told = {}
+    for mbit in (100.0, 0.1):
+        told[mbit] = Told()
+        network = NetworkSection(up_mbit=mbit, down_mbit=mbit, latency_ms=0, jitter_ms=0)
+        village_of(setup_of(nodes=4, rounds=1, network=network), told[mbit]).run(seconds=1e9)
+    fast, slow = told[100.0].rounds[0], told[0.1].rounds[0]
+    assert slow.bytes_up == fast.bytes_up == sum(n.bytes_up for n in told[0.1].nodes)
+    assert slow.bytes_up > 4 * 4 * 4810  # four updates of the digits' model, float32
+    least_s = max(n.bytes_up for n in told[0.1].nodes) / (0.1e6 / 8)
+    assert slow.seconds > least_s > fast.seconds
+
+
+@pytest.mark.parametrize("phase", ["answering", "training", "sharing", "uploading", "confirming"])
+def test_nodes_vanish_in_the_phase_that_is_said(phase: str) -> None:
+    told = Told()
+    dropout = DropoutSection(**{phase: 0.3}, back_after_s=(1.0, 2.0))
+    setup = setup_of(nodes=12, rounds=4, masked=True, dropout=dropout, minimum=3)
+    village_of(setup, told).run(seconds=1e7)
+    dropped = {node.fate for node in told.nodes if node.fate.startswith("dropped")}
+    if phase == "confirming":  # what was uploaded is in the sum, whoever vanishes then
+        assert not dropped
+        assert min(report.num_present for report in told.rounds) < 12
+    else:
+        assert dropped == {f"dropped: {phase}"}
+
+
+def test_nodes_come_and_go_with_the_hours() -> None:
+    told = Told()
+    availability = AvailabilitySection(kind="daily", share=0.5, day_s=100.0)
+    speed = SpeedSection(examples_per_s=10.0)
+    setup = setup_of(nodes=20, rounds=10, availability=availability, speed=speed, start_with=5)
+    village_of(setup, told).run(seconds=1e6)
+    present = [report.num_present for report in told.rounds]
+    assert 5 <= min(present) < max(present) < 20
+
+
+def test_who_attacks_is_told_and_spoils_what_it_may() -> None:
+    told = Told()
+    malice = (MaliceSection(attack="sign_flip", fraction=0.5),)
+    village_of(setup_of(nodes=6, rounds=3, malice=malice), told).run(seconds=1e6)
+    honest = Told()
+    village_of(setup_of(nodes=6, rounds=3), honest).run(seconds=1e6)
+    assert Counter(node.attack for node in told.nodes) == {"": 9, "sign_flip": 9}
+    assert told.rounds[-1].score < honest.rounds[-1].score
+
+
+def test_a_job_that_fails_costs_its_node_and_nothing_else() -> None:
+    told = Told()
+    village_of(setup_of(nodes=4, rounds=2), told, fails=(1,)).run(seconds=1e6)
+    assert [report.num_counted for report in told.rounds] == [3, 3]
+    assert {(key.node, key.kind) for key, _ in told.failures} == {(1, "train")}
+    assert "on purpose" in told.failures[0][1].traceback
+
+
+def test_it_says_when_nothing_can_come_of_it() -> None:
+    dropout = DropoutSection(training=0.99, back_after_s=(1.0, 2.0))
+    village = village_of(setup_of(nodes=4, rounds=2, dropout=dropout), Told())
+    while village.why_stuck() is None and village.coordinator.ended is None:
+        village.run(seconds=600)
+    assert "20 attempts in a row failed" in (village.why_stuck() or village.coordinator.ended)
+
+
+def test_an_evaluator_measures_on_the_test_examples() -> None:
+    told = Told()
+    village_of(setup_of(nodes=4, rounds=1, evaluator=True), told).run(seconds=1e6)
+    assert told.rounds[0].score is not None
+    assert {node.node for node in told.nodes} == {0, 1, 2, 3}
+
+
+def test_nodes_keep_little_however_many_rounds() -> None:
+    village = village_of(setup_of(nodes=4, rounds=30, masked=True), Told())
+    village.run(seconds=1e7)
+    for node in village.nodes.values():
+        assert max(len(node.models), len(node.notes), len(node.journal), len(node.told)) <= 4
+    assert not village.coordinator.records[1:]
+    assert len(village.coordinator.models) <= 3
+    assert not village.hands.results
+
+
+def test_the_engine_gets_each_model_once_and_loses_the_old() -> None:
+    village = village_of(setup_of(nodes=4, rounds=6), Told())
+    village.run(seconds=1e6)
+    assert len(village.engine._models) <= 3

@@ -13,12 +13,12 @@ from node.service import Contract, NodeService, Parts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Enrolled, FromNode
     from node.config import NodeConfig
     from node.home import Home
     from node.lookback import Lookback
     from node.masked_rounds import Parties
-    from node.terms import Agreement
     from node.transfers import Transfers
     from node.work import Work
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fedtui.rounds import machine
+    from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Ended, Evaluate
     from node.board import Board
     from node.config import NodeConfig
     from node.journal import Journal
     from node.ledger import Ledger
     from node.models import Models
-    from node.terms import Agreement
 
 MEND_DISK = "free some space, or mend the disk"
 _JOURNAL_FAILS = "the node's journal cannot be written"

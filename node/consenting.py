@@ -16,7 +16,9 @@ import msgspec
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.rounds import plan as plans
-from node import consent, form, limits_text, policy, privacy, tasks, terms
+from fedtui.telling import agreement as agreements
+from fedtui.telling import form, privacy
+from node import consent, limits_text, policy, tasks, terms
 from node.consent import Consent
 from node.exits import Exit, Stop
 from node.jobs import DataSeen
@@ -44,7 +46,7 @@ class Consenting:
         self._board = home.board
         self._config = config
         self._consent = consent.load(home.profile.consent)
-        self._offered: tuple[terms.Agreement, bytes] | None = None
+        self._offered: tuple[agreements.Agreement, bytes] | None = None
         self._data = DataSeen()  # as the trainer read it last
         self._other_data = ""
         kept = terms.load(home.profile.terms)
@@ -55,7 +57,7 @@ class Consenting:
         self._show_receipt()
 
     @property
-    def agreement(self) -> terms.Agreement:
+    def agreement(self) -> agreements.Agreement:
         """The plan at hand, consented to or not. Raises Stop if there is none."""
         if self._offered is None:
             raise Stop(
@@ -85,7 +87,7 @@ class Consenting:
         """Whether to refuse the plan, ask about it, or go on under it; shows it."""
         agreement = self.agreement
         conflicts = plans.check(agreement.plan)
-        refusal = policy.refuses_plan(agreement.facts, self._config)
+        refusal = policy.refuses_plan(policy.facts_of(agreement), self._config)
         missing = self._missing(agreement)
         self._show(agreement, consented=not missing)
         if refusal or conflicts:
@@ -107,7 +109,7 @@ class Consenting:
                 remedy="read the plan with 'fedtui join' and decide anew",
                 exit_code=Exit.REFUSED,
             )
-        refusal = policy.refuses_plan(agreement.facts, self._config)
+        refusal = policy.refuses_plan(policy.facts_of(agreement), self._config)
         if refusal:
             raise Stop(refusal, exit_code=Exit.REFUSED)
         summary = self._summary(agreement)
@@ -115,7 +117,7 @@ class Consenting:
             plan_hash=plan_hash,
             coordinator_id=self._config.coordinator.id,
             at=self._home.clock(),
-            visible_updates=agreement.facts.visible_updates,
+            visible_updates=policy.facts_of(agreement).visible_updates,
             leaves=summary.leaves,
             data_path=self._config.data.path,
             form_hash=summary.form_hash,
@@ -170,9 +172,9 @@ class Consenting:
             terms.save(self._home.profile.terms, self._offered[1])
             self._offered = (self._offered[0], b"")
 
-    def _missing(self, agreement: terms.Agreement) -> str:
+    def _missing(self, agreement: agreements.Agreement) -> str:
         """Why the operator must be asked (again); "" if they need not be."""
-        missing = policy.lacks_consent(agreement.facts, self._consent)
+        missing = policy.lacks_consent(policy.facts_of(agreement), self._consent)
         if missing or self._consent is None:
             return missing or ""
         if not self._is_same_coordinator(self._consent.coordinator_id):
@@ -199,7 +201,7 @@ class Consenting:
             detail=plan.differs if plan is not None else (),
         )
 
-    def _show(self, agreement: terms.Agreement, *, consented: bool) -> None:
+    def _show(self, agreement: agreements.Agreement, *, consented: bool) -> None:
         differs = () if consented else self._differences(agreement)
         summary = self._summary(agreement, differs)
         self._board.post(status.PlanSeen(plan=summary, consented=consented))
@@ -207,7 +209,7 @@ class Consenting:
             seen = privacy.seen(agreement.plan, self._config.role)
             self._board.post(status.PrivacySeen(privacy=seen))
 
-    def _differences(self, agreement: terms.Agreement) -> tuple[str, ...]:
+    def _differences(self, agreement: agreements.Agreement) -> tuple[str, ...]:
         """What is another than what was agreed to, as sentences."""
         known = self._consent
         if known is None:
@@ -223,7 +225,7 @@ class Consenting:
             found.append(self._other_data)
         before = terms.load(self._home.profile.terms)
         if before is not None:
-            found += terms.differences(before, agreement)
+            found += agreements.differences(before, agreement)
         if known.leaves:
             found += form.changed(known.leaves, self._summary(agreement).leaves)
         return tuple(found)
@@ -234,7 +236,7 @@ class Consenting:
             self._board.post(status.ReceiptKept(receipt=receipt))
 
     def _summary(
-        self, agreement: terms.Agreement, differs: tuple[str, ...] = ()
+        self, agreement: agreements.Agreement, differs: tuple[str, ...] = ()
     ) -> status.PlanSummary:
         needs = tasks.about(agreement.plan.task, self._home.profile.tasks)
-        return terms.summary(agreement, role=self._config.role, needs=needs, differs=differs)
+        return agreements.summary(agreement, role=self._config.role, needs=needs, differs=differs)

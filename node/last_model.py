@@ -22,8 +22,8 @@ from node.work import task_ref
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fedtui.telling.agreement import Agreement
     from node.paths import Profile
-    from node.terms import Agreement
 
 
 def export(home: Profile, out: Path) -> str:

@@ -17,9 +17,9 @@ from node.watching import RoundWatch, Watched
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Role
     from node.home import Home
-    from node.terms import Agreement
 
 MOST_SHOWN = 256
 

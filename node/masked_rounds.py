@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from fedtui.rounds import machine
     from fedtui.rounds.participant import Policy
     from fedtui.rounds.plan import Plan
+    from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Evaluate, Offer, Role
     from node.config import PrivacyTable
     from node.home import Home
-    from node.terms import Agreement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ from fedtui import __version__, status
 from fedtui.errors import CloseCode, IdentityMismatchError, KeyFileError, RemoteProtocolError
 from fedtui.rounds import machine
 from fedtui.rounds.participant import Phase
+from fedtui.telling.showing import Facts, line, lost
 from fedtui.wire import events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
@@ -29,7 +30,6 @@ from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
 from node.lookback import Lookback
 from node.masked_rounds import Parties
-from node.showing import Facts, line, lost
 from node.transfers import Hears, Transfers
 from node.work import Hears as Heard
 from node.work import Places, Work

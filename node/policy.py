@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fedtui.telling.agreement import least_numbers
+
 if TYPE_CHECKING:
+    from fedtui.telling.agreement import Agreement
     from node.config import NodeConfig
     from node.consent import Consent
 
@@ -29,6 +32,20 @@ class PlanFacts:
     visible_updates: bool
     minimum: int = 0
     colluders: int = 0
+
+
+def facts_of(agreement: Agreement) -> PlanFacts:
+    """What policy looks at."""
+    plan = agreement.plan
+    least = least_numbers(plan) if plan.masked else None
+    return PlanFacts(
+        plan_hash=agreement.plan_hash.hex(),
+        task=plan.task.name,
+        task_sha256=plan.task.sha256,
+        visible_updates=plan.privacy.updates == "visible",
+        minimum=least.minimum if least else 0,
+        colluders=least.colluders if least else 0,
+    )
 
 
 def refuses_plan(plan: PlanFacts, config: NodeConfig) -> str | None:

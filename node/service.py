@@ -17,6 +17,7 @@ import msgspec
 
 from fedtui import status
 from fedtui.rounds import machine
+from fedtui.telling.showing import PHASES
 from fedtui.wire.messages import (
     Ended,
     Evaluate,
@@ -32,13 +33,13 @@ from fedtui.wire.messages import (
 from node import masked_rounds, policy, watching
 from node.bookkeeping import Bookkeeping, Books
 from node.masked_rounds import Stance
-from node.showing import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fedtui.rounds.machine import ParticipantEffect, ParticipantEvent
     from fedtui.rounds.participant import RoundParticipant
+    from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import FromCoordinator, FromNode, Role
     from node import jobs
     from node.board import Board
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from node.ledger import Ledger
     from node.masked_rounds import Parties
     from node.models import Models
-    from node.terms import Agreement
     from node.transfers import Transfers
     from node.updates import Updates
     from node.watching import RoundWatch

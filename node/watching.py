@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from fedtui import status
 from fedtui.rounds import machine
 from fedtui.rounds.masked_participant import MaskedParticipant
+from fedtui.telling import privacy
+from fedtui.telling.rounds_here import Now, RoundsHere
+from fedtui.telling.timeline import Moment
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import (
     Declining,
@@ -25,11 +28,9 @@ from fedtui.wire.messages import (
     ToMasker,
     Votes,
 )
-from node import own_scores, privacy
+from node import own_scores
 from node.own_scores import OwnScores
 from node.progressing import Progressing
-from node.rounds_here import Now, RoundsHere
-from node.timeline import Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from fedtui.rounds.machine import Measure, ParticipantEvent, Prepare, Train
     from fedtui.rounds.plan import Plan
+    from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Role
     from node.config import NodeConfig
     from node.models import Models
-    from node.terms import Agreement
     from node.trainer import Trainer
     from node.updates import Updates
 

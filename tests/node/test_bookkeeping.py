@@ -8,6 +8,7 @@ from fake_federation import MANIFEST, MODEL, PLAN, Clock, model_ref
 from fedtui.rounds import machine
 from fedtui.rounds.plan import VISIBLE, plan_hash
 from fedtui.status import Limits, NodeStatus
+from fedtui.telling.agreement import Agreement
 from fedtui.wire.messages import AuditHead, ModelRef, Result
 from node import lines
 from node.board import Board
@@ -16,7 +17,6 @@ from node.config import NodeConfig
 from node.ledger import Ledger
 from node.models import Models
 from node.paths import Profile
-from node.terms import Agreement
 
 NOTE = machine.Note(1, 1, "update", VISIBLE, 1000, b"d" * 32)
 RESULT = Result(

@@ -9,9 +9,10 @@ from fedtui.crypto.keys import fingerprint
 from fedtui.errors import RemoteProtocolError
 from fedtui.rounds.plan import SelectionSection, plan_hash
 from fedtui.status import Limits, NodeStatus, Refused
+from fedtui.telling import form
 from fedtui.wire import codec
 from fedtui.wire.messages import Terms
-from node import form, keystore
+from node import keystore
 from node.board import Board
 from node.config import CoordinatorTable
 from node.consenting import Consenting, Verdict

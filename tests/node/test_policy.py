@@ -2,8 +2,13 @@
 
 import msgspec
 import pytest
+from fake_federation import MANIFEST
+from fake_federation import PLAN as VISIBLE_PLAN
+from masked_cohort import PLAN as MASKED_PLAN
 
+from fedtui.rounds.plan import PrivacySection
 from fedtui.status import Limits
+from fedtui.telling.agreement import Agreement
 from node import policy
 from node.config import NodeConfig, PrivacyTable, TaskTable
 from node.consent import Consent
@@ -104,3 +109,13 @@ def test_who_sends_no_updates_need_not_allow_that_they_are_seen(role: str) -> No
 def test_a_masked_plan_needs_no_consent_to_visible_updates() -> None:
     hidden = msgspec.structs.replace(YES, visible_updates=False)
     assert policy.lacks_consent(MASKED, hidden) is None
+
+
+def test_policy_sees_the_smallest_cohort_of_a_masked_plan() -> None:
+    facts = policy.facts_of(Agreement(MASKED_PLAN, MANIFEST, b"h" * 32))
+    assert (facts.visible_updates, facts.minimum, facts.colluders) == (False, 3, 1)
+    privacy = PrivacySection(updates="masked", colluders=3)
+    more = msgspec.structs.replace(MASKED_PLAN, privacy=privacy)
+    facts = policy.facts_of(Agreement(more, MANIFEST, b"h" * 32))
+    assert (facts.minimum, facts.colluders) == (5, 3)
+    assert policy.facts_of(Agreement(VISIBLE_PLAN, MANIFEST, b"h" * 32)).visible_updates

@@ -22,11 +22,11 @@ from fedtui.rounds import machine, masking
 from fedtui.rounds.plan import EvaluationSection, TaskSection, plan_hash
 from fedtui.secagg.participant import Masks
 from fedtui.status import Refused
+from fedtui.telling.agreement import Agreement
 from node import jobs
 from node.config import DataTable, NodeConfig, TaskTable
 from node.models import Models
 from node.paths import Profile
-from node.terms import Agreement
 from node.updates import Updates
 from node.work import Hears, Places, Work, data_source, task_ref
 

@@ -12,8 +12,8 @@ from fedtui.learning.metrics import sums_for
 from fedtui.rounds import claims
 from fedtui.rounds.masking import TRAINING_SCALARS
 from fedtui.rounds.plan import MASKED, VISIBLE, EvaluationSection, plan_hash
-from node import form
-from node.terms import Agreement
+from fedtui.telling import form
+from fedtui.telling.agreement import Agreement
 
 ROLES = ("participant", "evaluator", "observer")
 

@@ -17,8 +17,8 @@ from fedtui.rounds.plan import PrivacySection, SelectionSection, plan_hash
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.participant import Participant, Terms
+from fedtui.telling import privacy
 from fedtui.wire.messages import Roster, RosterEntry
-from node import privacy
 
 IDS = tuple(sorted(peer.id for peer in (*PEERS, NODE)))
 ATTEMPT = Attempt(

@@ -4,7 +4,7 @@ import pytest
 
 from fedtui.rounds.participant import Phase
 from fedtui.status import Waiting
-from node.showing import PHASES, Facts, line
+from fedtui.telling.showing import PHASES, Facts, line
 
 JOINED = {"joined": True}
 

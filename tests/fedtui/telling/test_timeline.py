@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.timeline import MASKED, MEASURED, VISIBLE, Moment, Timeline
+from fedtui.telling.timeline import MASKED, MEASURED, VISIBLE, Moment, Timeline
 
 ACTIONS = st.one_of(
     st.tuples(st.just("enter"), st.sampled_from((*MASKED, "evaluate"))),

@@ -19,8 +19,8 @@ from fedtui.status import Leaves
 
 if TYPE_CHECKING:
     from fedtui.rounds.plan import Plan
+    from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Role
-    from node.terms import Agreement
 
 STAYS = (
     "your examples, their names and paths; your local model; your scores on what you hold out; "

@@ -10,10 +10,10 @@ from fedtui import status
 from fedtui.rounds import machine
 from fedtui.rounds.participant import Phase, RoundParticipant
 from fedtui.status import NodeStatus
+from fedtui.telling.rounds_here import Now, RoundsHere
+from fedtui.telling.showing import PHASES
+from fedtui.telling.timeline import Moment
 from fedtui.wire.messages import Abort, Ended, Evaluate, Offer, Result, Scored, UpdateHeader
-from node.rounds_here import Now, RoundsHere
-from node.showing import PHASES
-from node.timeline import Moment
 
 OFFER = Offer(
     incarnation=1,

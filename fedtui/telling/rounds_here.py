@@ -23,6 +23,9 @@ from msgspec.structs import replace
 from fedtui.rounds import machine
 from fedtui.rounds.participant import Phase
 from fedtui.status import PastRound, Round
+from fedtui.telling import timeline
+from fedtui.telling.showing import PHASES
+from fedtui.telling.timeline import Timeline
 from fedtui.wire.messages import (
     Abort,
     Declining,
@@ -36,15 +39,12 @@ from fedtui.wire.messages import (
     Scored,
     Survivors,
 )
-from node import timeline
-from node.showing import PHASES
-from node.timeline import Timeline
 
 if TYPE_CHECKING:
     from fedtui import status
     from fedtui.rounds.machine import ParticipantEffect, ParticipantEvent
+    from fedtui.telling.timeline import Moment
     from fedtui.wire.messages import FromNode
-    from node.timeline import Moment
 
 KEPT = 4
 _BEFORE_UPLOAD = {"selected", "download", "train", "share", "mask", "upload"}

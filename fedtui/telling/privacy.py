@@ -15,7 +15,7 @@ from fedtui.rounds import claims, masking
 from fedtui.rounds.claims import Claim
 from fedtui.secagg import context, graph
 from fedtui.status import Peer, Privacy
-from node.rounds_here import Numbers
+from fedtui.telling.rounds_here import Numbers
 
 if TYPE_CHECKING:
     from collections.abc import Collection

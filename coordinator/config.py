@@ -12,7 +12,7 @@ import msgspec
 
 from coordinator.layout import Layout
 from coordinator.templates import DEFAULT_HEALTH_PORT, DEFAULT_PORT
-from fedtui import tomlfile
+from fedtui import plugins, tomlfile
 from fedtui.rounds.plan import Plan, check
 from fedtui.tomlfile import ConfigError
 
@@ -102,6 +102,24 @@ class LogSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True
     keep: Annotated[int, msgspec.Meta(ge=0, le=100)] = 5
 
 
+class TrackingSection(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the figures of finished rounds go besides, each an optional extra; see tracking.py.
+
+    `folder` is below the coordinator's directory unless it is a path in full. `uri` is MLflow's
+    server; empty, it writes to the folder too.
+    """
+
+    writers: Annotated[tuple[str, ...], msgspec.Meta(max_length=8)] = ()
+    folder: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)] = "tracking"
+    uri: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+
+    def __post_init__(self) -> None:
+        known = plugins.names("tracking")
+        for name in self.writers:
+            if name not in known:
+                raise ValueError(f"there is no writer {name!r}; there are: {', '.join(known)}")
+
+
 class CoordinatorConfig(_Section, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: ServerSection = ServerSection()
     invites: InvitesSection = InvitesSection()
@@ -110,6 +128,7 @@ class CoordinatorConfig(_Section, frozen=True, kw_only=True, forbid_unknown_fiel
     storage: StorageSection = StorageSection()
     limits: LimitsSection = LimitsSection()
     log: LogSection = LogSection()
+    tracking: TrackingSection = TrackingSection()
 
 
 def load(layout: Layout) -> CoordinatorConfig:

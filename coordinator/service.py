@@ -39,6 +39,7 @@ from coordinator.nodewords import NodeWords
 from coordinator.opening import Opened
 from coordinator.server import NodeServer, ServerSettings
 from coordinator.spool import Spool
+from coordinator.tracking import Tracking
 from coordinator.vitals import Vitals
 from fedtui import plugins
 from fedtui.combining.visible import CannotCombineError, Recipe
@@ -154,6 +155,9 @@ class CoordinatorService:
         )
         self.gatekeeper.on_alarm = self.chronicle.alarms.ring
         self.gatekeeper.on_waiting = self.chronicle.asks
+        self._tracking = Tracking(
+            self.config.tracking, self.layout.root, self.federation, self.chronicle, self._clock
+        )
         self.attendance = Attendance(
             self.federation, self._clock, self.chronicle.alarms, self.chronicle.name_of
         )
@@ -190,6 +194,8 @@ class CoordinatorService:
             StoreError: the disk failed.
         """
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._tracking.stop)
+            self._tracking.start()
             stack.push_async_callback(self._finish_work)
             driving = asyncio.create_task(self.driver.run())
             stack.push_async_callback(self._end_task, driving)
@@ -297,6 +303,7 @@ class CoordinatorService:
             self._serve_models()
             _ = self._start(self._prune(finished[-1].round))
         self.chronicle.committed(records)
+        self._tracking.committed(records)
 
     async def _read_head(self) -> None:
         self._head = await self.store.audit_head()

@@ -57,6 +57,12 @@ port = {health_port}
 # file = ""               # empty: standard error; otherwise a file, rotated
 # max_bytes = 10000000
 # keep = 5
+
+[tracking]
+# The figures of each round for others too: "tensorboard", "mlflow"; each is an extra to install.
+# writers = []
+# folder = "tracking"     # below this directory, or a path in full
+# uri = ""                # of an MLflow server; empty: a database file in the folder
 """
 
 _PLAN = """\

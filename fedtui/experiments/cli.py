@@ -7,6 +7,7 @@ import typer
 from fedtui.errors import ExitCode, FedtuiError
 from fedtui.experiments.cli_compare import compare
 from fedtui.experiments.cli_run import run
+from fedtui.experiments.cli_sweep import sweep
 
 # Newer Typers bring a Click of their own, so its exceptions are found by what Typer offers.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command("run")(run)
 app.command("compare")(compare)
+app.command("sweep")(sweep)
 
 
 def run_command() -> int:

@@ -3,7 +3,8 @@
     plan.toml            the text as it was given
     run.json             RunInfo: versions, seed, engine, how far it came
     initial.safetensors  the model before round 1
-    model.safetensors    the model after the last finished round
+    model.safetensors    the model that came of it
+    model-NNNNNN.safetensors  models that it goes on from, while it is not finished
     journal.msgpack      what each finished round took (journal.py)
     rounds.parquet, nodes.parquet, picture.png, picture.svg
     failures/            tracebacks of tasks that crashed
@@ -49,6 +50,7 @@ _FILES = (
     "picture.png",
     "picture.svg",
 )
+_MODEL_OF_ROUND = "model-[0-9]*.safetensors"
 _PACKAGES = ("numpy", "torch")
 _Text = Annotated[str, msgspec.Meta(max_length=65_536)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -249,6 +251,8 @@ class RunFolder:
             if self.failures.is_dir():
                 for path in self.failures.glob("*.txt"):
                     path.unlink()
+            for path in self.path.glob(_MODEL_OF_ROUND):
+                path.unlink()
             for name in reversed(_FILES):
                 if name != "run.json":
                     (self.path / name).unlink(missing_ok=True)

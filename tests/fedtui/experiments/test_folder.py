@@ -70,11 +70,12 @@ def test_what_makes_it_another_run_is_refused(
 def test_fresh_removes_what_a_run_wrote_and_nothing_else(tmp_path: Path) -> None:
     with RunFolder.create(tmp_path, PLAN, info()).held() as run:
         run.model.write_bytes(b"model")
+        (tmp_path / "model-000003.safetensors").write_bytes(b"model")
         run.keep_failure("round-1-node-2", "Traceback")
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "failures" / "own").write_text("mine")
     with RunFolder.create(tmp_path, "other", info(seed=9), fresh=True).held() as run:
-        assert not run.model.exists()
+        assert list(tmp_path.glob("*.safetensors")) == []
         assert run.plan_text() == "other"
     assert (tmp_path / "notes.txt").exists()
     assert [entry.name for entry in run.failures.iterdir()] == ["own"]

@@ -40,9 +40,21 @@ TESTED_IN = {
     "fedtui/link/live.py": "tests/loopback/test_link_and_server.py",
     "fedtui/link/sockets.py": "tests/loopback/test_link_and_server.py",
     "fedtui/selection/base.py": "tests/contracts/test_every_selection.py",
+    "fedtui/experiments/cli.py": "tests/loopback/test_simulate.py",
+    "fedtui/experiments/cli_run.py": "tests/loopback/test_simulate.py",
+    "fedtui/experiments/engines.py": "tests/loopback/test_simulate.py",
+    "fedtui/experiments/main.py": "tests/loopback/test_simulate.py",
+    "fedtui/experiments/recorder.py": "tests/fedtui/experiments/test_running.py",
+    "fedtui/simulation/bookkeeping.py": "tests/fedtui/simulation/test_village.py",
     "fedtui/simulation/engine.py": "tests/contracts/test_every_engine.py",
+    "fedtui/simulation/federation.py": "tests/fedtui/simulation/test_world.py",
+    "fedtui/simulation/habits.py": "tests/fedtui/simulation/test_village.py",
+    "fedtui/simulation/hands.py": "tests/fedtui/simulation/test_village.py",
     "fedtui/simulation/jobs.py": "tests/contracts/test_every_engine.py",
+    "fedtui/simulation/memory.py": "tests/fedtui/experiments/test_running.py",
     "fedtui/simulation/report.py": "tests/fedtui/experiments/test_tables.py",
+    "fedtui/simulation/watch.py": "tests/fedtui/simulation/test_invariants.py",
+    "fedtui/simulation/work.py": "tests/fedtui/simulation/test_world.py",
     "fedtui/status/controls.py": "tests/fedtui/control/test_client.py",
     "fedtui/status/limits.py": "tests/node/test_config.py",
     "fedtui/status/parts.py": "tests/fedtui/status/test_events.py",
@@ -163,3 +175,30 @@ def test_every_module_has_a_test_file() -> None:
 def test_the_list_of_modules_tested_elsewhere_is_not_stale() -> None:
     pairs = [part for pair in TESTED_IN.items() for part in pair]
     assert [name for name in pairs if not (ROOT / name).exists()] == []
+
+
+def test_simulations_have_no_round_logic_of_their_own() -> None:
+    """What decides in a simulation are the machines of fedtui/rounds, and nothing beside them.
+
+    A second set of phases, transitions or `handle(event, now)` would be a machine of its own, and
+    so would be a subclass that changes what one of them does.
+    """
+    machines = {"Federation", "RoundParticipant", "MaskedParticipant", "RoundCoordinator"}
+    machines |= {"MaskedRound", "Attempt", "Evaluating", "MaskedEvaluation", "MaskedWork"}
+    found = []
+    for folder in ("simulation", "experiments"):
+        for path in sorted((ROOT / "fedtui" / folder).glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    bases = {getattr(b, "id", getattr(b, "attr", "")) for b in node.bases}
+                    found += [f"{path.name}: {node.name}({b})" for b in bases & machines]
+                if isinstance(node, ast.FunctionDef) and node.name == "handle":
+                    found.append(f"{path.name}: handle()")
+                if isinstance(node, ast.Name) and node.id == "TRANSITIONS":
+                    found.append(f"{path.name}: TRANSITIONS")
+    assert not found
+    host = (ROOT / "fedtui/simulation/coordinator_host.py").read_text()
+    assert "from fedtui.rounds.federation import Federation\n" in host
+    node = (ROOT / "fedtui/simulation/node_host.py").read_text()
+    assert "from fedtui.rounds.participant import RoundParticipant\n" in node
+    assert "from fedtui.rounds.masked_participant import MaskedParticipant\n" in node

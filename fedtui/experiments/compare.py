@@ -260,6 +260,9 @@ def _how(run: Run) -> str:
 def _labels(groups: Sequence[Sequence[Run]]) -> list[str]:
     """What tells each group from the others; the folder's name where nothing does."""
     plans = [_unseeded(group[0].plan) for group in groups]
+    if len(groups) == 1 and len(groups[0]) > 1:
+        name = safe_label(str(plans[0].get("federation.name", "")), LABEL_CELLS)
+        return [name or groups[0][0].name]
     keys = list(dict.fromkeys(key for plan in plans for key in plan))
     differing = [key for key in keys if len({repr(plan.get(key)) for plan in plans}) > 1]
     differing = [key for key in differing if key != "federation.name"]

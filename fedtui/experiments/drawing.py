@@ -146,6 +146,7 @@ def nothing_yet(axes: Axes, text: str) -> None:
 
 def dashed_at(axes: Axes, level: float, text: str) -> None:
     """A horizontal level that something should reach."""
+    axes.margins(y=0.1)  # room for the text at the upper edge
     axes.axhline(level, color=GREY, linewidth=1, linestyle=(0, (4, 3)))
     axes.annotate(
         text,

@@ -86,6 +86,12 @@ def test_labels_say_what_differs_and_are_distinct(a_run: MakeRun) -> None:
     ]
 
 
+def test_one_plan_alone_is_named_as_its_federation(a_run: MakeRun) -> None:
+    runs = [load(a_run("seed=1", [0.5], seed=1)), load(a_run("seed=2", [0.5], seed=2))]
+    assert list(comparing.grouped(runs)) == ["x"]
+    assert list(comparing.grouped(runs[:1])) == ["seed=1"]
+
+
 def test_the_plans_target_counts_where_they_agree(a_run: MakeRun) -> None:
     with_target = "[rounds]\ntarget = 0.55\n"
     one, two = load(a_run("a", [0.5, 0.6], with_target)), load(a_run("b", [0.5]))

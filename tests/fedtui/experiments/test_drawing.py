@@ -19,7 +19,9 @@ def test_equal_numbers_give_equal_bytes_whatever_the_user_set() -> None:
     one = drawing.draw((3, 2), paint)
     before = dict(mpl.rcParams)
     try:
-        mpl.rcParams.update({"font.size": 30, "svg.hashsalt": None, "axes.grid": False})
+        mpl.rcParams.update(
+            {"axes.facecolor": "pink", "svg.hashsalt": None, "xtick.labelsize": 30}
+        )
         changed = dict(mpl.rcParams)
         two = drawing.draw((3, 2), paint)
         assert dict(mpl.rcParams) == changed, "the picture changed settings of others"

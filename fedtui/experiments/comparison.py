@@ -5,9 +5,7 @@ import io
 from collections.abc import Callable, Sequence
 
 import msgspec
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from fedtui.experiments import drawing
@@ -26,25 +24,30 @@ def rows(comparison: Comparison) -> tuple[_Row, list[_Row]]:
     return header, [_row(comparison, group) for group in comparison.groups]
 
 
-def text(comparison: Comparison) -> str:
-    """Aligned columns, a line each; numbers to the right."""
+def text(comparison: Comparison, width: int | None = None) -> str:
+    """Aligned columns, a line each; numbers to the right.
+
+    Where they need more than `width` characters they go on below, beside the runs' names again.
+    """
     header, body = rows(comparison)
-    widths = [max(len(line[n]) for line in [header, *body]) for n in range(len(header))]
-    return "\n".join(_aligned(line, widths) for line in [header, *body])
+    lines = [header, *body]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(header))]
+    blocks = []
+    for columns in _blocks(widths, width):
+        of_block = [widths[n] for n in columns]
+        blocks.append("\n".join(_aligned([line[n] for n in columns], of_block) for line in lines))
+    return "\n\n".join(blocks)
 
 
 def show(comparison: Comparison, console: Console) -> None:
-    """On a terminal with rules and folds; anywhere else as `text`."""
+    """As `text`: as wide as it is, and on a terminal as wide as that, headers in bold."""
     if not console.is_terminal:
         console.file.write(f"{text(comparison)}\n")
         return
-    header, body = rows(comparison)
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(header):
-        table.add_column(Text(name), justify="right" if number else "left")
-    for line in body:
-        table.add_row(*(Text(cell) for cell in line))
-    console.print(table)
+    for block in text(comparison, console.width).split("\n\n"):
+        header, *body = block.splitlines()
+        console.print(Text(header, style="bold"), soft_wrap=True)
+        console.print(Text("\n".join([*body, ""])), soft_wrap=True)
 
 
 def as_json(comparison: Comparison) -> bytes:
@@ -117,6 +120,19 @@ def duration(seconds: float) -> str:
         return f"{minutes}:{rest:02d} min"
     hours, minutes = divmod(round(seconds / 60), 60)
     return f"{hours}:{minutes:02d} h" if hours < 100 else f"{seconds / 86_400:.3g} days"
+
+
+def _blocks(widths: Sequence[int], width: int | None) -> list[list[int]]:
+    """Which columns stand beside each other: the first, and as many others as have room."""
+    blocks: list[list[int]] = [[0]]
+    used = widths[0]
+    for number, needed in list(enumerate(widths))[1:]:
+        if width is not None and len(blocks[-1]) > 1 and used + len(_GAP) + needed > width:
+            blocks.append([0])
+            used = widths[0]
+        blocks[-1].append(number)
+        used += len(_GAP) + needed
+    return blocks
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:

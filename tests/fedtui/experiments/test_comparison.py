@@ -35,13 +35,18 @@ def test_columns_are_aligned_and_say_the_spread(compared: Comparison) -> None:
     assert "6 MB" in slow
 
 
-def test_a_terminal_shows_the_same_cells(compared: Comparison) -> None:
+@pytest.mark.parametrize("width", [40, 80, 120, 250])
+def test_a_terminal_shows_the_same_cells_in_its_width(compared: Comparison, width: int) -> None:
     sink = io.StringIO()
-    comparison.show(compared, Console(file=sink, force_terminal=True, width=250, no_color=True))
-    for cell in comparison.rows(compared)[1][0]:
-        assert cell in sink.getvalue()
+    comparison.show(compared, Console(file=sink, force_terminal=True, width=width, no_color=True))
+    shown = sink.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "")
+    header, body = comparison.rows(compared)
+    for cell in [*header, *body[0], *body[1]]:
+        assert cell in shown
+    assert max(map(len, shown.splitlines())) <= max(width, 60)
+    assert shown.count("learning_rate=0.01") == shown.count("run ")
     pipe = io.StringIO()
-    comparison.show(compared, Console(file=pipe))
+    comparison.show(compared, Console(file=pipe, width=width))
     assert pipe.getvalue() == comparison.text(compared) + "\n"
 
 

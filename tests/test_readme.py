@@ -31,12 +31,11 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"&", ">", "..."}  # words of the shell
 
 
-def python_block(document: Path) -> str:
-    """The only block of Python in a document."""
-    blocks = [
-        code for language, code in FENCE.findall(document.read_text()) if language == "python"
-    ]
-    assert len(blocks) == 1, f"{document.name} has {len(blocks)} blocks of Python"
+def python_block(document: Path, about: str = "") -> str:
+    """The only block of Python in a document that speaks of this."""
+    found = FENCE.findall(document.read_text())
+    blocks = [code for language, code in found if language == "python" and about in code]
+    assert len(blocks) == 1, f"{document.name} has {len(blocks)} blocks of Python on {about!r}"
     return str(blocks[0])
 
 
@@ -262,7 +261,7 @@ def test_your_own_data_is_followed_word_by_word(desk: Desk) -> None:
 
 def test_fedprox_of_the_documents_takes_the_step_that_the_paper_says(tmp_path: Path) -> None:
     file = tmp_path / "fedprox.py"
-    file.write_text(python_block(EXTENDING))
+    file.write_text(python_block(EXTENDING, "FedProx"))
     strategy = build_file(file, None, mu=0.5)
     grad, param, anchor = (np.array(v, np.float32) for v in ([1, 2], [3, 5], [1, 9]))
     # grad + mu * (param - anchor), by hand: [1 + 0.5 * 2, 2 - 0.5 * 4]

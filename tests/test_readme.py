@@ -19,6 +19,7 @@ import pytest
 import typer
 
 from coordinator.cli import app as coordinator_app
+from fedtui.experiments.cli import app as simulate_app
 from fedtui.plugins import build_file
 from node.cli import app as node_app
 
@@ -26,7 +27,11 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 EXTENDING = ROOT / "docs" / "extending.md"
 DOCUMENTS = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-APPS = {"fedtui": node_app, "fedtui-coordinator": coordinator_app}
+APPS = {
+    "fedtui": node_app,
+    "fedtui-coordinator": coordinator_app,
+    "fedtui-simulate": simulate_app,
+}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"&", ">", "..."}  # words of the shell
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from fedtui import status
 from fedtui.rounds.plan import MASKED
+from fedtui.telling import privacy
 from fedtui.wire.messages import Offer, Result
-from node import masked_rounds, policy
+from node import policy
 from node.journal import ConflictError
 from node.ledger import Entry
 
@@ -89,7 +90,7 @@ class Bookkeeping:
                 remedy="look at journal.jsonl, and ask the coordinator's operator why",
             )
         if is_new and effect.step == "vote" and isinstance(work, Offer):
-            text = masked_rounds.what_is_known(books.agreement.plan, effect, work.cohort_size)
+            text = privacy.what_is_known(books.agreement.plan, effect, work.cohort_size)
             books.board.log("info", text, "privacy")
         return None
 
@@ -113,7 +114,7 @@ class Bookkeeping:
             )
         among = ""
         if note.form == MASKED:
-            among = masked_rounds.in_cohort(books.agreement.plan, work)
+            among = privacy.in_cohort(books.agreement.plan, work)
         entry = Entry(
             at=now,
             round=note.round,

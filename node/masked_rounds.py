@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import parse_fingerprint
 from fedtui.crypto.keystream import processor_has_aes
-from fedtui.rounds import claims, masking
 from fedtui.rounds.masked_participant import MaskedParticipant
-from fedtui.rounds.masked_work import Floors, MaskingSide, names
+from fedtui.rounds.masked_work import Floors, MaskingSide
 from fedtui.rounds.participant import RoundParticipant
 from node.journal import Journal
 
 if TYPE_CHECKING:
     from fedtui.crypto.keys import Identity, PublicIdentity
-    from fedtui.rounds import machine
     from fedtui.rounds.participant import Policy
-    from fedtui.rounds.plan import Plan
     from fedtui.telling.agreement import Agreement
-    from fedtui.wire.messages import Evaluate, Offer, Role
+    from fedtui.wire.messages import Role
     from node.config import PrivacyTable
     from node.home import Home
 
@@ -93,29 +90,4 @@ def floors(privacy: PrivacyTable) -> Floors:
     """What the operator demands of every masked round."""
     return Floors(
         minimum=privacy.minimum, colluders=privacy.colluders, same_model=privacy.same_model
-    )
-
-
-def in_cohort(plan: Plan, work: Offer | Evaluate | None) -> str:
-    """For the ledger: among how many what leaves is hidden."""
-    if work is None:
-        return ""
-    numbers = masking.numbers(plan, work.cohort_size)
-    return f" (cohort of {work.cohort_size}, sums of {numbers.minimum} or more)"
-
-
-def what_is_known(plan: Plan, vote: machine.Journal, cohort_size: int) -> str:
-    """Who can learn what of this node's update from the sum that it voted for.
-
-    That the coordinator sees the sum, and that colluders can take their own updates away from it,
-    no masks can change.
-    """
-    size, claim = vote.num_survivors, vote.claim
-    if claim is None:
-        claim = claims.of_round(plan, invited=cohort_size, ready=cohort_size)
-    lost = f", without {names(vote.lost)}" if vote.lost else ""
-    return (
-        f"round {vote.attempt.round}: your update is in a sum of {size} nodes, of {claim.ready} "
-        f"that were ready{lost}; {claim.threshold} of them open it; {claims.sentence(claim)}, and "
-        f"all the other {size - 1} together would know your update"
     )

@@ -17,6 +17,7 @@ import msgspec
 
 from fedtui import status
 from fedtui.rounds import machine
+from fedtui.telling import showing
 from fedtui.telling.showing import PHASES
 from fedtui.wire.messages import (
     Ended,
@@ -195,7 +196,7 @@ class NodeService:
                 watching.saw_result(board, message)
                 self._books.keep_head(message)
             case Scored():
-                board.post(status.ScoreSeen(score=_score_of(message)))
+                board.post(status.ScoreSeen(score=showing.score_of(message)))
                 text = f"round {message.round}: {message.metric} {message.score:.4f}"
                 board.log("info", text, "round")
             case Waiting():
@@ -356,13 +357,3 @@ class NodeService:
             self._timer = None
         if self._machine.deadline is not None:
             self._timer = self._loop.call_at(self._machine.deadline, self.step, machine.Tick())
-
-
-def _score_of(message: Scored) -> status.Score:
-    return status.Score(
-        round=message.round,
-        metric=message.metric,
-        score=message.score,
-        num_examples=message.num_examples,
-        num_nodes=message.num_nodes,
-    )

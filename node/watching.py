@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from fedtui import status
 from fedtui.rounds import machine
-from fedtui.rounds.masked_participant import MaskedParticipant
-from fedtui.telling import privacy
+from fedtui.telling import privacy, showing
+from fedtui.telling.cohort_here import CohortHere
 from fedtui.telling.rounds_here import Now, RoundsHere
 from fedtui.telling.timeline import Moment
 from fedtui.wire.labels import safe_label
@@ -73,11 +73,8 @@ class RoundWatch:
         self._rounds = RoundsHere(masked=watched.plan.masked, role=watched.role)
         self._progress = Progressing()
         self._own = OwnScores(watched.plan.task.metric)
-        self._ids: tuple[bytes, ...] = ()
-        self._new: frozenset[bytes] = frozenset()
+        self._here = CohortHere(plan=watched.plan, role=watched.role, me=watched.me)
         self._epoch = 0
-        self._cohort: privacy.Cohort | None = None
-        self._agreed: privacy.Agreed | None = None
         self._show_privacy()
 
     # ---- what the service tells -----------------------------------------------------------------
@@ -107,8 +104,8 @@ class RoundWatch:
             self._trained()
         if isinstance(event, machine.UpdateRefused):
             self._on_refused(event.reason)
-        if at.work is None and self._cohort is not None:
-            self._cohort = self._agreed = None
+        if at.work is None and self._here.is_known:
+            self._here.leave()
             self._show_privacy()
         self._tell()
 
@@ -184,45 +181,33 @@ class RoundWatch:
                 self._disk(f"the history of rounds cannot be written: {error.strerror or error}")
 
     def _show_privacy(self) -> None:
-        seen = privacy.seen(self._at.plan, self._at.role, self._cohort, agreed=self._agreed)
+        seen = self._here.privacy()
         if seen != self._board.status.privacy:
             self._board.post(status.PrivacySeen(privacy=seen))
 
     def _on_cohort(self, message: object, at: RoundParticipant) -> None:
         """The cohort is known, or smaller than before; only if the machine went along with it."""
-        plan = self._at.plan
-        if not plan.masked or self._at.role != "participant":
-            return
-        if isinstance(message, Offer) and at.work == message:
-            self._cohort, self._agreed = privacy.cohort_of(plan, message.cohort_size), None
-            self._show_privacy()
-        masked = at.masked if isinstance(at, MaskedParticipant) else None
-        if masked is None or not isinstance(message, Roster | Mailbox | Survivors):
-            return
-        attempt = masked.attempt
-        if (attempt.round, attempt.attempt) != (message.round, message.attempt):
-            return
-        if isinstance(message, Roster):
-            size = self._cohort.claim.invited if self._cohort else len(message.entries)
-            self._cohort = privacy.cohort_in(message, invited=size)
-            self._agreed = privacy.agreed_on(attempt, message)
-            self._meet(message)
-            self._show_privacy()
-        elif self._cohort is not None:
-            self._lose(message)
-        if self._cohort is not None and attempt.purpose == "update":
-            self._rounds.counts(message, privacy.numbers_of(self._cohort))
+        before = self._here.ids
+        heard = self._here.heard(message, at)
+        self._show_privacy()
+        if isinstance(heard, Roster):
+            self._meet(heard, before)
+        elif heard is not None:
+            self._lose(heard)
+        numbers = self._here.numbers(at)
+        if heard is not None and numbers is not None:
+            self._rounds.counts(heard, numbers)
 
-    def _meet(self, roster: Roster) -> None:
-        at, ids = self._at, privacy.ids_in(roster)
+    def _meet(self, roster: Roster, before: tuple[bytes, ...]) -> None:
+        at, ids = self._at, self._here.ids
         met_before = at.peers.knows(at.federation_id)
         try:
             new = at.peers.met(at.federation_id, ids) - {at.me}
         except OSError as error:
             new = frozenset()
             self._disk(f"the nodes of the roster are not noted: {error.strerror or error}")
-        if ids != self._ids:
-            self._ids, self._new = ids, new
+        if ids != before:
+            self._here.new = new
         if new and met_before:
             shown = [one for one in privacy.peers(ids, me=at.me, new=new) if one.is_new]
             count = "1 node" if len(new) == 1 else f"{len(new)} nodes"
@@ -233,20 +218,19 @@ class RoundWatch:
                 "could be in league with the coordinator",
                 detail=tuple(one.fingerprint for one in shown),
             )
-        self._show_roster(None)
+        self._show_roster()
 
     def _lose(self, message: Mailbox | Survivors) -> None:
-        kept = message.included if isinstance(message, Mailbox) else message.nodes
-        lost = len(self._ids) - len(kept)
+        lost, all_of_it = self._here.num_lost, len(self._here.ids)
         if lost > sum(peer.lost for peer in self._board.status.roster):
-            need = 0 if self._cohort is None else self._cohort.least
             nodes = "1 node is" if lost == 1 else f"{lost} nodes are"
-            text = f"round {message.round}: {nodes} lost; {len(kept)} of {len(self._ids)} are left"
-            self._board.log("warning", f"{text}, {need} are needed", "peer")
-        self._show_roster(frozenset(kept))
+            left = f"{all_of_it - lost} of {all_of_it} are left"
+            text = f"round {message.round}: {nodes} lost; {left}, {self._here.least} are needed"
+            self._board.log("warning", text, "peer")
+        self._show_roster()
 
-    def _show_roster(self, kept: frozenset[int] | None) -> None:
-        roster = privacy.peers(self._ids, me=self._at.me, new=self._new, kept=kept)
+    def _show_roster(self) -> None:
+        roster = self._here.roster()
         if roster != self._board.status.roster:
             self._board.post(status.RosterSeen(roster=roster))
 
@@ -282,7 +266,7 @@ class RoundWatch:
                     detail=(
                         f"in its message {type(message).__name__}",
                         "roster as this node saw it: "
-                        f"{self._agreed.hash if self._agreed else 'none that it accepted'}",
+                        f"{self._here.roster_hash or 'none that it accepted'}",
                     ),
                 )
             elif "limit of" in reason and "used up" in reason:
@@ -304,9 +288,7 @@ class RoundWatch:
 def saw_result(board: Board, message: Result) -> None:
     """Count a committed round, and say whether this node's update is in it."""
     board.post(status.RoundCounted(round=message.round, counted=message.counted))
-    mine = "yours is in it" if message.counted else "yours is not in it"
-    text = f"round {message.round} committed with {message.num_updates} updates, {mine}"
-    board.log("ok" if message.counted else "info", text, "round")
+    board.log(*showing.committed(message), "round")
 
 
 def _differs(now: status.Round, shown: status.Round) -> bool:

@@ -8,6 +8,7 @@ from fedtui.errors import ExitCode, FedtuiError
 from fedtui.experiments.cli_compare import compare
 from fedtui.experiments.cli_run import run
 from fedtui.experiments.cli_sweep import sweep
+from fedtui.experiments.cli_watch import watch
 
 # Newer Typers bring a Click of their own, so its exceptions are found by what Typer offers.
 USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
@@ -20,6 +21,7 @@ app = typer.Typer(
     help="fedtui-simulate: a whole federation in one process, on a virtual clock.",
 )
 app.command("run")(run)
+app.command("watch")(watch)
 app.command("compare")(compare)
 app.command("sweep")(sweep)
 

@@ -41,6 +41,9 @@ def run(
     task_file: Annotated[
         Path | None, typer.Option(help="your own task's file; the plan pins its SHA-256")
     ] = None,
+    watch_node: Annotated[
+        int, typer.Option(min=0, help="the node that 'watch' can show, counted from 0")
+    ] = 0,
     track: Annotated[
         list[str] | None, typer.Option(help="tensorboard, mlflow: where figures go besides")
     ] = None,
@@ -72,6 +75,7 @@ def run(
         initial=initial,
         task_file=task_file,
         fresh=fresh,
+        watch_node=watch_node,
         track=tuple(track or ()),
         track_uri=track_uri,
         command=tuple(sys.argv),

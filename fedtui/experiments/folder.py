@@ -7,6 +7,7 @@
     model-NNNNNN.safetensors  models that it goes on from, while it is not finished
     journal.msgpack      what each finished round took (journal.py)
     rounds.parquet, nodes.parquet, picture.png, picture.svg
+    node-N.recording     what one node lived through (watched.py)
     failures/            tracebacks of tasks that crashed
     lock                 held by the one process that works on the run
 
@@ -252,6 +253,8 @@ class RunFolder:
                 for path in self.failures.glob("*.txt"):
                     path.unlink()
             for path in self.path.glob(_MODEL_OF_ROUND):
+                path.unlink()
+            for path in self.path.glob("node-*.recording"):
                 path.unlink()
             for name in reversed(_FILES):
                 if name != "run.json":

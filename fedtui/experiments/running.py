@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from fedtui.errors import OperatorError
-from fedtui.experiments import engines, picture, planfile, tables
+from fedtui.experiments import engines, picture, planfile, tables, watched
 from fedtui.experiments.disk import RunFolderError, write_whole
 from fedtui.experiments.engines import EngineChoice
 from fedtui.experiments.folder import RunFolder, RunInfo, State, versions
@@ -47,6 +47,7 @@ class Wishes:
     initial: Path | None = None
     task_file: Path | None = None
     fresh: bool = False
+    watch_node: int = 0
     track: tuple[str, ...] = ()
     track_uri: str = ""
     command: tuple[str, ...] = ()
@@ -165,6 +166,7 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
 def _set(wishes: Wishes) -> _Stage:
     """Read plan, data and initial model. Raises OperatorError."""
     file = planfile.read(wishes.plan)
+    watched.check(wishes.watch_node, file.population.nodes)
     setup = Setup(
         plan=planfile.plain(file.plan) if wishes.plain else file.plan,
         population=file.population,
@@ -217,7 +219,10 @@ def _work(going: _Run, wishes: Wishes, stage: _Stage) -> tuple[State, str]:
                 memory=going.recorder,
                 listener=listener,
             )
-            return _until_the_end(going.village)
+            with watched.recorded(
+                going.village, going.folder.path, wishes.watch_node, going.show.say
+            ):
+                return _until_the_end(going.village)
     except KeyboardInterrupt:
         return "stopped", "interrupted; run it again to go on"
     except MemoryError as error:

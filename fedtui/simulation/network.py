@@ -53,7 +53,8 @@ class Session:
 class PostOffice:
     """Delivers actions over sessions after the network's delay.
 
-    Nodes without a link of their own have the weather's. `carried` counts bytes by node: up, down.
+    Nodes without a link of their own have the weather's. `carried` counts bytes by node: up, down;
+    whoever reports them begins anew. `watched` counts on, of nodes that are in it.
     """
 
     clock: Clock
@@ -61,6 +62,7 @@ class PostOffice:
     weather: Weather = Weather()
     links: dict[bytes, Link] = field(default_factory=dict)
     carried: dict[bytes, list[int]] = field(default_factory=dict)
+    watched: dict[bytes, list[int]] = field(default_factory=dict)
     blocked: set[tuple[bytes, str]] = field(default_factory=set)
     num_delivered: int = 0
     num_lost: int = 0
@@ -74,6 +76,8 @@ class PostOffice:
     ) -> None:
         """Bring one message (or a stream) of `num_bytes` to the other side of a session."""
         self.carried.setdefault(session.node, [0, 0])[direction == "down"] += num_bytes
+        if session.node in self.watched:
+            self.watched[session.node][direction == "down"] += num_bytes
         arrival = self.clock.now + self._delay(session.node, direction, num_bytes)
         if self.weather.disorder_s:
             arrival += float(self.rng.uniform(0, self.weather.disorder_s))

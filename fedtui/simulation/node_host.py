@@ -46,6 +46,7 @@ from fedtui.wire.messages import FromCoordinator, Role
 
 if TYPE_CHECKING:
     from fedtui.simulation.federation import SimulatedFederation
+    from fedtui.simulation.onlooker import Onlooker
 
 TIMER_S = 1e-6
 """A timer is never early; and a clock of years off rounds its readings to less than this."""
@@ -86,6 +87,7 @@ class NodeHost:
     update: Parcel | None = None
     masked: Parcel | None = None
     uploading: Upload | None = None
+    onlooker: "Onlooker | None" = None
     _duty: Duty | None = None
     _job: int = 0
     _life: int = 0
@@ -136,6 +138,8 @@ class NodeHost:
         self.stalled = False
         self._held.clear()
         self.machine = self._fresh_machine()
+        if self.onlooker is not None:
+            self.onlooker.vanished()
 
     def restart(self) -> None:
         """Start again, idle, until the network connects it."""
@@ -181,6 +185,8 @@ class NodeHost:
             self._held.append(event)
             return
         effects = self.machine.handle(event, self.world.clock.now + self.clock_offset_s)
+        if self.onlooker is not None:
+            self.onlooker.saw(event, effects)
         for effect in sorted(effects, key=lambda e: not isinstance(e, Note | Journal)):
             if self.world.strikes(self, effect):
                 return

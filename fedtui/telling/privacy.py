@@ -2,7 +2,7 @@
 
 The sentences say what docs/threat-model.md claims, with numbers put in (rounds/claims.py): what
 holds in every cohort of the plan while no round runs, what holds of the cohort that was offered,
-then of the roster that this node has checked.
+then of the roster that this node has checked, and of the sum that it voted for.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fedtui.crypto.keys import fingerprint
 from fedtui.rounds import claims, masking
 from fedtui.rounds.claims import Claim
+from fedtui.rounds.masked_work import names
 from fedtui.secagg import context, graph
 from fedtui.status import Peer, Privacy
 from fedtui.telling.rounds_here import Numbers
@@ -20,9 +21,10 @@ from fedtui.telling.rounds_here import Numbers
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from fedtui.rounds import machine
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.context import Attempt
-    from fedtui.wire.messages import Role, Roster
+    from fedtui.wire.messages import Evaluate, Offer, Role, Roster
 
 MAX_PEERS = 500
 _NO_SHARES = "nothing of yours but the global model that your update went into"
@@ -155,6 +157,31 @@ def peers(
     if len(found) > MAX_PEERS:
         found.sort(key=lambda peer: not (peer.is_me or peer.is_new or peer.lost))
     return tuple(found[:MAX_PEERS])
+
+
+def in_cohort(plan: Plan, work: Offer | Evaluate | None) -> str:
+    """For the ledger: among how many what leaves is hidden."""
+    if work is None:
+        return ""
+    numbers = masking.numbers(plan, work.cohort_size)
+    return f" (cohort of {work.cohort_size}, sums of {numbers.minimum} or more)"
+
+
+def what_is_known(plan: Plan, vote: machine.Journal, cohort_size: int) -> str:
+    """Who can learn what of this node's update from the sum that it voted for.
+
+    That the coordinator sees the sum, and that colluders can take their own updates away from it,
+    no masks can change.
+    """
+    size, claim = vote.num_survivors, vote.claim
+    if claim is None:
+        claim = claims.of_round(plan, invited=cohort_size, ready=cohort_size)
+    lost = f", without {names(vote.lost)}" if vote.lost else ""
+    return (
+        f"round {vote.attempt.round}: your update is in a sum of {size} nodes, of {claim.ready} "
+        f"that were ready{lost}; {claim.threshold} of them open it; {claims.sentence(claim)}, and "
+        f"all the other {size - 1} together would know your update"
+    )
 
 
 def _of_a_bystander(plan: Plan, role: Role) -> Privacy:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fedtui import status
 from fedtui.rounds.participant import Phase
+
+if TYPE_CHECKING:
+    from fedtui.wire.messages import Result, Scored
 
 PHASES: dict[Phase, tuple[status.State, status.Phase, str]] = {
     Phase.IDLE: ("waiting", "", "waiting for the next round"),
@@ -83,6 +87,24 @@ def _at_work(facts: Facts) -> tuple[status.State, str]:
             f"waiting for {missing} of {facts.waiting.need} nodes ({facts.waiting.have} are here)"
         )
     return state, sentence
+
+
+def committed(message: Result) -> tuple[status.Level, str]:
+    """A line of the log: a round was committed, with or without this node's update."""
+    mine = "yours is in it" if message.counted else "yours is not in it"
+    text = f"round {message.round} committed with {message.num_updates} updates, {mine}"
+    return ("ok" if message.counted else "info"), text
+
+
+def score_of(message: Scored) -> status.Score:
+    """What the coordinator says of a model."""
+    return status.Score(
+        round=message.round,
+        metric=message.metric,
+        score=message.score,
+        num_examples=message.num_examples,
+        num_nodes=message.num_nodes,
+    )
 
 
 def lost(seen: status.NodeStatus, now: float, retry_in_s: float | None) -> status.LinkLost:

@@ -114,6 +114,7 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
         "journal.msgpack",
         "lock",
         "model.safetensors",
+        "node-0.recording",
         "nodes.parquet",
         "picture.png",
         "picture.svg",

@@ -1,6 +1,7 @@
-"""Makes the plans and cohorts of the node's tests importable."""
+"""Makes the plans and cohorts of the node's tests importable, and masked worlds."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[2] / "node"))
+TESTS = Path(__file__).parents[2]
+sys.path += [str(TESTS / "node"), str(TESTS / "fedtui" / "simulation")]

@@ -11,6 +11,7 @@ from fedtui.simulation.engine import Engine
 from fedtui.simulation.ground import EVALUATOR, Ground, Setup, survey
 from fedtui.simulation.jobs import Failed, Measured, MeasureJob, Trained, TrainJob
 from fedtui.simulation.process_engine import ProcessEngine
+from fedtui.simulation.ray_engine import RayEngine
 from fedtui.simulation.serial_engine import SerialEngine
 from fedtui.simulation.workshop import Workshop
 
@@ -27,7 +28,18 @@ def processes(setup: Setup, ground: Ground) -> Engine:
     return ProcessEngine(setup, ground, 2)
 
 
-ENGINES = [serial, processes]
+def ray(setup: Setup, ground: Ground) -> Engine:
+    return RayEngine(setup, ground)
+
+
+RAY_S_OWN = ["ignore:unclosed:ResourceWarning", "ignore:subprocess:ResourceWarning"]
+ENGINES = [
+    serial,
+    processes,
+    pytest.param(
+        ray, marks=[pytest.mark.ray, *(pytest.mark.filterwarnings(one) for one in RAY_S_OWN)]
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Small simulated federations for the tests of engines: the digits, few nodes, own task files."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,17 @@ import numpy as np
 from torch import nn
 from fedtui.learning.data import Examples
 from fedtui.learning.objectives import Classification
+
+def taken(marker):
+    """Whether the marker is ours; then our process id is found beside it."""
+    try:
+        marker.rename(marker.with_suffix(".taken"))
+    except FileNotFoundError:
+        return False
+    part = marker.with_suffix(".part")
+    part.write_text(str(os.getpid()))
+    part.rename(marker.with_suffix(".pid"))
+    return True
 
 class Own(Classification):
     """Two classes of points, dropout and normalisation; what goes wrong is told by options."""
@@ -46,13 +58,8 @@ class Own(Classification):
         if self._worst == "death":
             os.kill(os.getpid(), signal.SIGKILL)
         what, _, path = self._worst.partition(":")
-        if what == "die once":  # whoever finds the file dies, and nobody finds it again
-            try:
-                Path(path).unlink()
-            except FileNotFoundError:
-                pass
-            else:
-                os.kill(os.getpid(), signal.SIGKILL)
+        if what == "hold" and taken(Path(path)):
+            signal.pause()
         if self._worst == "bug":
             return {}["nothing"]
         return super().loss(model, batch)
@@ -98,6 +105,15 @@ def a_null_setup(dim: int, **fields) -> Setup:
 def a_model(setup: Setup, seed: int = 1) -> Vector:
     """Fresh weights of the setup's task."""
     return initial(setup.task(), seed=seed).vector_D
+
+
+def who_took(marker: Path) -> int:
+    """Wait for a process to hold still in its training; its id."""
+    told, deadline = marker.with_suffix(".pid"), time.monotonic() + 120
+    while not told.exists():
+        assert time.monotonic() < deadline, "nobody began"
+        time.sleep(0.01)
+    return int(told.read_text())
 
 
 def a_digest(number: int) -> bytes:

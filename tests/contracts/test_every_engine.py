@@ -32,13 +32,10 @@ def ray(setup: Setup, ground: Ground) -> Engine:
     return RayEngine(setup, ground)
 
 
-RAY_S_OWN = ["ignore:unclosed:ResourceWarning", "ignore:subprocess:ResourceWarning"]
 ENGINES = [
     serial,
     processes,
-    pytest.param(
-        ray, marks=[pytest.mark.ray, *(pytest.mark.filterwarnings(one) for one in RAY_S_OWN)]
-    ),
+    pytest.param(ray, marks=pytest.mark.ray),
 ]
 
 

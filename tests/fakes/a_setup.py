@@ -24,16 +24,18 @@ from torch import nn
 from fedtui.learning.data import Examples
 from fedtui.learning.objectives import Classification
 
-def taken(marker):
-    """Whether the marker is ours; then our process id is found beside it."""
-    try:
-        marker.rename(marker.with_suffix(".taken"))
-    except FileNotFoundError:
-        return False
-    part = marker.with_suffix(".part")
-    part.write_text(str(os.getpid()))
-    part.rename(marker.with_suffix(".pid"))
-    return True
+def taken(folder):
+    """Whether one of the markers became ours; then our process id is found beside it."""
+    for marker in sorted(folder.glob("*.marker")):
+        try:
+            marker.rename(marker.with_suffix(".taken"))
+        except FileNotFoundError:
+            continue
+        part = marker.with_suffix(".part")
+        part.write_text(str(os.getpid()))
+        part.rename(marker.with_suffix(".pid"))
+        return True
+    return False
 
 class Own(Classification):
     """Two classes of points, dropout and normalisation; what goes wrong is told by options."""
@@ -108,7 +110,7 @@ def a_model(setup: Setup, seed: int = 1) -> Vector:
 
 
 def who_took(marker: Path) -> int:
-    """Wait for a process to hold still in its training; its id."""
+    """Wait for a process that took the marker, and holds still in its training; its id."""
     told, deadline = marker.with_suffix(".pid"), time.monotonic() + 120
     while not told.exists():
         assert time.monotonic() < deadline, "nobody began"

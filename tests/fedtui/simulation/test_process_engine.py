@@ -50,8 +50,8 @@ def serial(setup) -> list[bytes]:
 
 
 def test_jobs_of_workers_that_were_killed_are_done_by_others(make, tmp_path) -> None:
-    marker = tmp_path / "marker"
-    setup = an_own_setup(tmp_path, worst=f"hold:{marker}")
+    marker = tmp_path / "one.marker"
+    setup = an_own_setup(tmp_path, worst=f"hold:{tmp_path}")
     expected = serial(setup)
     marker.touch()
     engine = make(setup)

@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 	$(PIP) -e '.[dev]'
 	@touch $@
 
-.PHONY: help demo test check bench screenshots
+.PHONY: help demo test check bench results screenshots
 help:   ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
 demo: .venv/.run   ## a coordinator and four nodes train a model, here and now
@@ -26,6 +26,8 @@ check: .venv/.dev   ## what CI runs: format, lint, types, imports, every test
 	$(BIN)/lint-imports
 	$(MAKE) test
 	$(BIN)/pytest -m "slow or loopback or netns or snapshot or screen or ray" --timeout 600
+results: .venv/.dev   ## docs/results.md and its pictures, measured on this machine: an hour or more
+	$(BIN)/python -m benchmarks.results
 screenshots: .venv/.run   ## the pictures of the README, from a real federation
 	$(BIN)/python docs/screenshots/make.py
 bench: .venv/.dev   ## the figures of the README, measured on this machine
@@ -39,3 +41,4 @@ bench: .venv/.dev   ## the figures of the README, measured on this machine
 	$(BIN)/python benchmarks/secagg.py --nodes 100 --dropouts 10 --json
 	$(BIN)/python benchmarks/secagg.py --nodes 100 --dropouts 10 --keystream aegis256 --json
 	$(BIN)/python benchmarks/screen.py --json
+	$(BIN)/python -m benchmarks.simulation --short

@@ -1,0 +1,65 @@
+"""Seconds, bytes and memory of a simulated round over the number of the model's values.
+
+    python -m benchmarks.results.cost_of_values [--short] [--only visible] [--out FOLDER]
+
+A task that trains nothing (benchmarks/null_task.py), 10 nodes, serial engine.
+"""
+
+from __future__ import annotations
+
+import statistics
+
+from benchmarks.results import lines
+from benchmarks.results.lines import Series
+from benchmarks.results.section import Section, Table, main
+from benchmarks.simulated import Run, null_plan, simulate
+
+NODES = 10
+SIZES = {
+    "visible": (10**4, 10**5, 10**6, 10**7, 10**8),
+    "masked": (10**4, 10**5, 10**6, 10**7),
+}
+SHORT = {"visible": (10**3, 10**4, 10**5), "masked": (10**3, 10**4)}
+MASKS = {"visible": "off", "masked": "on"}
+
+
+def measure(short: bool, only: str) -> Section:
+    rows, series = [], []
+    for updates, sizes in (SHORT if short else SIZES).items():
+        if only not in updates:
+            continue
+        seconds = []
+        for dim in sizes:
+            masked = updates == "masked"
+            num_rounds = 3 if dim >= 10**7 else 6
+            run = simulate(null_plan(nodes=NODES, dim=dim, rounds=num_rounds, masked=masked))
+            seconds.append(run.median_s)
+            rows.append(_row(updates, dim, run))
+        series.append(Series(MASKS[updates], sizes, seconds))
+    return Section(
+        name="cost_of_values",
+        title="What a simulated round costs, over the size of the model",
+        parts=[
+            f"A task that trains nothing, {NODES} nodes, one process; seconds and bytes as above.",
+            Table(["masks", "values", "s a round", "bytes up a node", "down", "peak MB"], rows),
+            "Straight lines through the seconds:",
+            lines.table(series, each="value"),
+        ],
+        pictures={"Seconds a round over values": lines.picture(series, label="values")},
+    )
+
+
+def _row(updates: str, dim: int, run: Run) -> list[str]:
+    later = run.rounds[1:]
+    return [
+        MASKS[updates],
+        f"{dim:,}",
+        f"{run.median_s:.3g}",
+        f"{statistics.median(one['bytes_up'] for one in later) / NODES:,.0f}",
+        f"{statistics.median(one['bytes_down'] for one in later) / NODES:,.0f}",
+        f"{run.peak_mb:,.0f}",
+    ]
+
+
+if __name__ == "__main__":
+    main("cost_of_values", __doc__, measure)

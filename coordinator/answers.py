@@ -101,7 +101,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InitReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `init --json` prints."""
+    """What `init --json` prints; `notes` are worth reading and stop nothing."""
 
     directory: str
     fingerprint: str
@@ -110,6 +110,7 @@ class InitReport(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     num_values: int
     port: int
+    notes: tuple[str, ...] = ()
 
 
 class KeyReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from coordinator import fromrun
 from coordinator.answers import InitReport
 from coordinator.cli_options import Dir, Json, layout_of, megabytes, show
 from coordinator.refusals import BadRequestError, os_refusal
@@ -18,10 +19,28 @@ from coordinator.templates import (
 from fedtui.plugins import file_hash
 from fedtui.wire.labels import safe_label
 
+# Options of `init` that say what a simulated run says.
+_OF_A_RUN = (
+    "name",
+    "task",
+    "option",
+    "metric",
+    "rounds",
+    "target",
+    "minimum",
+    "start_with",
+    "evaluator",
+    "masked",
+    "seed",
+    "plan",
+    "initial",
+    "task_file",
+)
 Value: TypeAlias = bool | int | float | str
 
 
 def init(
+    context: typer.Context,
     directory: Dir = None,
     *,
     name: Annotated[str, typer.Option(help="The federation's name.")] = "federation",
@@ -67,6 +86,13 @@ def init(
     initial: Annotated[
         Path | None, typer.Option(help="Initial model, safetensors (default: the task's own).")
     ] = None,
+    from_run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Take plan and initial model of a simulated run, whose folder this is.",
+        ),
+    ] = None,
     task_file: Annotated[
         Path | None,
         typer.Option(help="The file of an own task: the plan pins its SHA-256."),
@@ -82,6 +108,20 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Make a new coordinator: keys, configuration, plan, initial model, database."""
+    server = ServerChoices(
+        host=host, port=port, health_port=health_port, addresses=tuple(address or ())
+    )
+    from coordinator import initialise  # noqa: PLC0415  brings numpy and the database with it
+
+    if from_run is not None:
+        _refuse_beside_a_run(context)
+        found = fromrun.read(from_run)
+        wishes = initialise.Wishes(
+            server=server, plan=found.plan, initial=found.initial, notes=found.notes
+        )
+        report = initialise.init(layout_of(directory).root, wishes)
+        show(report, _init_text(report), as_json=as_json)
+        return
     choices = PlanChoices(
         name=safe_label(name) or "federation",
         task=task or (task_file.stem if task_file is not None else "digits"),
@@ -96,30 +136,48 @@ def init(
         with_evaluator=evaluator,
         masked=masked,
     )
-    server = ServerChoices(
-        host=host, port=port, health_port=health_port, addresses=tuple(address or ())
+    wanted, notes = (choices, ()) if plan is None else _plan_in(plan)
+    wishes = initialise.Wishes(
+        server=server, plan=wanted, initial=initial, task_file=task_file, notes=notes
     )
-    wanted = choices if plan is None else _text(plan)
-    from coordinator import initialise  # noqa: PLC0415  brings numpy and the database with it
-
-    wishes = initialise.Wishes(server=server, plan=wanted, initial=initial, task_file=task_file)
     report = initialise.init(layout_of(directory).root, wishes)
     show(report, _init_text(report), as_json=as_json)
 
 
 def _init_text(report: InitReport) -> str:
     where = report.directory
+    size = megabytes(4 * report.num_values)
+    notes = "".join(f"\n  note: {note}" for note in report.notes)
     return (
         f"Coordinator made in {where}\n"
         f"  fingerprint  {report.fingerprint}\n"
         f"  in words     {' '.join(report.words)}\n"
         f"  plan         {where}/plan.toml, what nodes consent to\n"
         f"  its hash     {report.plan_hash}\n"
-        f"  model        {report.num_values:,} numbers, {megabytes(4 * report.num_values)}\n"
+        f"  model        {report.num_values:,} numbers, {size}{notes}\n"
         f"\nNext:\n"
         f"  fedtui-coordinator serve --dir {where}\n"
         f"  fedtui-coordinator invite --dir {where}      # one for each node"
     )
+
+
+def _refuse_beside_a_run(context: typer.Context) -> None:
+    """Whatever a run says itself cannot be said again."""
+    for name in _OF_A_RUN:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = "--masked/--visible" if name == "masked" else f"--{name.replace('_', '-')}"
+            raise BadRequestError(
+                f"{option} and --from-run exclude each other: the run's plan and initial model "
+                "decide; for others, give --plan and --initial"
+            )
+
+
+def _plan_in(path: Path) -> tuple[str, tuple[str, ...]]:
+    """A plan file as it will be served, and what was left out of it."""
+    text = _text(path)
+    served = fromrun.without_population(text, path=path)
+    return served, () if served == text else (fromrun.LEFT_OUT,)
 
 
 def _option(text: str) -> tuple[str, Value]:

@@ -52,6 +52,7 @@ class Wishes:
     plan: str | PlanChoices
     initial: Path | None = None
     task_file: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 class _OptionsError(ConfigError):
@@ -87,6 +88,7 @@ def init(root: Path, wishes: Wishes) -> InitReport:
         task=made.plan.task.name,
         num_values=made.manifest.num_values,
         port=wishes.server.port,
+        notes=wishes.notes,
     )
 
 

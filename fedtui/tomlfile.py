@@ -184,3 +184,38 @@ def _nearest(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1)
     listed = ", ".join(sorted(known))
     return f"; did you mean {close[0]!r}?" if close else f"; there are: {listed}"
+
+
+def without(text: str, table: str, *, path: Path) -> str:
+    """The text without this table and all below it; what else is in it stays as it is.
+
+    A text that is no TOML, or has no such table, stays as it is too: whoever reads it says why.
+
+    Raises:
+        ConfigError: the table is written so that its lines cannot be told from others.
+    """
+    try:
+        whole = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return text
+    if table not in whole:
+        return text
+    kept: list[str] = []
+    is_out = False
+    for line in text.splitlines(keepends=True):
+        if header := _TABLE.match(line):
+            is_out = header.group(2).split(".")[0].strip() == table
+        if not is_out:
+            kept.append(line)
+    rest = "".join(kept).rstrip() + "\n"
+    del whole[table]
+    try:
+        is_right = tomllib.loads(rest) == whole
+    except tomllib.TOMLDecodeError:
+        is_right = False
+    if not is_right:
+        raise ConfigError(
+            f"{path}: [{table}] is written so that it cannot be left out: write it as tables of "
+            "its own, or remove it from the file"
+        )
+    return rest

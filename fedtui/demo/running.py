@@ -54,6 +54,8 @@ async def run(settings: Settings) -> int:
     failed = False
     try:
         (folder / "run").mkdir(mode=0o700)  # for the nodes' sockets, so that nothing stays behind
+        if settings.left_out:
+            display.say(settings.left_out)
         began = time.monotonic()
         await federation.start()
         screen = None

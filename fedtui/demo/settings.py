@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from fedtui import tomlfile
 from fedtui.errors import ExitCode, FedtuiError
 from fedtui.learning import partition
 from fedtui.learning.data import DataError
@@ -77,6 +78,7 @@ class Settings:
     json: bool = False
     out: Path | None = None
     own_toml: str = field(init=False, default="")  # of the user's own plan, read once
+    left_out: str = field(init=False, default="")  # what of it is not for real nodes
     own_plan: Plan | None = field(init=False, default=None)  # None if `init` will say why
 
     def __post_init__(self) -> None:
@@ -124,6 +126,11 @@ class Settings:
             text = self.plan.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"--plan: {self.plan} cannot be read: {error}") from error
+        served = tomlfile.without(text, "population", path=self.plan)
+        if served != text:
+            left_out = f"[population] of {self.plan} is left out: it is for simulations"
+            object.__setattr__(self, "left_out", left_out)
+        text = served
         object.__setattr__(self, "own_toml", text)
         with contextlib.suppress(tomllib.TOMLDecodeError, msgspec.ValidationError):
             object.__setattr__(self, "own_plan", msgspec.convert(tomllib.loads(text), Plan))

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from hashlib import sha256
@@ -90,3 +91,79 @@ def test_init_writes_what_it_was_told(tmp_path: Path) -> None:
     assert plan.evaluation.with_evaluator
     assert (config.server.port, config.health.port) == (9001, 9002)
     assert config.invites.addresses == ("lab.example:9001",)
+
+
+POPULATION = "[population]\nnodes = 4\n"
+
+
+def a_plan(folder: Path) -> Path:
+    path = folder / "plan.toml"
+    path.write_text('[federation]\nname = "x"\n[task]\nname = "digits"\n' + POPULATION)
+    return path
+
+
+def test_a_plan_with_a_population_is_served_without_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    initial = tmp_path / "i.safetensors"
+    initial.write_bytes(Params(MANIFEST, from_bytes(bytes(4 * D), MANIFEST)).to_safetensors())
+    command = ["init", "--dir", str(tmp_path / "f"), "--initial", str(initial)]
+    assert cli._run([*command, "--plan", str(a_plan(tmp_path))]) == Exit.OK
+    assert "[population] is left out" in capsys.readouterr().out
+    assert load_plan(Layout(tmp_path / "f").plan).federation.name == "x"
+    assert "population" not in Layout(tmp_path / "f").plan.read_text()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    a_plan(folder)
+    (folder / "run.json").write_text("{}")
+    model = Params(MANIFEST, from_bytes(bytes(4 * D), MANIFEST)).to_safetensors()
+    (folder / "initial.safetensors").write_bytes(model)
+    return folder
+
+
+def test_a_run_becomes_a_federation(
+    tmp_path: Path, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "f"
+    assert cli._run(["init", "--dir", str(root), "--from-run", str(run), "--json"]) == Exit.OK
+    report = json.loads(capsys.readouterr().out)
+    assert report["num_values"] == D
+    assert any("--split iid --shard i/4 --split-seed 1" in note for note in report["notes"])
+    assert load_plan(Layout(root).plan).federation.name == "x"
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--plan", "p.toml"), "--plan"),
+        (("--initial", "i.safetensors"), "--initial"),
+        (("--task", "digits"), "--task"),
+        (("--task-file", "t.py"), "--task-file"),
+        (("--option", "a=1"), "--option"),
+        (("--name", "federation"), "--name"),
+        (("--metric", "loss"), "--metric"),
+        (("--rounds", "50"), "--rounds"),
+        (("--target", "0.9"), "--target"),
+        (("--minimum", "3"), "--minimum"),
+        (("--start-with", "3"), "--start-with"),
+        (("--evaluator",), "--evaluator"),
+        (("--masked",), "--masked/--visible"),
+        (("--visible",), "--masked/--visible"),
+        (("--seed", "1"), "--seed"),
+    ],
+)
+def test_what_a_run_decides_cannot_be_said_again(
+    tmp_path: Path,
+    run: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+    named: str,
+) -> None:
+    command = ["init", "--dir", str(tmp_path / "f"), "--from-run", str(run)]
+    assert cli._run([*command, *options]) == Exit.USAGE
+    assert f"{named} and --from-run exclude each other" in capsys.readouterr().err
+    assert not (tmp_path / "f").exists()

@@ -1,11 +1,15 @@
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coordinator.config import CoordinatorConfig
 from fedtui import tomlfile
+from fedtui.experiments.tomltext import emit
 from fedtui.tomlfile import ConfigError, line_of
 
 GOOD = """# a comment
@@ -140,3 +144,45 @@ def test_an_array_with_too_many_tables_is_refused() -> None:
         tomlfile.parse(text, Town, path=Path("t.toml"))
     with pytest.raises(ConfigError, match=r"line 2: \[town\] people: Expected `array`"):
         tomlfile.parse("[town]\npeople = 3", Town, path=Path("t.toml"))
+
+
+NAMES = st.sampled_from(["population", "rounds", "populations", "task"])
+VALUES = st.integers(0, 9) | st.text("abc[]", max_size=4) | st.lists(st.integers(0, 9), max_size=2)
+TABLES = st.dictionaries(st.sampled_from(["a", "b"]), VALUES, max_size=2)
+DEEP = st.dictionaries(
+    st.sampled_from(["x", "y"]), TABLES | st.lists(TABLES, min_size=1), max_size=2
+)
+DOCUMENTS = st.dictionaries(NAMES, TABLES | DEEP)
+
+
+@given(DOCUMENTS)
+def test_a_table_is_left_out_and_nothing_else(document: dict[str, object]) -> None:
+    text = emit(document)
+    found = tomlfile.without(text, "population", path=Path("p.toml"))
+    expected = {name: table for name, table in document.items() if name != "population"}
+    assert tomllib.loads(found) == expected
+    if "population" not in document:
+        assert found == text
+
+
+def test_what_is_left_in_stays_as_it_was_written() -> None:
+    mine = "# mine\nseed = 1\n"
+    text = f"{mine}[population]\nnodes = 3\n[population.speed] # fast\nspread = 1\n[task]\n"
+    assert tomlfile.without(text, "population", path=Path("p.toml")) == f"{mine}[task]\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "population = { nodes = 3 }\n",
+        "population.nodes = 3\n",
+        '[population]\nnodes = 3\nnote = """\n[task]\n"""\n',
+    ],
+)
+def test_a_table_that_cannot_be_told_from_the_rest_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"p\.toml: \[population\] is written so"):
+        tomlfile.without(text, "population", path=Path("p.toml"))
+
+
+def test_what_is_no_toml_is_for_others_to_judge() -> None:
+    assert tomlfile.without("[population\n", "population", path=Path("p.toml")) == "[population\n"

@@ -140,3 +140,13 @@ def test_the_remedy_is_a_command_of_the_demo(tmp_path: Path) -> None:
 @pytest.mark.parametrize("split", ["iid", "dirichlet:0.5", "shards:2", "quantity:1.0"])
 def test_splits_that_are_known_are_taken(split: str) -> None:
     assert Settings(split=split).split == split
+
+
+def test_a_plan_of_a_simulation_is_served_without_its_population(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(f"{MINE}[population]\nnodes = 50\n")
+    settings = Settings(plan=path)
+    assert settings.plan_toml() == MINE
+    assert "[population]" in settings.left_out
+    path.write_text(MINE)
+    assert Settings(plan=path).left_out == ""

@@ -5,6 +5,7 @@ Loads no torch and little else: the peak memory of a child can not be told below
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -14,9 +15,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 NULL_TASK = Path(__file__).parent / "null_task.py"
 SPLITS = Path(__file__).parent / "data" / "fashion-mnist"
@@ -29,15 +31,17 @@ class RunError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What came of one command: its lines, the model's file, and what it cost.
+    """What came of one command: its lines, the SHA-256 of the model's file, and what it cost.
 
-    `rounds` are the lines of finished rounds, `wall_s` is the whole command's, its start included;
-    `peak_mb` is that of the largest of its processes, in 10**6 bytes.
+    `rounds` are the lines of finished rounds, and `cpu_s` what the process had used up at each, as
+    seen from outside; `wall_s` is the whole command's, its start included; `peak_mb` is that of
+    the largest of its processes, in 10**6 bytes.
     """
 
     rounds: list[dict[str, Any]]
+    cpu_s: list[float]
     end: dict[str, Any]
-    model: bytes
+    model: str
     wall_s: float
     peak_mb: float
 
@@ -50,6 +54,11 @@ class Run:
     def median_s(self) -> float:
         """The median of `seconds`."""
         return statistics.median(self.seconds)
+
+    @property
+    def cpu_a_round_s(self) -> float:
+        """CPU seconds of the mean round, but for the first and the last; of three or more."""
+        return (self.cpu_s[-2] - self.cpu_s[0]) / (len(self.cpu_s) - 2)
 
     @property
     def scores(self) -> list[float]:
@@ -67,7 +76,7 @@ def null_plan(
 name = "benchmark"
 [task]
 name = "null_task"
-sha256 = "{sha256(NULL_TASK.read_bytes()).hexdigest()}"
+sha256 = "{hashlib.sha256(NULL_TASK.read_bytes()).hexdigest()}"
 metric = "loss"
 options = {{ dim = {dim} }}
 [selection]
@@ -98,21 +107,29 @@ def simulate(plan: str, *options: str) -> Run:
             began_s = time.perf_counter()
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
             assert process.stdout is not None
-            lines = [json.loads(line) for line in process.stdout]
+            lines, cpu_s = [], []
+            for line in process.stdout:
+                lines.append(json.loads(line))
+                if lines[-1]["event"] == "round":
+                    used = psutil.Process(process.pid).cpu_times()
+                    cpu_s.append(used.user + used.system)
             process.stdout.close()
-            _, status, used = os.wait4(process.pid, 0)
+            _, status, usage = os.wait4(process.pid, 0)
             wall_s = time.perf_counter() - began_s
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode or not lines:
                 errors.seek(0)
                 said = errors.read().decode(errors="replace")
                 raise RunError(f"{' '.join(command)}: exit {process.returncode}\n{said}")
+        with (out / "model.safetensors").open("rb") as file_of_model:
+            digest = hashlib.file_digest(file_of_model, "sha256").hexdigest()
         return Run(
             rounds=[line for line in lines if line["event"] == "round"],
+            cpu_s=cpu_s,
             end=lines[-1],
-            model=(out / "model.safetensors").read_bytes(),
+            model=digest,
             wall_s=wall_s,
-            peak_mb=used.ru_maxrss * 1024 / 1e6,
+            peak_mb=usage.ru_maxrss * 1024 / 1e6,
         )
 
 

@@ -7,8 +7,6 @@ A task that trains nothing (benchmarks/null_task.py), 10 nodes, serial engine.
 
 from __future__ import annotations
 
-import statistics
-
 from benchmarks.results import lines
 from benchmarks.results.lines import Series
 from benchmarks.results.section import Section, Table, main
@@ -31,9 +29,9 @@ def measure(short: bool, only: str) -> Section:
         seconds = []
         for dim in sizes:
             masked = updates == "masked"
-            num_rounds = 3 if dim >= 10**7 else 6
+            num_rounds = 4 if dim >= 10**7 else 12
             run = simulate(null_plan(nodes=NODES, dim=dim, rounds=num_rounds, masked=masked))
-            seconds.append(run.median_s)
+            seconds.append(run.cpu_a_round_s)
             rows.append(_row(updates, dim, run))
         series.append(Series(MASKS[updates], sizes, seconds))
     return Section(
@@ -41,8 +39,8 @@ def measure(short: bool, only: str) -> Section:
         title="What a simulated round costs, over the size of the model",
         parts=[
             f"A task that trains nothing, {NODES} nodes, one process; seconds and bytes as above.",
-            Table(["masks", "values", "s a round", "bytes up a node", "down", "peak MB"], rows),
-            "Straight lines through the seconds:",
+            Table(["masks", "values", *lines.COLUMNS], rows),
+            "Straight lines through the CPU seconds:",
             lines.table(series, each="value"),
         ],
         pictures={"Seconds a round over values": lines.picture(series, label="values")},
@@ -50,15 +48,7 @@ def measure(short: bool, only: str) -> Section:
 
 
 def _row(updates: str, dim: int, run: Run) -> list[str]:
-    later = run.rounds[1:]
-    return [
-        MASKS[updates],
-        f"{dim:,}",
-        f"{run.median_s:.3g}",
-        f"{statistics.median(one['bytes_up'] for one in later) / NODES:,.0f}",
-        f"{statistics.median(one['bytes_down'] for one in later) / NODES:,.0f}",
-        f"{run.peak_mb:,.0f}",
-    ]
+    return [MASKS[updates], f"{dim:,}", *lines.costs(run, NODES)]
 
 
 if __name__ == "__main__":

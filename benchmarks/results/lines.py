@@ -1,4 +1,4 @@
-"""Straight lines through measured costs, as a table and as a picture.
+"""What rounds of one size cost, and straight lines through several sizes, as table and picture.
 
 Cost over size, on logarithmic axes and on plain ones. The plain line is fitted to relative errors
 (weights 1/y), or the largest size alone would decide it.
@@ -6,6 +6,7 @@ Cost over size, on logarithmic axes and on plain ones. The plain line is fitted 
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,33 @@ from fedtui.experiments import drawing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.simulated import Run
     from fedtui.experiments.drawing import Figure, Picture
+
+
+_POWER = {"linewidth": 1, "linestyle": (0, (2, 2))}
+COLUMNS = ("s a round", "CPU s", "bytes up a node", "down", "peak MB")
+
+
+def costs(run: Run, nodes: int) -> list[str]:
+    """The cells under COLUMNS; `nodes` is how many took part in each round."""
+    later = run.rounds[1:]
+    return [
+        f"{run.median_s:.3g}",
+        f"{run.cpu_a_round_s:.3g}",
+        f"{statistics.median(one['bytes_up'] for one in later) / nodes:,.0f}",
+        f"{statistics.median(one['bytes_down'] for one in later) / nodes:,.0f}",
+        f"{run.peak_mb:,.0f}",
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """y = fixed + each * x, and y = c * x ** power with that line's R^2 in logarithms."""
+    """y = fixed + each * x, and y = scale * x ** power with that line's R^2 in logarithms."""
 
     fixed: float
     each: float
+    scale: float
     power: float
     r2: float
 
@@ -38,12 +57,12 @@ def fit(x: Sequence[float], y: Sequence[float]) -> Fit:
     left = np.log(ys) - (power * np.log(xs) + level)
     spread = np.log(ys) - np.log(ys).mean()
     r2 = 1 - float(left @ left) / float(spread @ spread) if spread.any() else 1.0
-    return Fit(float(fixed), float(each), float(power), r2)
+    return Fit(float(fixed), float(each), float(np.exp(level)), float(power), r2)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Seconds a round by size, under one name."""
+    """CPU seconds a round by size, under one name."""
 
     name: str
     x: Sequence[float]
@@ -62,11 +81,11 @@ def table(series: Sequence[Series], *, each: str) -> Table:
 
 
 def picture(series: Sequence[Series], *, label: str) -> Picture:
-    """Points as measured, and the plain lines through them, on logarithmic axes."""
+    """Points as measured, and both lines through them, on logarithmic axes."""
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="seconds a round")
+        axes.set(xscale="log", yscale="log", xlabel=label, ylabel="CPU seconds a round")
         for one, color in zip(series, drawing.PALETTE, strict=False):
             line = fit(one.x, one.seconds)
             axes.plot(one.x, one.seconds, "o", color=color, label=f"masks {one.name}")
@@ -74,7 +93,9 @@ def picture(series: Sequence[Series], *, label: str) -> Picture:
             heights = line.fixed + line.each * along
             shown = heights > 0
             axes.plot(along[shown], heights[shown], color=color, linewidth=1)
+            axes.plot(along, line.scale * along**line.power, color=color, **_POWER)
         axes.plot([], [], color=drawing.GREY, linewidth=1, label="fixed + each")
+        axes.plot([], [], color=drawing.GREY, **_POWER, label="power of the size")
         axes.legend(loc="upper left")
 
     return drawing.draw((7.0, 4.0), paint)

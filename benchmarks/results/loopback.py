@@ -119,10 +119,10 @@ def measure(short: bool, only: str) -> Section:
         name="loopback",
         title="A simulation and a real federation make the same model",
         parts=[
-            "The same plan and seed, once simulated, once with every node, the evaluator and "
-            "the coordinator as programs of their own on loopback. Equal in every "
+            "The same plan and seed, once simulated in one process, once with every node, the "
+            "evaluator and the coordinator as programs of their own on loopback. Equal in every "
             "round, or not; the digest is that of the last model. Seconds of a round are medians "
-            "without the first.",
+            "without the first; beside other work, the many programs get more of the machine.",
             Table(
                 [
                     "task",

@@ -37,7 +37,7 @@ class Case:
 
     @property
     def plan(self) -> str:
-        """What the coordinator serves."""
+        """What is simulated, and served; the coordinator leaves `[population]` out."""
         return f"""\
 seed = {SEED}
 [federation]
@@ -57,12 +57,10 @@ maximum = {self.rounds}
 with_evaluator = true
 [privacy]
 updates = "{"masked" if self.masked else "visible"}"
+[population]
+nodes = {self.nodes}
+split = "{self.split}"
 """
-
-    @property
-    def simulated_plan(self) -> str:
-        """The same, and who is simulated."""
-        return f'{self.plan}[population]\nnodes = {self.nodes}\nsplit = "{self.split}"\n'
 
     @property
     def specs(self) -> tuple[NodeSpec, ...]:
@@ -112,17 +110,15 @@ def measure(short: bool, only: str) -> Section:
             for masked in (False, True)
         ]
     cases = [case for case in cases if only in case.task]
-    rows = [
-        _row(case, simulate(case.simulated_plan), asyncio.run(on_loopback(case))) for case in cases
-    ]
+    rows = [_row(case, simulate(case.plan), asyncio.run(on_loopback(case))) for case in cases]
     return Section(
         name="loopback",
         title="A simulation and a real federation make the same model",
         parts=[
-            "The same plan and seed, once simulated in one process, once with every node, the "
-            "evaluator and the coordinator as programs of their own on loopback. Equal in every "
-            "round, or not; the digest is that of the last model. Seconds of a round are medians "
-            "without the first; beside other work, the many programs get more of the machine.",
+            "The same plan file and seed, once simulated in one process, once with every node, "
+            "the evaluator and the coordinator as programs of their own on loopback. Equal in "
+            "every round, or not; the digest is that of the last model. Seconds of a round are "
+            "medians without the first; beside other work, many programs get more of the machine.",
             Table(
                 [
                     "task",

@@ -34,7 +34,7 @@ def ray(setup: Setup, ground: Ground) -> Engine:
 
 ENGINES = [
     serial,
-    processes,
+    pytest.param(processes, marks=pytest.mark.slow),
     pytest.param(ray, marks=pytest.mark.ray),
 ]
 

@@ -128,6 +128,7 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
     assert info.virtual_s == pytest.approx(rounds[-1].ended_s)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [PLAN, MASKED], ids=["visible", "masked"])
 @pytest.mark.parametrize("at", [1, 4])
 def test_an_interrupted_run_goes_on_to_the_same_end(
@@ -166,6 +167,7 @@ def test_whatever_a_kill_leaves_is_gone_on_with(
     assert results(folder) == results(whole[PLAN])
 
 
+@pytest.mark.slow
 def test_a_damaged_model_is_not_gone_on_from(tmp_path: Path, whole: dict[str, Path]) -> None:
     running.run(wishes(tmp_path), Heard(interrupt_after(5)))
     path = tmp_path / "run" / "model-000005.safetensors"
@@ -188,6 +190,7 @@ def test_a_finished_run_is_shown_and_left_as_it_is(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "run.json").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_another_plan_or_start_needs_another_folder(tmp_path: Path) -> None:
     running.run(wishes(tmp_path), Heard(interrupt_after(1)))
     with pytest.raises(RunFolderError, match="another plan: give another --out"):
@@ -200,6 +203,7 @@ def test_another_plan_or_start_needs_another_folder(tmp_path: Path) -> None:
     assert len(show.rounds) == 6
 
 
+@pytest.mark.slow
 def test_it_begins_from_the_model_that_is_named(tmp_path: Path, whole: dict[str, Path]) -> None:
     first = whole[PLAN] / "model.safetensors"
     show = Heard()
@@ -231,6 +235,7 @@ def test_data_that_do_not_suffice_are_said_before_anything_is_made(tmp_path: Pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_federation_that_can_never_end_is_ended(tmp_path: Path) -> None:
     text = PLAN.replace("training = 0.1", "answering = 0.7\nback_after_s = [1, 2]")
     text = text.replace("[population]\n", "[selection]\nminimum = 7\n[population]\n")
@@ -239,6 +244,7 @@ def test_a_federation_that_can_never_end_is_ended(tmp_path: Path) -> None:
     assert "attempts in a row failed" in info.reason
 
 
+@pytest.mark.slow
 def test_a_full_disk_stops_the_run_and_loses_nothing(
     tmp_path: Path, whole: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,6 +273,7 @@ def test_too_little_memory_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         running.run(wishes(tmp_path), Heard())
 
 
+@pytest.mark.slow
 def test_two_processes_never_work_on_one_run(tmp_path: Path) -> None:
     running.run(wishes(tmp_path), Heard(interrupt_after(2)))
     info = RunFolder.open(tmp_path / "run").info
@@ -277,6 +284,7 @@ def test_two_processes_never_work_on_one_run(tmp_path: Path) -> None:
         running.run(wishes(tmp_path), Heard())
 
 
+@pytest.mark.slow
 def test_trackers_are_told_of_every_round(tmp_path: Path) -> None:
     running.run(wishes(tmp_path, track=("tensorboard",)), Heard())
     assert list((tmp_path / "run" / "tensorboard").rglob("*tfevents*"))

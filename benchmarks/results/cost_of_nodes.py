@@ -49,7 +49,7 @@ def measure(short: bool, only: str) -> Section:
             "Straight lines through the CPU seconds:",
             lines.table(series, each="node"),
         ],
-        pictures={"Seconds a round over nodes": lines.picture(series, label="nodes")},
+        pictures={"CPU seconds a round over nodes": lines.picture(series, label="nodes")},
     )
 
 

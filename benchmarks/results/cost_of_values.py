@@ -43,7 +43,7 @@ def measure(short: bool, only: str) -> Section:
             "Straight lines through the CPU seconds:",
             lines.table(series, each="value"),
         ],
-        pictures={"Seconds a round over values": lines.picture(series, label="values")},
+        pictures={"CPU seconds a round over values": lines.picture(series, label="values")},
     )
 
 

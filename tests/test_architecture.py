@@ -45,6 +45,7 @@ TESTED_IN = {
     "fedtui/experiments/engines.py": "tests/loopback/test_simulate.py",
     "fedtui/experiments/main.py": "tests/loopback/test_simulate.py",
     "fedtui/experiments/recorder.py": "tests/fedtui/experiments/test_running.py",
+    "fedtui/simulation/blame.py": "tests/fedtui/experiments/test_running.py",
     "fedtui/simulation/bookkeeping.py": "tests/fedtui/simulation/test_village.py",
     "fedtui/simulation/engine.py": "tests/contracts/test_every_engine.py",
     "fedtui/simulation/federation.py": "tests/fedtui/simulation/test_world.py",

@@ -62,6 +62,11 @@ def run(
         raise typer.BadParameter(
             f"{engine!r} is not one of: {', '.join(ENGINES)}", param_hint="--engine"
         )
+    given = {"--workers": (workers, "processes"), "--address": (address, "ray")}
+    given["--gpus"] = (gpus, "ray")
+    for option, (value, owner) in given.items():
+        if value and engine != owner:
+            raise typer.BadParameter(f"is of --engine {owner} only", param_hint=option)
     from fedtui.experiments import progress, running  # noqa: PLC0415  numpy and all the rounds
 
     wishes = running.Wishes(

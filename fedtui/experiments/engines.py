@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import psutil
-
 from fedtui.simulation.engine import Engine
 from fedtui.simulation.ground import Ground, Setup
 
@@ -13,7 +11,7 @@ EngineName = Literal["serial", "processes", "ray"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """An engine and its options; `workers` 0 means one for each core.
+    """An engine and its options; `workers` 0 means one for each core that may be used.
 
     `address` is that of a Ray cluster (empty: one of this machine alone), `gpus` the share of a
     GPU that each job of it takes.
@@ -36,8 +34,7 @@ def start(choice: EngineChoice, setup: Setup, ground: Ground) -> Engine:
         case "processes":
             from fedtui.simulation.process_engine import ProcessEngine  # noqa: PLC0415
 
-            workers = choice.workers or psutil.cpu_count(logical=False) or 1
-            return ProcessEngine(setup, ground, num_workers=workers)
+            return ProcessEngine(setup, ground, num_workers=choice.workers or None)
         case "ray":
             from fedtui.simulation.ray_engine import RayEngine  # noqa: PLC0415 - an extra
 

@@ -19,6 +19,7 @@ import fcntl
 import importlib.metadata
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from typing import Annotated, Literal, Self
 
 import msgspec
 
-from fedtui import __version__
+from fedtui import __version__, plugins
 from fedtui.experiments.disk import (
     DamagedError,
     RunFolderError,
@@ -70,6 +71,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     torch: _Text = ""
     platform: _Text = ""
     plan_hash: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    data_hash: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
     seed: _Count
     engine: _Text
     plain: bool = False
@@ -112,6 +114,10 @@ class RunFolder:
                 works on it.
             DiskError: it cannot be written.
         """
+        if path.exists() and not path.is_dir():
+            raise RunFolderError(
+                f"{path}: is a file, and a run needs a folder: give another --out"
+            )
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
         others = _foreign(path)
@@ -254,8 +260,11 @@ class RunFolder:
                     path.unlink()
             for path in self.path.glob(_MODEL_OF_ROUND):
                 path.unlink()
-            for path in self.path.glob("node-*.recording"):
-                path.unlink()
+            for pattern in ("node-*.recording", "*.tmp"):
+                for path in self.path.glob(pattern):
+                    path.unlink()
+            for name in plugins.names("tracking"):
+                shutil.rmtree(self.path / name, ignore_errors=True)
             for name in reversed(_FILES):
                 if name != "run.json":
                     (self.path / name).unlink(missing_ok=True)
@@ -263,12 +272,18 @@ class RunFolder:
 
 
 def _differing(same_plan: bool, before: RunInfo, now: RunInfo) -> list[str]:
-    """What makes it another run: whatever changes the results, down to the last bit."""
+    """What makes it another run: whatever changes the results, down to the last bit.
+
+    Other versions of fedtui, numpy or torch may do so, too: run.json tells them all.
+    """
     found = [] if same_plan else ["plan"]
     if before.seed != now.seed:
         found.append(f"seed ({before.seed}, now {now.seed})")
     if before.plain != now.plain:
-        found.append("--plain" if now.plain else "choice of masks (it was run with --plain)")
+        was = "with" if before.plain else "without"
+        found.append(f"choice of masks (it was run {was} --plain)")
+    if before.data_hash != now.data_hash:
+        found.append("data set (other examples, or cut in another way)")
     if before.num_threads != now.num_threads:
         found.append(f"number of threads ({before.num_threads}, now {now.num_threads})")
     return found

@@ -51,7 +51,10 @@ class _Entry(
 
 
 class JobDone(_Entry, frozen=True, kw_only=True):
-    """A node (-1: the evaluator) trained or measured; `digest` names what it trained."""
+    """A node (-1: the evaluator) trained or measured; `digest` names what it trained.
+
+    `flaw` says why a coordinator that sees it cannot combine it.
+    """
 
     kind: Kind
     node: _Node
@@ -60,6 +63,7 @@ class JobDone(_Entry, frozen=True, kw_only=True):
     digest: Digest
     num_examples: _Count
     sums: Sums
+    flaw: Annotated[str, msgspec.Meta(max_length=1000)] = ""
 
 
 class JobFailed(_Entry, frozen=True, kw_only=True):

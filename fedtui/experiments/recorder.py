@@ -1,14 +1,14 @@
 """Keeps a run while it runs: journal and models on disk, written beside the work.
 
 A round that is closed goes to a thread of its own, which first appends to the journal, then
-writes the model, then removes models that nobody needs. While it is still busy, rounds wait for it
-together: so long rounds are each on disk when the next is done, and short ones are not slowed
-down. A run goes on from the newest round whose model is whole and the one that the journal names.
+writes the models that are needed to go on, the newest last, then removes those that are not. While
+it is still busy, rounds wait for it together: so long rounds are each on disk when the next is
+done, and short ones are not slowed down. A run goes on from the newest round whose model is whole
+and the one that the journal names.
 
 As the `Memory` of a village it answers, for all rounds up to that one, what came out before.
 """
 
-import contextlib
 import re
 import threading
 from collections.abc import Iterable
@@ -42,12 +42,7 @@ class _Batch:
     """What waits to be written."""
 
     entries: list[Entry] = field(default_factory=list)
-    model: tuple[int, Vector] | None = None
-    needed: frozenset[int] = frozenset()
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.entries and self.model is None
+    models: dict[int, Vector] = field(default_factory=dict)
 
 
 class Recorder:
@@ -60,6 +55,7 @@ class Recorder:
         self._jobs: dict[JobKey, Remembered | Measured | Failed] = {}
         self._sums: dict[tuple[int, int], Aggregated | AggregationFailed] = {}
         self._models: dict[bytes, Vector] = {}
+        self._held: dict[int, Vector] = {}  # by round: what is needed to go on
         self._journal = Journal(folder.journal)
         self.until = self._remember()
         self._new: list[Entry] = []
@@ -84,9 +80,11 @@ class Recorder:
             if number not in closed:
                 continue
             vector_D = _whole(path, self._manifest, closed[number])
-            if vector_D is not None:
-                self._models[closed[number]] = vector_D
-                until = max(until, number)
+            if vector_D is None:
+                path.unlink()
+                continue
+            self._models[closed[number]] = self._held[number] = vector_D
+            until = max(until, number)
         if any(number > until for number in closed):
             entries = self._journal.read(upto=until)
         for entry in entries:
@@ -100,7 +98,9 @@ class Recorder:
                 if kind == "measure":
                     self._jobs[key] = Measured(entry.sums)
                 else:
-                    self._jobs[key] = Remembered(entry.digest, entry.num_examples, entry.sums)
+                    self._jobs[key] = Remembered(
+                        entry.digest, entry.num_examples, entry.sums, entry.flaw
+                    )
             case JobFailed(kind=kind, node=node, round=number, attempt=attempt, reason=reason):
                 self._jobs[JobKey(kind, node, number, attempt)] = Failed(reason)
             case ModelMade(round=number, attempt=attempt):
@@ -158,10 +158,10 @@ class Recorder:
         self,
         report: RoundReport,
         nodes: list[NodeReport],
-        model_D: Vector | None,
+        model_D: Vector,
         needed: Iterable[int],
     ) -> None:
-        """Have a finished round written; models of rounds that are not `needed` may go.
+        """Have a finished round written; of other rounds' models only those `needed` stay.
 
         Raises:
             DiskError: an earlier one could not be written.
@@ -169,12 +169,13 @@ class Recorder:
         if self.is_past(report.round):
             return
         self._new.append(RoundClosed(report=report, nodes=nodes))
+        staying = {report.round, *needed}
+        self._held[report.round] = model_D
+        self._held = {number: self._held[number] for number in self._held if number in staying}
         with self._turn:
             self._check()
             self._batch.entries += self._new
-            if model_D is not None:
-                self._batch.model = (report.round, model_D)
-            self._batch.needed = frozenset(needed)
+            self._batch.models = dict(self._held)
             self._turn.notify_all()
         self._new = []
 
@@ -202,9 +203,9 @@ class Recorder:
     def _write_all(self) -> None:
         while True:
             with self._turn:
-                self._turn.wait_for(lambda: self._ended or not self._batch.is_empty)
+                self._turn.wait_for(lambda: self._ended or bool(self._batch.entries))
                 batch, self._batch = self._batch, _Batch()
-            if batch.is_empty:
+            if not batch.entries:
                 return
             try:
                 self._write(batch)
@@ -215,15 +216,12 @@ class Recorder:
 
     def _write(self, batch: _Batch) -> None:
         self._journal.append(batch.entries)
-        if batch.model is None:
-            return
-        number, model_D = batch.model
-        data = Params(self._manifest, model_D).to_safetensors()
-        write_whole(self._folder.path / f"model-{number:06}.safetensors", data)
-        for old, path in _models(self._folder.path).items():
-            if old != number and old not in batch.needed:
-                with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+        there = _models(self._folder.path)
+        for number in sorted(batch.models.keys() - there.keys()):
+            data = Params(self._manifest, batch.models[number]).to_safetensors()
+            write_whole(self._folder.path / f"model-{number:06}.safetensors", data)
+        for number in there.keys() - batch.models.keys():
+            there[number].unlink(missing_ok=True)
 
 
 def _written(key: JobKey, outcome: Remembered | Measured | Failed) -> JobDone | JobFailed:
@@ -235,9 +233,9 @@ def _written(key: JobKey, outcome: Remembered | Measured | Failed) -> JobDone | 
             attempt=key.attempt,
             reason=outcome.reason,
         )
-    digest, num_examples = b"", 0
+    digest, num_examples, flaw = b"", 0, ""
     if isinstance(outcome, Remembered):
-        digest, num_examples = outcome.digest, outcome.num_examples
+        digest, num_examples, flaw = outcome.digest, outcome.num_examples, outcome.flaw
     return JobDone(
         kind=key.kind,
         node=key.node,
@@ -246,6 +244,7 @@ def _written(key: JobKey, outcome: Remembered | Measured | Failed) -> JobDone | 
         digest=digest,
         num_examples=num_examples,
         sums=outcome.sums,
+        flaw=flaw,
     )
 
 
@@ -254,9 +253,11 @@ def _closed(entries: Iterable[Entry]) -> Iterable[RoundClosed]:
 
 
 def _models(folder: Path) -> dict[int, Path]:
-    """The models in a run's folder by round."""
+    """The models in a run's folder by round; what a kill left half-written goes."""
     found = {}
     for path in folder.iterdir():
+        if path.name.startswith("model-") and path.name.endswith(".tmp"):
+            path.unlink(missing_ok=True)
         if named := _NAME.match(path.name):
             found[int(named.group(1))] = path
     return found

@@ -23,6 +23,7 @@ from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, ParamsError
 from fedtui.learning.task import FixedUpdate
 from fedtui.rounds.plan import Plan, plan_hash
+from fedtui.simulation.blame import blamed
 from fedtui.simulation.engine import Engine, EngineError
 from fedtui.simulation.ground import Ground, Setup, survey
 from fedtui.simulation.jobs import Failed
@@ -93,14 +94,20 @@ class _Run:
     began_s: float = field(default_factory=time.perf_counter)
     kept_s: float = 0.0
     village: Village | None = None
+    told: set[tuple[int, int]] = field(default_factory=set)
 
     def on_round(self, report: RoundReport, nodes: list[NodeReport]) -> None:
         village = self.village
         if village is None or self.recorder.is_past(report.round):
             return
-        machine = village.coordinator.machine
-        model_D = village.coordinator.models.get(machine.model.digest)
-        self.recorder.close_round(report, nodes, model_D, machine.keep)
+        host = village.coordinator
+        model_D = host.models[host.machine.model.digest]
+        if model_D is None:
+            raise RunFolderError(
+                f"{self.folder.path}: the model after round {report.round} is gone"
+            )
+        needed = host.machine.keep | village.hands.pending_rounds
+        self.recorder.close_round(report, nodes, model_D, needed)
         self.trackers.round(report, _utc())
         self.show.round(report)
         now_s = time.perf_counter()
@@ -109,12 +116,15 @@ class _Run:
             self.folder.keep(self.info("running", ""))
 
     def on_failure(self, key: JobKey, failed: Failed) -> None:
-        number = max(key.round, 0)
+        if (key.node, key.round) in self.told:  # in an earlier attempt
+            return
+        self.told.add((key.node, key.round))
         kept = None
         if failed.traceback:
-            name = f"node-{key.node}-round-{number}-{key.kind}"
+            who = "evaluator" if key.node < 0 else f"node-{key.node}"
+            name = f"{who}-round-{key.round}-{key.kind}"
             kept = self.folder.keep_failure(name, failed.traceback)
-        self.show.failed(key.node, number, failed.reason, kept)
+        self.show.failed(key.node, key.round, failed.reason, kept)
 
     def info(self, state: State, reason: str) -> RunInfo:
         """run.json as it should be now."""
@@ -129,7 +139,9 @@ class _Run:
         if village is None or village.rounds_done < self.recorder.until:
             return now
         return msgspec.structs.replace(
-            now, num_rounds=village.rounds_done, virtual_s=village.clock.now
+            now,
+            num_rounds=len(village.coordinator.machine.rounds) - 1,
+            virtual_s=village.clock.now,
         )
 
 
@@ -146,6 +158,7 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
     plan = stage.setup.plan
     info = RunInfo(
         plan_hash=plan_hash(plan, stage.first.manifest).hex(),
+        data_hash=stage.ground.digest().hex(),
         seed=plan.seed,
         engine=wishes.engine.name,
         plain=wishes.plain,
@@ -154,13 +167,15 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
         started_s=_utc(),
     )
     info = msgspec.structs.replace(info, **versions())
+    trackers = open_trackers(wishes.track, wishes.out, show.say, uri=wishes.track_uri)
     created = RunFolder.create(wishes.out, stage.file.text, info, fresh=wishes.fresh)
     with created.held() as folder:
         _keep_first(folder, stage.first)
         if folder.info.state == "finished":
             show.ends(folder.info, folder.path)
             return folder.info
-        return _go(wishes, stage, folder, show)
+        going = _Run(folder, show, Recorder(folder, stage.first.manifest), trackers)
+        return _go(wishes, stage, going)
 
 
 def _set(wishes: Wishes) -> _Stage:
@@ -178,16 +193,16 @@ def _set(wishes: Wishes) -> _Stage:
         task_file=str(wishes.task_file or ""),
         num_threads=wishes.threads,
     )
-    ground = survey(setup)
-    return _Stage(file=file, setup=setup, ground=ground, first=_first_model(wishes, setup))
+    with blamed():
+        ground = survey(setup)
+        first = _first_model(wishes, setup)
+    return _Stage(file=file, setup=setup, ground=ground, first=first)
 
 
-def _go(wishes: Wishes, stage: _Stage, folder: RunFolder, show: Show) -> RunInfo:
+def _go(wishes: Wishes, stage: _Stage, going: _Run) -> RunInfo:
+    folder, show, trackers = going.folder, going.show, going.trackers
     setup, manifest = stage.setup, stage.first.manifest
-    recorder = Recorder(folder, manifest)
-    trackers = open_trackers(wishes.track, folder.path, show.say, uri=wishes.track_uri)
-    going = _Run(folder, show, recorder, trackers)
-    show.begins(stage.file, folder.path, again=recorder.until)
+    show.begins(stage.file, folder.path, again=going.recorder.until)
     trackers.begin(folder.path.name, {"seed": str(setup.plan.seed), **versions()})
     try:
         state, reason = _work(going, wishes, stage)
@@ -199,7 +214,7 @@ def _go(wishes: Wishes, stage: _Stage, folder: RunFolder, show: Show) -> RunInfo
         trackers.end()
     _write_results(going, setup.plan, manifest)
     if state == "finished":
-        recorder.remove_models()
+        going.recorder.remove_models()
     folder.keep(going.info(state, reason))
     show.ends(folder.info, folder.path)
     return folder.info
@@ -262,20 +277,14 @@ def _write_results(going: _Run, plan: Plan, manifest: Manifest) -> None:
     tables.write(folder.nodes, NodeReport, nodes, versions())
     picture.draw(reports, plan.federation.name, plan.rounds.target).write(folder.picture)
     if village is not None and village.rounds_done:
-        model_D = village.coordinator.models.get(village.coordinator.machine.result.model_digest)
-        if model_D is not None:
+        digest = village.coordinator.machine.result.model_digest
+        model_D = village.coordinator.models.get(digest)
+        if model_D is not None:  # None: stopped while it was told again, and the file is there
             write_whole(folder.model, Params(manifest, model_D).to_safetensors())
 
 
 def _first_model(wishes: Wishes, setup: Setup) -> Params:
     """The model to begin with: of the file that was named, else the task's own."""
-    if wishes.initial is not None:
-        try:
-            return Params.from_safetensors(wishes.initial.read_bytes())
-        except OSError as error:
-            raise DataError(f"cannot read {wishes.initial}: {error.strerror}") from error
-        except ParamsError as error:
-            raise DataError(f"{wishes.initial}: {error}") from error
     from fedtui.learning.trainer import initial  # noqa: PLC0415 - brings torch along
 
     task = setup.task()
@@ -283,7 +292,15 @@ def _first_model(wishes: Wishes, setup: Setup) -> Params:
         from fedtui.learning.trainer import set_num_threads  # noqa: PLC0415
 
         set_num_threads(setup.num_threads)
-    return initial(task, seed=setup.plan.seed)  # type: ignore[arg-type]  # takes both kinds
+    fresh = initial(task, seed=setup.plan.seed)  # type: ignore[arg-type]  # takes both kinds
+    if wishes.initial is None:
+        return fresh
+    try:
+        return Params.from_safetensors(wishes.initial.read_bytes(), fresh.manifest)
+    except OSError as error:
+        raise DataError(f"cannot read {wishes.initial}: {error.strerror}") from error
+    except ParamsError as error:
+        raise DataError(f"{wishes.initial}: {error}") from error
 
 
 def _keep_first(folder: RunFolder, first: Params) -> None:

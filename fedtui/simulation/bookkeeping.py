@@ -23,6 +23,7 @@ from fedtui.wire.messages import Declining
 if TYPE_CHECKING:
     from fedtui.simulation.village import Village
 
+FAILURES_IN_A_ROW = 20
 OnRound = Callable[[RoundReport, list[NodeReport]], None]
 
 
@@ -81,6 +82,7 @@ class Bookkeeper(Watch):
                 attempt.counted = frozenset(nodes)
             case RoundFailed(cause=cause):
                 self.failures.append(cause)
+                self._home.halted = len(self.failures) >= FAILURES_IN_A_ROW
             case RoundFinished(round=number) if number > 0:
                 attempt.finished = record
                 self.failures.clear()
@@ -131,9 +133,9 @@ class Bookkeeper(Watch):
 
     def _node(self, name: bytes) -> NodeReport:
         attempt, home = self._attempt, self._home
-        node = home.nodes[name]
-        key = JobKey("train", node.index, attempt.round, attempt.attempt)
-        trained = home.hands.results.get(key)
+        node, results = home.nodes[name], home.hands.results
+        keys = (JobKey("train", node.index, attempt.round, n) for n in _down_from(attempt.attempt))
+        trained = next((results[key] for key in keys if key in results), None)
         up, down = home.post.carried.get(name, (0, 0))
         return NodeReport(
             round=attempt.round,
@@ -147,6 +149,11 @@ class Bookkeeper(Watch):
             bytes_down=down,
             attack=home.traits[node.index].attack,
         )
+
+
+def _down_from(attempt: int) -> range:
+    """This attempt and those before it: what was trained for one serves the next."""
+    return range(attempt, 0, -1)
 
 
 def _mean(sums: dict[str, float]) -> float | None:

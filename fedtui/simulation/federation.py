@@ -30,6 +30,7 @@ from fedtui.rounds.machine import (
     ParticipantEffect,
     Said,
     UpdateArrived,
+    UpdateBroken,
     UpdateOpened,
     Upload,
 )
@@ -96,6 +97,7 @@ class SimulatedFederation:
         self.nodes: dict[bytes, NodeHost] = {}
         self.sessions: dict[bytes, Session] = {}
         self.streams: dict[int, tuple[NodeHost, Upload]] = {}
+        self.halted = False
         self.revoked: set[bytes] = set()
         self.offline: set[bytes] = set()
         self._links = setting.links
@@ -240,7 +242,11 @@ class SimulatedFederation:
         if session is None or digest not in self.coordinator.models:
             return
         num_bytes = bulk_bytes(self.manifest.num_bytes)
-        self.post.carry(session, "down", lambda: node.model_here(digest), num_bytes=num_bytes)
+
+        def flow() -> None:
+            self.post.carry(session, "down", lambda: node.model_here(digest), num_bytes=num_bytes)
+
+        self.post.carry(session, "up", flow)
 
     def upload(self, node: NodeHost, upload: Upload) -> None:
         session = self.sessions.get(node.name)
@@ -276,12 +282,22 @@ class SimulatedFederation:
             accepted.node, accepted.stream, accepted.round, accepted.attempt, accepted.digest
         )
 
+        broken = UpdateBroken(
+            accepted.node, accepted.stream, accepted.round, accepted.attempt, parcel.flaw
+        )
+
         def deliver() -> None:
+            if parcel.flaw and not self.plan.masked:
+                self.tell_coordinator(broken)
+                return
             key = (accepted.round, accepted.attempt, accepted.node, accepted.digest)
             self.coordinator.spool[key] = parcel
             self.tell_coordinator(arrived)
 
-        self.post.carry(session, "up", deliver, num_bytes=bulk_bytes(accepted.num_bytes))
+        def flow() -> None:
+            self.post.carry(session, "up", deliver, num_bytes=bulk_bytes(accepted.num_bytes))
+
+        self.post.carry(session, "down", flow)
 
     def refuse_update(self, name: bytes, stream: int, reason: str) -> None:
         session = self.sessions.get(name)
@@ -332,9 +348,12 @@ class SimulatedFederation:
         return self.coordinator.machine.rounds[-1].round
 
     def run(self, *, rounds: int | None = None, seconds: float = 3600.0) -> None:
-        """Let things happen until the federation ended, `rounds` are done or the time is over."""
+        """Let things happen until the federation ended, `rounds` are done or the time is over.
+
+        Whoever finds that nothing can come of it sets `halted`.
+        """
         until = self.clock.now + seconds
-        while self.coordinator.ended is None:
+        while self.coordinator.ended is None and not self.halted:
             if rounds is not None and self.rounds_done >= rounds:
                 return
             due = self.clock.next_at

@@ -8,6 +8,7 @@ are mapped, so however many read them, they lie in memory once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,17 @@ class Ground:
     def share(self, node: int) -> Indices:
         """The rows of node `node`, a view."""
         return self.order[self.offsets[node] : self.offsets[node + 1]]
+
+    def digest(self) -> bytes:
+        """BLAKE2b-256 of everybody's data and of who has which of them."""
+        state = blake2b(digest_size=32)
+        arrays = [self.order, self.offsets]
+        for examples in (self.examples, self.test):
+            arrays += [] if examples is None else [examples.x, examples.y]
+        for array in arrays:
+            state.update(f"{array.dtype.str} {array.shape}".encode())
+            state.update(np.ascontiguousarray(array).view(np.uint8).data)
+        return state.digest()
 
     def save(self, folder: Path) -> None:
         """Write the arrays as .npy files into an existing folder, for `load`."""

@@ -1,18 +1,21 @@
 """Hands: the trainers of all simulated nodes, on one engine; the `Work` of a village.
 
 A job is handed to the engine when the node begins with it and fetched when the node is done with
-it, both in virtual time. What is remembered of an earlier beginning is not done again.
+it, both in virtual time. What is remembered of an earlier beginning is not done again. A job that
+was still under way when its run was stopped is: `pending_rounds` says which models such jobs need.
 """
 
 from collections.abc import Callable, Mapping
 
-from fedtui.learning.params import Vector
+from fedtui.combining.visible import unfit
+from fedtui.learning.params import Manifest, Vector
 from fedtui.rounds.machine import Measure, Train
 from fedtui.simulation import work
 from fedtui.simulation.engine import Engine, Ticket
 from fedtui.simulation.ground import EVALUATOR
 from fedtui.simulation.jobs import Failed, Measured, MeasureJob, Trained, TrainJob
 from fedtui.simulation.memory import JobKey, Memory, Remembered
+from fedtui.simulation.mixing import Values
 from fedtui.simulation.node_host import NodeHost, vector_digest
 
 Models = Mapping[bytes, Vector | None]
@@ -23,16 +26,17 @@ class Hands:
     """Does what machines ask of trainers. `models` are those that the coordinator holds."""
 
     def __init__(
-        self, engine: Engine, memory: Memory, *, num_bytes: int, on_failure: OnFailure
+        self, engine: Engine, memory: Memory, *, manifest: Manifest, on_failure: OnFailure
     ) -> None:
         self.models: Callable[[], Models] = dict
         self.results: dict[JobKey, Remembered] = {}
         self._engine = engine
         self._memory = memory
-        self._num_bytes = num_bytes
+        self._manifest = manifest
         self._on_failure = on_failure
         self._given: set[bytes] = set()
-        self._digests: tuple[Vector | None, bytes] = (None, b"")
+        self._pending: dict[JobKey, int] = {}  # the round whose model each job under way needs
+        self._judgement: tuple[Vector | None, bytes, str] = (None, b"", "")
 
     def begin(self, node: NodeHost, asked: Train | Measure) -> work.Duty:
         index = EVALUATOR if node.role == "evaluator" else node.index
@@ -43,31 +47,44 @@ class Hands:
         known = self._memory.job(key)
         if known is not None:
             return _Done(self, key, known)
-        if self._memory.is_past(key.round):  # it was begun then, too, and given up
-            return _Done(self, key, Failed("this job came to nothing"))
         digest = asked.model.digest
-        self._give(digest)
+        if not self._give(digest):  # told again, and given up then: nobody will ask for it
+            return _Done(self, key, Failed("this job came to nothing"))
+        self._pending[key] = asked.model.round
         if isinstance(asked, Train):
             job = TrainJob(index, asked.round, asked.attempt, digest)
             return _UnderWay(self, key, self._engine.submit(job))
         return _UnderWay(self, key, self._engine.submit(MeasureJob(index, asked.round, digest)))
 
-    def _give(self, digest: bytes) -> None:
-        """Let the engine have the model, and let go of those that the coordinator has dropped."""
+    @property
+    def pending_rounds(self) -> set[int]:
+        """The rounds after which the models were made that jobs under way need."""
+        return set(self._pending.values())
+
+    def given_up(self, key: JobKey) -> None:
+        """Nobody waits for this job any more."""
+        self._pending.pop(key, None)
+
+    def _give(self, digest: bytes) -> bool:
+        """Let the engine have the model if it is at hand, and let go of those that are not."""
         if digest in self._given:
-            return
+            return True
         models = self.models()
         model_D = models.get(digest)
         if model_D is None:
-            raise LookupError(f"model {digest.hex()[:16]} is not at hand")
+            model_D = self._memory.model(digest)
+        if model_D is None:
+            return False
         for old in [known for known in self._given if known not in models]:
             self._engine.drop_model(old)
             self._given.discard(old)
         self._engine.put_model(digest, model_D)
         self._given.add(digest)
+        return True
 
     def finished(self, key: JobKey, ticket: Ticket) -> work.Trained | work.Measured | work.Failed:
         """What came of a job under way; written down."""
+        self.given_up(key)
         outcome = ticket.outcome()
         match outcome:
             case Failed():
@@ -78,11 +95,12 @@ class Hands:
                 self._memory.job_done(key, outcome)
                 return work.Measured(sums)
             case Trained(update_D=update_D, num_examples=num_examples, sums=sums):
-                digest = self._digest(update_D)
-                remembered = Remembered(digest, num_examples, sums)
+                digest, flaw = self._judged(update_D)
+                remembered = Remembered(digest, num_examples, sums, flaw)
                 self.results[key] = remembered
                 self._memory.job_done(key, remembered)
-                return work.sent(update_D, num_examples, sums, digest)
+                parcel = work.Parcel(update_D, digest, update_D.nbytes, flaw)
+                return work.Trained(parcel, work.header(num_examples, sums))
 
     def told_again(
         self, key: JobKey, known: Remembered | Measured | Failed
@@ -93,16 +111,17 @@ class Hands:
                 return work.Failed(reason)
             case Measured(sums=sums):
                 return work.Measured(sums)
-            case Remembered(digest=digest, num_examples=num_examples, sums=sums):
+            case Remembered(digest=digest, num_examples=num_examples, sums=sums, flaw=flaw):
                 self.results[key] = known
-                parcel = work.Parcel(None, digest, self._num_bytes)
+                parcel = work.Parcel(None, digest, self._manifest.num_bytes, flaw)
                 return work.Trained(parcel, work.header(num_examples, sums))
 
-    def _digest(self, update_D: Vector) -> bytes:
-        """Of a task that always gives the very same array it is made once."""
-        if self._digests[0] is not update_D:
-            self._digests = (update_D, vector_digest(update_D))
-        return self._digests[1]
+    def _judged(self, update_D: Vector) -> tuple[bytes, str]:
+        """Digest, and what is wrong with it; made once of a task that gives one array only."""
+        if self._judgement[0] is not update_D:
+            flaw = unfit(Values(update_D), self._manifest) or ""
+            self._judgement = (update_D, vector_digest(update_D), flaw)
+        return self._judgement[1:]
 
 
 class _UnderWay:
@@ -117,6 +136,7 @@ class _UnderWay:
         return self._hands.finished(self._key, self._ticket)
 
     def forget(self) -> None:
+        self._hands.given_up(self._key)
         self._ticket.forget()
 
 

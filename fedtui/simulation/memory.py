@@ -18,11 +18,12 @@ JobKind = Literal["train", "measure"]
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """An update that was made once: its digest, and what was said of it."""
+    """An update that was made once: its digest, what was said of it, what is wrong with it."""
 
     digest: bytes
     num_examples: int
     sums: dict[str, float]
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,6 @@ class JobKey:
 
 class Memory(Protocol):
     """Told what happens, and asked before it happens again."""
-
-    def is_past(self, number: int) -> bool:
-        """Whether this round is remembered: all that anybody waited for in it."""
 
     def job(self, key: JobKey) -> Remembered | Measured | Failed | None:
         """What came of this job; None if it is not remembered."""
@@ -57,10 +55,6 @@ class Memory(Protocol):
 
 class Forgetful:
     """Remembers nothing: for a run that is not kept."""
-
-    def is_past(self, number: int) -> bool:
-        del number
-        return False
 
     def job(self, key: JobKey) -> None:
         del key

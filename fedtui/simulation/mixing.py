@@ -23,7 +23,9 @@ class Mixed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Values:
+class Values:
+    """A vector in memory, as combining reads it."""
+
     vector_D: Vector
 
     @property
@@ -58,14 +60,14 @@ class Mixer:
         model = _Sheet(self.recipe.manifest.num_values)
         if effect.opener is not None:
             words = [_Masked(content.view(np.uint64)) for content in contents]
-            base = _Values(base_D)
+            base = Values(base_D)
             done = unmask(self.recipe, self.plan, base, words, effect.opener, model.write)
             return Mixed(model.whole(), done.sums, done.liars)
         updates = [
-            (_Values(content.view(np.float32)), part.weight)
+            (Values(content.view(np.float32)), part.weight)
             for content, part in zip(contents, effect.contributions, strict=True)
         ]
-        combine(self.recipe, _Values(base_D), updates, model.write)
+        combine(self.recipe, Values(base_D), updates, model.write)
         return Mixed(model.whole())
 
 

@@ -47,6 +47,7 @@ class Session:
     alive: bool = True
     num_swallowed: int = 0
     last_arrival: dict[str, float] = field(default_factory=dict)
+    free_at: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class PostOffice:
         self.carried.setdefault(session.node, [0, 0])[direction == "down"] += num_bytes
         if session.node in self.watched:
             self.watched[session.node][direction == "down"] += num_bytes
-        arrival = self.clock.now + self._delay(session.node, direction, num_bytes)
+        arrival = self._arrival(session, direction, num_bytes)
         if self.weather.disorder_s:
             arrival += float(self.rng.uniform(0, self.weather.disorder_s))
         else:
@@ -88,14 +89,17 @@ class PostOffice:
         for _ in range(copies):
             self.clock.at(arrival, lambda: self._arrive(session, direction, deliver))
 
-    def _delay(self, node: bytes, direction: str, num_bytes: int) -> float:
-        link = self.links.get(node)
+    def _arrival(self, session: Session, direction: str, num_bytes: int) -> float:
+        """When it is there: a node's own line carries one thing after the other."""
+        link = self.links.get(session.node)
         if link is None:
             low, high = self.weather.latency_s
-            return float(self.rng.uniform(low, high)) + num_bytes / self.weather.bytes_per_s
+            delay_s = float(self.rng.uniform(low, high)) + num_bytes / self.weather.bytes_per_s
+            return self.clock.now + delay_s
         bytes_per_s = link.up_bytes_per_s if direction == "up" else link.down_bytes_per_s
-        jitter_s = float(self.rng.random()) * link.jitter_s
-        return link.latency_s + jitter_s + num_bytes / bytes_per_s
+        begun = max(self.clock.now, session.free_at.get(direction, 0.0))
+        session.free_at[direction] = sent = begun + num_bytes / bytes_per_s
+        return sent + link.latency_s + float(self.rng.random()) * link.jitter_s
 
     def _arrive(self, session: Session, direction: str, deliver: Action) -> None:
         if not session.alive:

@@ -40,6 +40,8 @@ _PATIENCE_S = 3.0
 _DEAF = 5  # times in a row that the head does not answer: then it is gone; Ray aborts after 60 s
 _LOST = "the Ray cluster is lost ({}); start again when it is back: the run resumes"
 
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
 
 class RayEngine:
     """`address` of a cluster, or "" for one of this machine's own, which ends with the engine.
@@ -175,7 +177,8 @@ def _unpacked(setup: Setup, source: bytes) -> Setup:
     path = Path(setup.task_file)
     if not setup.task_file or (path.is_file() and path.read_bytes() == source):
         return setup
-    path = Path(tempfile.mkdtemp(prefix="fedtui-")) / path.name
+    _KEPT.append(tempfile.TemporaryDirectory(prefix="fedtui-"))  # until this worker ends
+    path = Path(_KEPT[-1].name) / path.name
     path.write_bytes(source)
     return dataclasses.replace(setup, task_file=str(path))
 

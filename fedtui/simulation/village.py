@@ -18,12 +18,12 @@ from fedtui.simulation.ground import Ground, Setup
 from fedtui.simulation.habits import Habits
 from fedtui.simulation.hands import Hands, OnFailure
 from fedtui.simulation.memory import Forgetful, Memory
+from fedtui.simulation.network import Link
 from fedtui.simulation.node_host import NodeHost
-from fedtui.simulation.population import traits
+from fedtui.simulation.population import BYTES_PER_MBIT, Population, Traits, traits
 
 KEPT = 4
 """How much of the past a node keeps: models, journal and ledger entries."""
-FAILURES_IN_A_ROW = 20
 
 
 def _ignore(*_: object) -> None:
@@ -60,7 +60,7 @@ class Village(SimulatedFederation):
         self.hands = Hands(
             engine,
             self.memory,
-            num_bytes=initial.manifest.num_bytes,
+            manifest=initial.manifest,
             on_failure=listener.on_failure,
         )
         setting = Setting(
@@ -68,7 +68,7 @@ class Village(SimulatedFederation):
             plan=plan,
             manifest=initial.manifest,
             work=self.hands,
-            links={one.index: one.link for one in self.traits},
+            links=_links(self.traits, population),
             kept=KEPT,
             aes=processor_has_aes(),
         )
@@ -106,11 +106,23 @@ class Village(SimulatedFederation):
     def why_stuck(self) -> str | None:
         """Why this federation will never come to an end by itself; None if it may."""
         failures = self.books.failures
-        if len(failures) >= FAILURES_IN_A_ROW:
+        if self.halted:
             return f"{len(failures)} attempts in a row failed, the last one so: {failures[-1]}"
         if self.clock.next_at is None:
             return "nothing is left to happen: all nodes are away for good"
         return None
+
+
+def _links(who: list[Traits], population: Population) -> dict[int, Link]:
+    """Each node's link; the evaluator, who comes after them, has that of the median node."""
+    net = population.network
+    median = Link(
+        latency_s=net.latency_ms / 1000,
+        jitter_s=net.jitter_ms / 1000,
+        up_bytes_per_s=net.up_mbit * BYTES_PER_MBIT,
+        down_bytes_per_s=net.down_mbit * BYTES_PER_MBIT,
+    )
+    return {**{one.index: one.link for one in who}, len(who): median}
 
 
 def _passes(setup: Setup, num_examples: int) -> float:

@@ -21,11 +21,13 @@ class Parcel:
     """An update or a masked vector as it would lie on disk.
 
     `content` is None while a run is told again from its journal: then nobody looks into it.
+    `flaw` is why a coordinator that sees it cannot combine it; empty if it can.
     """
 
     content: Vector | Words | None
     digest: bytes
     num_bytes: int
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import functools
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fedtui import plugins
-from fedtui.errors import FedtuiError
 from fedtui.learning import metrics
 from fedtui.learning.data import DataError, Examples
 from fedtui.learning.params import Params, first_outside
@@ -28,6 +26,7 @@ from fedtui.learning.partition import holdout
 from fedtui.learning.result import TrainError, TrainResult
 from fedtui.learning.task import FixedUpdate, prepared
 from fedtui.learning.trainer import Hooks, Workbench, set_num_threads
+from fedtui.simulation.blame import sentence
 from fedtui.simulation.ground import EVALUATOR
 from fedtui.simulation.jobs import Failed, Measured, Trained, TrainJob
 from fedtui.simulation.shift import shifted
@@ -75,7 +74,7 @@ class Workshop:
         except MemoryError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - tasks are foreign code
-            return Failed(_sentence(error), "".join(traceback.format_exception(error)))
+            return Failed(sentence(error), "".join(traceback.format_exception(error)))
 
 
 class _Fixed:
@@ -186,11 +185,3 @@ class _Learner:
 
 def _liar(seed: int, job: TrainJob) -> np.random.Generator:
     return np.random.default_rng([seed, job.round, job.node, _LIE])
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, FedtuiError):
-        return str(error)
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{Path(last.filename).name}, line {last.lineno}"
-    return f"the task failed: {type(error).__name__}: {error} ({where})"

@@ -15,7 +15,7 @@ from fedtui.rounds.plan import (
     TaskSection,
 )
 from fedtui.simulation.ground import Setup, survey
-from fedtui.simulation.jobs import Failed, Job, Outcome, TrainJob
+from fedtui.simulation.jobs import Failed, Job, Outcome, Trained, TrainJob
 from fedtui.simulation.memory import JobKey
 from fedtui.simulation.population import Population, traits
 from fedtui.simulation.report import NodeReport, RoundReport
@@ -45,17 +45,21 @@ class Told:
 
 
 class Clumsy(Workshop):
-    """A workshop in which the training of some nodes fails."""
+    """A workshop in which the training of some nodes fails, or gives huge values."""
 
-    def __init__(self, setup: Setup, fails: tuple[int, ...]) -> None:
+    def __init__(self, setup: Setup, fails: tuple[int, ...], huge: tuple[int, ...]) -> None:
         self.ground = survey(setup)
         super().__init__(setup, self.ground)
         self._fails = fails
+        self._huge = huge
 
     def do(self, job: Job, model_D) -> Outcome:
         if isinstance(job, TrainJob) and job.node in self._fails:
             return Failed("it broke", "Traceback: broke on purpose")
-        return super().do(job, model_D)
+        outcome = super().do(job, model_D)
+        if isinstance(outcome, Trained) and job.node in self._huge:
+            outcome.update_D[-1] = 2000.0
+        return outcome
 
 
 def setup_of(
@@ -91,9 +95,11 @@ def setup_of(
     return Setup(plan=plan, population=who, attacks=lying)
 
 
-def village_of(setup: Setup, told: Told, *, fails: tuple[int, ...] = ()) -> Village:
+def village_of(
+    setup: Setup, told: Told, *, fails: tuple[int, ...] = (), huge: tuple[int, ...] = ()
+) -> Village:
     """The village, ready to run on the serial engine."""
-    workshop = Clumsy(setup, fails)
+    workshop = Clumsy(setup, fails, huge)
     engine = SerialEngine(workshop)
     first = initial(setup.task(), seed=setup.plan.seed)
     listener = Listener(told.on_round, told.on_failure)

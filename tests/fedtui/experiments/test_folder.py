@@ -52,7 +52,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
     [
         (PLAN + "# other", {}, r"another plan: give another --out, or --fresh"),
         (PLAN, {"seed": 2}, r"another seed \(1, now 2\)"),
-        (PLAN, {"plain": True}, "another --plain"),
+        (PLAN, {"plain": True}, "another choice of masks"),
         (PLAN, {"num_threads": 2}, r"another number of threads \(1, now 2\)"),
         (PLAN + "#", {"seed": 2}, "another plan and another seed"),
     ],

@@ -1,14 +1,17 @@
 """A run from its beginning, from wherever it was stopped, and what it says when it cannot be."""
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fedtui import plugins
 from fedtui.errors import ExitCode, OperatorError
 from fedtui.experiments import running, tables
 from fedtui.experiments.disk import DiskError, RunFolderError
@@ -18,6 +21,8 @@ from fedtui.experiments.journal import MAGIC
 from fedtui.experiments.recorder import Recorder
 from fedtui.experiments.running import Wishes
 from fedtui.learning.data import DataError
+from fedtui.learning.params import Manifest, Params, TensorSpec
+from fedtui.simulation.blame import TaskFailedError
 from fedtui.simulation.report import NodeReport, RoundReport
 
 PLAN = """\
@@ -145,6 +150,90 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     assert results(tmp_path / "run") == results(whole[text])
 
 
+LATE = """\
+seed = 11
+[federation]
+name = "late"
+[task]
+name = "digits"
+[selection]
+count = 10
+minimum = 4
+[rounds]
+maximum = 8
+start_with = 5
+[deadlines]
+update_s = 80
+accept_s = 12
+evaluate_s = 12
+rejoin_s = 3
+[privacy]
+updates = "visible"
+[population]
+nodes = 25
+[population.speed]
+examples_per_s = 20
+spread = 1.5
+[population.network]
+latency_ms = 1500
+jitter_ms = 200
+up_mbit = 0.1
+down_mbit = 0.1
+spread = 1.0
+[population.availability]
+kind = "sessions"
+online_s = 40
+offline_s = 5
+[population.dropout]
+training = 0.1
+uploading = 0.1
+back_after_s = [5, 30]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("updates", ["visible", "masked"])
+def test_jobs_that_outlast_their_round_are_told_again_as_they_were(
+    tmp_path: Path, updates: str
+) -> None:
+    """Slow links, short stays: nodes still work for a round that is closed when the run stops."""
+    text = LATE.replace("visible", updates)
+    running.run(wishes(tmp_path, text, out=tmp_path / "whole"), Heard())
+    whole = results(tmp_path / "whole")
+    for report in whole[0][:-1]:
+        out = tmp_path / f"stopped-{report.round}"
+        running.run(wishes(tmp_path, text, out=out), Heard(interrupt_after(report.round)))
+        running.run(wishes(tmp_path, text, out=out), Heard())
+        assert results(out) == whole, f"stopped after round {report.round}"
+
+
+@pytest.mark.slow
+def test_the_best_model_outlives_a_stop_on_a_slow_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounds that wait for the disk together leave the models that are needed, not just one."""
+    text = PLAN.replace("maximum = 6", "maximum = 12").replace(
+        "[population]\n", "[training]\nlearning_rate = 2.0\n[population]\n"
+    )
+    running.run(wishes(tmp_path, text, out=tmp_path / "whole"), Heard())
+    written = Recorder._write
+    gate = threading.Event()
+
+    def slow(self: Recorder, batch) -> None:
+        gate.wait()
+        written(self, batch)
+
+    def then(report: RoundReport) -> None:
+        if report.round == 9:
+            gate.set()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recorder, "_write", slow)
+    running.run(wishes(tmp_path, text), Heard(then))
+    running.run(wishes(tmp_path, text), Heard())
+    assert results(tmp_path / "run") == results(tmp_path / "whole")
+
+
 @pytest.mark.slow
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -204,6 +293,17 @@ def test_another_plan_or_start_needs_another_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_other_data_under_the_same_name_are_noticed(tmp_path: Path) -> None:
+    split = tmp_path / "split.npz"
+    np.savez(split, **{f"p{n}": np.arange(100 * n, 100 * n + 100) for n in range(8)})
+    text = PLAN.replace('"dirichlet:0.5"', f'"{split}"')
+    running.run(wishes(tmp_path, text), Heard(interrupt_after(1)))
+    np.savez(split, **{f"p{n}": np.arange(100 * n, 100 * n + 99) for n in range(8)})
+    with pytest.raises(RunFolderError, match="another data set"):
+        running.run(wishes(tmp_path, text), Heard())
+
+
 def test_it_begins_from_the_model_that_is_named(tmp_path: Path, whole: dict[str, Path]) -> None:
     first = whole[PLAN] / "model.safetensors"
     show = Heard()
@@ -225,6 +325,35 @@ def test_an_initial_model_that_is_none_is_refused(
     with pytest.raises(DataError, match=expected):
         running.run(wishes(tmp_path, initial=path), Heard())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
+    other = Params(Manifest((TensorSpec("w", (3,)),)), np.zeros(3, np.float32))
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(other.to_safetensors())
+    with pytest.raises(DataError, match=r"other\.safetensors"):
+        running.run(wishes(tmp_path, initial=path), Heard())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("where", ["data", "prepare", "model"])
+def test_a_task_that_raises_before_any_node_works_is_blamed(tmp_path: Path, where: str) -> None:
+    source = (
+        "from fedtui.tasks.digits import Digits\nclass Own(Digits):\n"
+        f"    def {where}(self, *_):\n        raise KeyError('mine')\nbuild = Own\n"
+    )
+    (tmp_path / "own.py").write_text(source)
+    digest = plugins.file_hash(source.encode())
+    text = PLAN.replace('name = "digits"', f'name = "own"\nsha256 = "{digest}"')
+    with pytest.raises(TaskFailedError, match=r"KeyError: 'mine' \(own\.py, line 4\)"):
+        running.run(wishes(tmp_path, text, task_file=tmp_path / "own.py"), Heard())
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(RunFolderError, match="is a file, and a run needs a folder"):
+        running.run(wishes(tmp_path), Heard())
+    assert (tmp_path / "run").read_text() == "mine"
 
 
 def test_data_that_do_not_suffice_are_said_before_anything_is_made(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """A whole population learns, at the pace and with the mishaps that its section says."""
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
 from a_village import Told, setup_of, village_of
 
 from fedtui.rounds import federation, masked_participant, participant
+from fedtui.simulation.clock import Clock
+from fedtui.simulation.network import Link, PostOffice, Session
 from fedtui.simulation.population import (
     AvailabilitySection,
     DropoutSection,
@@ -138,6 +141,38 @@ def test_it_says_when_nothing_can_come_of_it() -> None:
     while village.why_stuck() is None and village.coordinator.ended is None:
         village.run(seconds=600)
     assert "20 attempts in a row failed" in (village.why_stuck() or village.coordinator.ended)
+
+
+def test_what_was_trained_for_an_earlier_attempt_is_told_of_the_later() -> None:
+    told = Told()
+    dropout = DropoutSection(training=0.4, back_after_s=(1.0, 2.0))
+    setup = setup_of(nodes=8, rounds=4, masked=True, dropout=dropout, minimum=6)
+    village_of(setup, told).run(seconds=1e7)
+    assert max(report.attempt for report in told.rounds) > 1
+    counted = [node for node in told.nodes if node.fate == "counted"]
+    assert all(node.num_examples and node.loss and node.train_s for node in counted)
+
+
+def test_updates_out_of_range_are_refused_as_a_coordinator_does() -> None:
+    told = Told()
+    village_of(setup_of(nodes=5, rounds=1), told, huge=(2,)).run(seconds=1e6)
+    assert [node.node for node in told.nodes if node.fate != "counted"] == [2]
+    assert told.rounds[0].num_counted == 4
+
+
+def test_one_line_carries_one_thing_after_the_other() -> None:
+    post = PostOffice(Clock(), np.random.default_rng(1))
+    post.links[b"n"] = Link(
+        latency_s=1.0, jitter_s=0.0, up_bytes_per_s=100.0, down_bytes_per_s=1000.0
+    )
+    session, arrived = Session(1, b"n"), []
+    for name in "ab":
+        post.carry(session, "up", partial(arrived.append, name), num_bytes=500)
+    post.carry(session, "down", partial(arrived.append, "c"), num_bytes=500)
+    times = []
+    while post.clock.step():
+        times.append(post.clock.now)
+    assert (arrived, times) == (["c", "a", "b"], [1.5, 6.0, 11.0])
 
 
 def test_an_evaluator_measures_on_the_test_examples() -> None:

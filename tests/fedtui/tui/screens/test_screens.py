@@ -184,23 +184,25 @@ async def test_a_filter_hides_rounds_and_escape_shows_them_again() -> None:
         assert table.row_count == 11
 
 
-async def test_the_table_is_filled_anew_only_when_rounds_changed(
+async def test_only_the_round_that_changed_is_drawn_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app = screen_of(a_status.normal())
     async with running(app, mode="rounds") as pilot:
         table = app.screen.query_one(Table)
         await pilot.press("down")
-        cleared: list[int] = []
-        real = table.clear
-        monkeypatch.setattr(table, "clear", lambda: (cleared.append(1), real()))
+        drew: list[int] = []
+        real = table.render_line
+        monkeypatch.setattr(table, "render_line", lambda y: (drew.append(y), real(y))[1])
         await drawn(app, pilot)
-        assert cleared == []
+        assert drew == []
         status = app.store.live.status
-        changed = replace(status.rounds[-1], score=0.5)
-        app.store.heard(replace(status, rounds=(*status.rounds[:-1], changed)))
+        changed = replace(status.rounds[-3], dropped=5)
+        app.store.heard(
+            replace(status, rounds=(*status.rounds[:-3], changed, *status.rounds[-2:]))
+        )
         await drawn(app, pilot)
-        assert cleared == [1]
+        assert sorted(set(drew)) == [2, 3]  # the cursor's, and that of the round
 
 
 async def test_the_cursor_stays_on_its_round_when_a_new_one_comes() -> None:

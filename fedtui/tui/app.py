@@ -27,8 +27,8 @@ from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.screens.modes import SCREENS
 from fedtui.tui.settings import Settings
 from fedtui.tui.store import Store
+from fedtui.tui.switching import Switching
 from fedtui.tui.themes import THEMES
-from fedtui.tui.typeahead import KeysInOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 STYLES = Path(__file__).parent / "styles"
 
 
-class FedtuiApp(KeysInOrder):
+class FedtuiApp(Switching):
     """The screen of one node. `clock` gives UTC seconds."""
 
     CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))
@@ -173,12 +173,14 @@ class FedtuiApp(KeysInOrder):
 
     @work(group="commands")
     async def perform(self, does: str, argument: str) -> None:
+        before = self.screen
         try:
             await DOING[does](self, argument)
         except Refused as refusal:
             remedy = f". {refusal.remedy}" if refusal.remedy else ""
             self.say(f"{refusal.text}{remedy}", severity="error")
-        self.refresh_view()
+        if self.screen is before:  # another one shows itself what is new
+            self.refresh_view()
 
     def say(self, text: str, *, severity: Any = "information") -> None:
         """A toast, without markup."""

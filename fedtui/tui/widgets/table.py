@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from fedtui.tui.widgets.drawn import Drawn
 from fedtui.tui.widgets.rows import strip_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Table(ScrollView, can_focus=True):
         self._filled: tuple[Row, ...] = ()
         self._widths = [cell_len(name) for name in self._names]
         self.cursor_row = 0
+        self._drawn: Drawn[tuple[Row, str]] = Drawn()
 
     @property
     def row_count(self) -> int:
@@ -103,16 +105,22 @@ class Table(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width, place = self.scrollable_content_region.width, y - _HEAD + self.scroll_offset.y
         if y < _HEAD:
-            heads = [(name, "quiet") for name in self._names]
-            return strip_of(self, self._line(heads), width)
+            return strip_of(self, self._line([(name, "quiet") for name in self._names]), width)
         if place >= len(self._filled):
             return Strip.blank(width, self.visual_style.rich_style)
-        _, cells = self._filled[place]
-        if place != self.cursor_row:
+        style = f"{'bold ' * self.has_focus}on $panel" if place == self.cursor_row else ""
+        key = (self._filled[place], style)
+        look = (self.visual_style, width, *self._widths)
+        return self._drawn.strip(key, look, lambda: self._draw(*key, width))
+
+    def _draw(self, row: Row, style: str, width: int) -> Strip:
+        """In the colours of its cells, or all of it in `style`."""
+        _, cells = row
+        if not style:
             return strip_of(self, self._line(cells), width)
         line = self._line([(text, "") for text, _ in cells])
-        line = line.pad_right(max(0, width - line.cell_length))
-        return strip_of(self, line.stylize(f"{'bold ' * self.has_focus}on $panel"), width)
+        line = line.pad_right(max(0, width - line.cell_length)).stylize(style)
+        return strip_of(self, line, width)
 
     def _line(self, cells: Sequence[tuple[str, str]]) -> Content:
         parts: list[str | tuple[str, str]] = []

@@ -115,6 +115,7 @@ class EventLog(ScrollView, can_focus=True):
 
     def _go(self, place: int) -> None:
         last = max(0, len(self._lines) - 1)
+        was_at, was_down = self.cursor, self.scroll_offset.y
         self.cursor = min(last, max(0, place))
         self.follows = self.cursor == last
         if self.follows:
@@ -123,7 +124,13 @@ class EventLog(ScrollView, can_focus=True):
         self.scroll_to_region(
             Region(int(self.scroll_x), self.cursor, 1, 1), animate=False, immediate=True
         )
-        self.refresh()
+        down = self.scroll_offset.y
+        if down != was_down:
+            self.refresh()
+            return
+        width, height = self.size
+        lines = {place - down for place in (was_at, self.cursor) if 0 <= place - down < height}
+        self.refresh(*(Region(0, y, width, 1) for y in lines))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without lines its keys are free for others, such as `j` for joining."""

@@ -109,6 +109,26 @@ async def test_copying_a_hostile_line_gives_the_terminal_no_escape(
         assert all(sign.isprintable() for text in taken for sign in text)
 
 
+@pytest.mark.parametrize("mode", SCREENS)
+async def test_a_paused_node_is_drawn_once_however_much_time_passes(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = a_status.normal()
+    over = replace(status.round, phase="", deadline_at=0.0, need=0)
+    app = screen_of(replace(status, state="paused", round=over, training=type(status.training)()))
+    async with running(app, mode=mode) as pilot:
+        painted: list[object] = []
+        real = app._display
+        monkeypatch.setattr(
+            app, "_display", lambda screen, what: (painted.append(what), real(screen, what))
+        )
+        for seconds in (0.5, 3.0, 70.0, 4000.0, 90_000.0):
+            monkeypatch.setattr(app.store, "_clock", lambda later=seconds: a_status.NOW + later)
+            app.refresh_view()
+            await pilot.pause(0.05)
+        assert [one for one in painted if one is not None] == []
+
+
 # ---- training -----------------------------------------------------------------------------------
 
 

@@ -168,19 +168,19 @@ class FedtuiApp(Switching):
         command = BY_ID[command_id]
         if why := command.why_not(self.store.live):
             self.say(f"{command.title}: {why}", severity="warning")
+        elif command.performs == "screen":  # at once; a worker would take longer than drawing it
+            _ = self.switch_mode(command.argument)
         elif command.performs in DOING:
             self.perform(command.performs, command.argument)
 
     @work(group="commands")
     async def perform(self, does: str, argument: str) -> None:
-        before = self.screen
         try:
             await DOING[does](self, argument)
         except Refused as refusal:
             remedy = f". {refusal.remedy}" if refusal.remedy else ""
             self.say(f"{refusal.text}{remedy}", severity="error")
-        if self.screen is before:  # another one shows itself what is new
-            self.refresh_view()
+        self.refresh_view()
 
     def say(self, text: str, *, severity: Any = "information") -> None:
         """A toast, without markup."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 AHEAD_S = 1.0  # after the first picture
 BETWEEN_S = 0.1  # one screen and the next: room for keys
+SELDOM = (20_000, 20, 20)  # drawing makes thousands of things that end with it
 
 
 class Switching(KeysInOrder):
@@ -43,6 +44,7 @@ class Switching(KeysInOrder):
             self.set_timer(BETWEEN_S, self.make_ahead)
         else:
             gc.freeze()  # to look through what stays took 50 ms at a time
+            gc.set_threshold(*SELDOM)
 
     def _make(self, mode: str) -> None:
         """As Textual begins a mode, but on its own, without styling what is on the screen."""

@@ -9,13 +9,13 @@ quiet: that node trains nearly all the time, as on a workstation; the other two,
 other machines, have a hundredth of its data and wait for it.
 busy: all three train on as much data, with more trainers than this machine may have cores.
 
-Then everything is paused, and the screen must write nothing. Figures: CPU share of one core and
-bytes/s of the screen while training; milliseconds from a key to the first byte of its answer, for
-keys that go to another screen, for keys within a screen (cursor, filter, levels), and all of them;
-start to first paint (seconds of wall clock and of CPU); the longest time that the daemon's control
-socket needed for its first line (an upper bound of its event loop's lag), also while the screen's
-terminal is not read at all; bytes and CPU share while nothing changes; and how busy all of this
-machine was during the keys, in % of one core.
+Then all is paused between two rounds, and the screen must write nothing. Figures: CPU share of one
+core and bytes/s of the screen while training; milliseconds from a key to the first byte of its
+answer, for keys that go to another screen, for keys within a screen (cursor, levels, filter), and
+all of them; start to first paint (seconds of wall clock and of CPU); the longest time that the
+daemon's control socket needed for its first line (an upper bound of its event loop's lag), also
+while the screen's terminal is not read at all; bytes and CPU share while nothing changes; and how
+busy all of this machine was during the keys, in % of one core.
 
 The budgets: under 3 % and 20 kB/s at 120x36, key p50 under 10 ms and p99 under 60 ms, lag p99
 under 20 ms, 0 bytes when nothing changes, first paint under 1 s. They are for a quiet machine.
@@ -68,7 +68,7 @@ ALL_DATA = "0/1"
 SMALL = 100  # parts of the data, of which a node that hardly trains has one
 SWITCHES = "7231456"
 WITHIN = ("k", "k", "j", "+", "-", "/", "r", "o", "\x7f", "\x7f", "\r")  # on the events
-SETTLE_S = 15.0  # after a pause: the last update is on its way yet, and rates fall to 0
+SETTLE_S = 15.0  # after a pause: rates fall to 0, toasts go
 
 
 class Terminal:
@@ -154,6 +154,14 @@ async def lag(socket: Path, seconds: float) -> list[float]:
     return found
 
 
+async def over(socket: Path) -> None:
+    """Wait until the round under way is over: what comes of it is news to the screen."""
+    async with contextlib.aclosing(ControlClient(socket).watch()) as told:
+        async for status in told:
+            if not status.round.phase:
+                return
+
+
 async def pressed(terminal: Terminal, rounds: int) -> tuple[list[float], list[float]]:
     """Seconds of keys that go to another screen, and of keys within one."""
     switches = [await terminal.key(key) for key in SWITCHES * rounds]
@@ -186,8 +194,9 @@ async def measure(options: argparse.Namespace, federation: LocalFederation) -> d
         terminal.stall()
         stalled = await lag(socket, options.seconds)
         terminal.drain()
-        await programs.run(*federation.node(federation.nodes[0], "pause"))
         await programs.run(*federation.coordinator("pause"))
+        await over(socket)
+        await programs.run(*federation.node(federation.nodes[0], "pause"))
         await asyncio.sleep(SETTLE_S)
         idle, idle_cpu = terminal.num_bytes, terminal.cpu_seconds()
         await asyncio.sleep(3 * options.seconds)

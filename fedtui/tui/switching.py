@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.events import ScreenResume
@@ -53,6 +54,12 @@ class Switching(KeysInOrder):
         self._is_styled(screen)
         self._screen_stacks[mode] = [screen]
         screen.post_message(ScreenResume())
+        self.set_timer(BETWEEN_S / 2, partial(self._draw, screen))
+
+    def _draw(self, screen: Screen[Any]) -> None:
+        """All of its first picture but the writing: lines stay, and its clock has begun."""
+        screen._compositor.render_strips()  # noqa: SLF001  as App.export_screenshot does
+        screen._update_timer.resume()  # noqa: SLF001  the first tick of a timer comes late
 
     def _is_styled(self, screen: Screen[Any]) -> None:
         screen._css_update_count = self._css_update_count  # noqa: SLF001  as App.refresh_css does

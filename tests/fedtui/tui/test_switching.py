@@ -10,6 +10,7 @@ from textual.screen import Screen
 from fedtui.tui.app import FedtuiApp
 from fedtui.tui.commands import SCREENS
 from fedtui.tui.screens.base import BaseScreen
+from fedtui.tui.widgets.rows import Rows
 
 
 async def made(app: FedtuiApp) -> None:
@@ -93,6 +94,28 @@ async def test_the_first_picture_after_a_switch_is_the_whole_new_screen(
         await drawn(app, pilot)
         assert pictures[0] == text_of(app)
         assert "renamed" in pictures[0]
+
+
+async def test_the_lines_of_a_screen_that_was_made_ahead_are_drawn_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = screen_of(a_status.normal())
+    async with running(app) as pilot:
+        await made(app)
+        screen = app._screen_stacks["training"][0]
+        while not screen.size:
+            await pilot.pause()
+        await pilot.pause()
+        app._draw(screen)  # as a moment after it was made
+        drew: list[int] = []
+        real = Rows.render_line
+        monkeypatch.setattr(
+            Rows, "render_line", lambda self, y: (drew.append(y), real(self, y))[1]
+        )
+        await pilot.press("2")
+        await pilot.pause()
+        assert app.current_mode == "training"
+        assert drew == []
 
 
 async def test_a_theme_that_was_changed_elsewhere_is_there_after_the_switch() -> None:

@@ -1,14 +1,21 @@
 """What the operator's screen costs: the real program in a real pseudo-terminal on a real node.
 
     python benchmarks/screen.py --json
-    python benchmarks/screen.py --seconds 20 --columns 80 --rows 24
+    python benchmarks/screen.py --quiet --seconds 20 --columns 80 --rows 24
 
-A coordinator and three nodes train without end on the digits; the screen is attached to one of
-them at its 2 Hz. Then everything is paused, and the screen must write nothing. Figures: CPU share
-of one core and bytes/s of the screen while training, milliseconds from a key to the first byte of
-its answer, start to first paint (seconds of wall clock and of CPU), the longest time that the
+A coordinator and three nodes run here; the screen is attached to one of them at its 2 Hz. Twice:
+
+quiet: that node trains nearly all the time, as on a workstation; the other two, which would be on
+other machines, have a hundredth of its data and wait for it.
+busy: all three train on as much data, with more trainers than this machine may have cores.
+
+Then all is paused between two rounds, and the screen must write nothing. Figures: CPU share of one
+core and bytes/s of the screen while training; milliseconds from a key to the first byte of its
+answer, for keys that go to another screen, for keys within a screen (cursor, levels, filter), and
+all of them; start to first paint (seconds of wall clock and of CPU); the longest time that the
 daemon's control socket needed for its first line (an upper bound of its event loop's lag), also
-while the screen's terminal is not read at all, and bytes while nothing changes.
+while the screen's terminal is not read at all; bytes and CPU share while nothing changes; and how
+busy all of this machine was during the keys, in % of one core.
 
 The budgets: under 3 % and 20 kB/s at 120x36, key p50 under 10 ms and p99 under 60 ms, lag p99
 under 20 ms, 0 bytes when nothing changes, first paint under 1 s. They are for a quiet machine.
@@ -44,10 +51,11 @@ PLAN = f"""\
 name = "benchmark"
 [task]
 name = "digits"
-metric = "accuracy"
+[task.options]
+model = "cnn"
 [training]
 epochs = 40
-batch_size = 32
+batch_size = 16
 [selection]
 minimum = {NODES}
 [rounds]
@@ -56,6 +64,11 @@ maximum = 100000
 [evaluation]
 with_evaluator = false
 """
+ALL_DATA = "0/1"
+SMALL = 100  # parts of the data, of which a node that hardly trains has one
+SWITCHES = "7231456"
+WITHIN = ("k", "k", "j", "+", "-", "/", "r", "o", "\x7f", "\x7f", "\r")  # on the events
+SETTLE_S = 15.0  # after a pause: rates fall to 0, toasts go
 
 
 class Terminal:
@@ -109,14 +122,15 @@ class Terminal:
         times = self.process.cpu_times()
         return times.user + times.system
 
-    async def key(self, key: bytes) -> float:
+    async def key(self, key: str) -> float:
         """Press it when the screen has just painted; seconds until it answers."""
         self.heard.clear()
-        await self.heard.wait()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.heard.wait(), 0.6)  # where no tick changes anything
         await asyncio.sleep(0.1)  # away from the next tick, which would answer for the key
         self.heard.clear()
         pressed = time.perf_counter()
-        os.write(self.master, key)
+        os.write(self.master, key.encode())
         await self.heard.wait()
         return time.perf_counter() - pressed
 
@@ -140,6 +154,22 @@ async def lag(socket: Path, seconds: float) -> list[float]:
     return found
 
 
+async def over(socket: Path) -> None:
+    """Wait until the round under way is over: what comes of it is news to the screen."""
+    async with contextlib.aclosing(ControlClient(socket).watch()) as told:
+        async for status in told:
+            if not status.round.phase:
+                return
+
+
+async def pressed(terminal: Terminal, rounds: int) -> tuple[list[float], list[float]]:
+    """Seconds of keys that go to another screen, and of keys within one."""
+    switches = [await terminal.key(key) for key in SWITCHES * rounds]
+    await terminal.key("7")
+    within = [await terminal.key(key) for key in WITHIN * rounds]
+    return switches, within
+
+
 async def measure(options: argparse.Namespace, federation: LocalFederation) -> dict[str, Any]:
     programs = federation.programs
     await federation.start()
@@ -157,17 +187,20 @@ async def measure(options: argparse.Namespace, federation: LocalFederation) -> d
         lags = await lag(socket, options.seconds)
         elapsed = time.monotonic() - began
         cpu, sent = terminal.cpu_seconds() - cpu, terminal.num_bytes - sent
-        keys = sorted([await terminal.key(b"72"[n % 2 : n % 2 + 1]) for n in range(60)])
+        psutil.cpu_percent()
+        switches, within = await pressed(terminal, options.rounds)
+        busy = psutil.cpu_percent() * (psutil.cpu_count() or 1)
         os.write(terminal.master, b"1")
         terminal.stall()
         stalled = await lag(socket, options.seconds)
         terminal.drain()
-        await programs.run(*federation.node(federation.nodes[0], "pause"))
         await programs.run(*federation.coordinator("pause"))
-        await asyncio.sleep(8)
-        before = terminal.num_bytes
-        await asyncio.sleep(10)
-        idle = terminal.num_bytes - before
+        await over(socket)
+        await programs.run(*federation.node(federation.nodes[0], "pause"))
+        await asyncio.sleep(SETTLE_S)
+        idle, idle_cpu = terminal.num_bytes, terminal.cpu_seconds()
+        await asyncio.sleep(3 * options.seconds)
+        idle, idle_cpu = terminal.num_bytes - idle, terminal.cpu_seconds() - idle_cpu
         memory = terminal.process.memory_info().rss / 1e6
     finally:
         terminal.end()
@@ -175,10 +208,15 @@ async def measure(options: argparse.Namespace, federation: LocalFederation) -> d
         "size": f"{options.columns}x{options.rows}",
         "cpu_percent": round(100 * cpu / elapsed, 2),
         "bytes_per_s": round(sent / elapsed),
-        "key_ms": {"p50": _ms(statistics.median(keys)), "p99": _ms(keys[-1])},
+        "key_ms": _spread([*switches, *within]),
+        "key_to_a_screen_ms": _spread(switches),
+        "key_within_a_screen_ms": _spread(within),
+        "num_keys": len(switches) + len(within),
+        "machine_busy_percent": round(busy),
         "daemon_lag_ms": _spread(lags),
         "daemon_lag_stalled_ms": _spread(stalled),
         "bytes_when_nothing_changes": idle,
+        "cpu_percent_when_nothing_changes": round(100 * idle_cpu / (3 * options.seconds), 2),
         "first_paint_s": round(first_s, 2),
         "first_paint_cpu_s": round(first_cpu_s, 2),
         "rss_mb": round(memory, 1),
@@ -199,13 +237,16 @@ def _spread(values: list[float]) -> dict[str, float]:
     }
 
 
-async def run(options: argparse.Namespace) -> dict[str, Any]:
+async def run(options: argparse.Namespace, shards: tuple[str, ...]) -> dict[str, Any]:
+    """All figures, with the nodes training on these parts of the data."""
     folder = Path(tempfile.mkdtemp(prefix="fedtui-bench-"))
     (folder / "run").mkdir(mode=0o700)
     programs = Programs(
         folder, {"FEDTUI_HOME": str(folder / "nodes"), "XDG_RUNTIME_DIR": str(folder / "run")}
     )
-    specs = tuple(NodeSpec(label=label, shard=f"{n}/{NODES}") for n, label in enumerate(LABELS))
+    specs = tuple(
+        NodeSpec(label=label, shard=shard) for label, shard in zip(LABELS, shards, strict=True)
+    )
     federation = LocalFederation(programs, PLAN, specs)
     try:
         return await measure(options, federation)
@@ -219,14 +260,23 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=120)
     parser.add_argument("--rows", type=int, default=36)
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=6, help="of all keys")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--quiet", action="store_true", help="one training node only")
+    only.add_argument("--busy", action="store_true", help="three training nodes only")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = asyncio.run(run(options))
-    if options.json:
-        print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:28} {value}")
+    small = tuple(f"{number}/{SMALL}" for number in range(1, NODES))
+    cases = {"quiet": (ALL_DATA, *small), "busy": (ALL_DATA,) * NODES}
+    for name, shards in cases.items():
+        if (options.busy and name == "quiet") or (options.quiet and name == "busy"):
+            continue
+        found = {"machine": name, **asyncio.run(run(options, shards))}
+        if options.json:
+            print(json.dumps(found), flush=True)
+            continue
+        for key, value in found.items():
+            print(f"{key:34} {value}", flush=True)
 
 
 if __name__ == "__main__":

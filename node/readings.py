@@ -16,7 +16,7 @@ from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.crypto.words import words
 from fedtui.wire.labels import safe_label
-from node import workstation
+from node import noticing, workstation
 from node.ledger import DAY_S
 from node.workstation import Workstation
 
@@ -60,7 +60,7 @@ class Readings:
             await asyncio.sleep(EVERY_S)
             number += 1
             watched = self._board.is_watched
-            self.traffic(tell=watched)
+            self.traffic(tell=watched, when=noticing.is_notable)
             if watched:
                 self._refresh()
                 self._speak()
@@ -68,8 +68,13 @@ class Readings:
             if number % MACHINE_EVERY == 0 and (works or watched):
                 self.machine()
 
-    def traffic(self, *, tell: bool = True) -> None:
-        """Read the meter, and say so if `tell`."""
+    def traffic(
+        self,
+        *,
+        tell: bool = True,
+        when: Callable[[status.Traffic, status.Traffic], bool] = noticing.differs,
+    ) -> None:
+        """Read the meter, and say so if `tell` and something flows, or `when` finds a change."""
         if self._link is None:
             return
         now = self._home.clock()
@@ -83,15 +88,16 @@ class Readings:
             down=seen.received_bytes,
             up_today=self._home.ledger.num_bytes_on(now),
             down_today=self._down_today,
-            up_per_s=round(seen.sent_rate, 1),
-            down_per_s=round(seen.received_rate, 1),
+            up_per_s=noticing.flow(seen.sent_rate),
+            down_per_s=noticing.flow(seen.received_rate),
             round_trip_s=seen.round_trip_s,
             round_trip_p50_s=seen.round_trip_p50_s,
             round_trip_p99_s=seen.round_trip_p99_s,
             jitter_s=seen.jitter_s,
             num_reconnects=max(0, seen.num_welcomed - 1),
         )
-        if tell and (traffic.up_per_s or traffic.down_per_s or self._is_news(traffic)):
+        flows = traffic.up_per_s or traffic.down_per_s
+        if tell and (flows or when(self._board.status.traffic, traffic)):
             self._board.post(status.TrafficMeasured(traffic=traffic))
 
     def machine(self) -> None:
@@ -115,12 +121,6 @@ class Readings:
         shown = self._board.status.coordinator
         if shown is not None and shown.fingerprint == fingerprint(key):
             self._board.post(status.CoordinatorPinned(coordinator=replace(shown, words=found)))
-
-    def _is_news(self, traffic: status.Traffic) -> bool:
-        """Whether anything but the series of rates would look otherwise."""
-        shown = self._board.status.traffic
-        names = [name for name in traffic.__struct_fields__ if not name.endswith("_rates")]
-        return any(getattr(traffic, name) != getattr(shown, name) for name in names)
 
     def _died(self, cause: str, last_words: tuple[str, ...]) -> None:
         self._station.num_restarts += 1

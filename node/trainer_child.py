@@ -65,6 +65,7 @@ from node.jobs import (
     Trained,
     TrainJob,
 )
+from node.niceness import give_way
 from node.throttle import Clocks, Throttle
 from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
@@ -443,7 +444,7 @@ def main() -> None:
     parser.add_argument("--nice", type=int, default=10)
     chosen = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
-    os.nice(chosen.nice)
+    give_way(chosen.nice)
     bounds = Bounds(
         cpu_percent=chosen.cpu_percent, num_threads=chosen.threads, memory_mb=chosen.memory_mb
     )

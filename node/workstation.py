@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEVICE = "cpu"  # the trainer knows no other (fedtui/learning/trainer.py)
 _STEP_PERCENT = 2.0
+_NO_PERCENT = 0.5  # shown as 0 %
 _STEP_MB = 4.0
 
 
@@ -80,7 +81,7 @@ def differs(before: Machine, now: Machine) -> bool:
     """Whether a screen would show something else: small changes of load and memory do not."""
     return (
         abs(now.cpu_percent - before.cpu_percent) >= _STEP_PERCENT
-        or (now.cpu_percent == 0) != (before.cpu_percent == 0)
+        or now.cpu_percent < _NO_PERCENT <= before.cpu_percent
         or abs(now.trainer_memory_mb - before.trainer_memory_mb) >= _STEP_MB
         or _fixed(now) != _fixed(before)
     )

@@ -122,6 +122,16 @@ def test_headless_parts_load_no_torch_and_no_screen(entry: str) -> None:
     assert done.returncode == 0, f"{entry} loads {done.stderr}"
 
 
+def test_the_screen_starts_without_torch_and_without_what_only_a_modal_needs() -> None:
+    code = "import sys, fedtui.tui.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert (
+        loaded & {"torch", "numpy", "segno", "textual_fspicker", "fedtui.tui.modals.base"} == set()
+    )
+    assert "fedtui.tui.screens.events" in loaded
+
+
 def test_importing_fedtui_costs_nothing() -> None:
     code = (
         "import sys; before = set(sys.modules); import fedtui; print(*(set(sys.modules) - before))"

@@ -27,8 +27,8 @@ from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.screens.modes import SCREENS
 from fedtui.tui.settings import Settings
 from fedtui.tui.store import Store
+from fedtui.tui.switching import Switching
 from fedtui.tui.themes import THEMES
-from fedtui.tui.typeahead import KeysInOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 STYLES = Path(__file__).parent / "styles"
 
 
-class FedtuiApp(KeysInOrder):
+class FedtuiApp(Switching):
     """The screen of one node. `clock` gives UTC seconds."""
 
     CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))
@@ -168,6 +168,8 @@ class FedtuiApp(KeysInOrder):
         command = BY_ID[command_id]
         if why := command.why_not(self.store.live):
             self.say(f"{command.title}: {why}", severity="warning")
+        elif command.performs == "screen":  # at once; a worker would take longer than drawing it
+            _ = self.switch_mode(command.argument)
         elif command.performs in DOING:
             self.perform(command.performs, command.argument)
 

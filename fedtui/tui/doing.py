@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     Doing = Callable[[FedtuiApp, str], Awaitable[None]]
 
 
-async def screen(app: FedtuiApp, name: str) -> None:
-    await app.switch_mode(name)
-
-
 async def pause(app: FedtuiApp, _: str) -> None:
     await app.controls.pause()
     app.say("paused after this batch; nothing leaves until you resume")
@@ -84,7 +80,6 @@ async def palette(app: FedtuiApp, _: str) -> None:
 
 
 DOING: dict[str, Doing] = {
-    "screen": screen,
     "pause": pause,
     "pause_for": pause_for,
     "resume": resume,

@@ -51,10 +51,14 @@ def _tuple(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class Washer:
-    """Washes one status after the other; parts that are the same object are done once."""
+    """Washes one status after the other; parts that are the same object are done once.
+
+    That holds for the lines of long tuples too: one more is one to do.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[object, object]] = {}
+        self._lines: dict[str, dict[int, tuple[object, object]]] = {}  # by id, of what is kept
 
     def wash(self, status: NodeStatus) -> NodeStatus:
         changed: dict[str, Any] = {}
@@ -62,7 +66,22 @@ class Washer:
             old = getattr(status, name)
             known = self._known.get(name)
             if known is None or known[0] is not old:
-                known = self._known[name] = (old, washed(old))
+                known = self._known[name] = (old, self._field(name, old))
             if known[1] is not old:
                 changed[name] = known[1]
         return msgspec.structs.replace(status, **changed) if changed else status
+
+    def _field(self, name: str, value: Any) -> Any:
+        if not isinstance(value, tuple) or not value or isinstance(value[0], int | float):
+            return washed(value)
+        before, now = self._lines.get(name, {}), {}
+        made = []
+        for one in value:
+            known = before.get(id(one))
+            if known is None or known[0] is not one:
+                known = (one, washed(one))
+            now[id(one)] = known
+            made.append(known[1])
+        self._lines[name] = now
+        same = all(new is old for new, old in zip(made, value, strict=True))
+        return value if same else tuple(made)

@@ -6,7 +6,7 @@ import pytest
 from fake_federation import Clock, FakeCoordinator, FakeTrainer, make_node, member, settle
 
 from fedtui import status
-from node import readings
+from node import noticing, readings
 from node.paths import Profile
 
 
@@ -61,6 +61,24 @@ async def test_it_is_told_each_second_only_while_somebody_watches(
         await settle()
     told = [event for event in heard if isinstance(event, status.TrafficMeasured)]
     assert bool(told) is watched
+    await node.close()
+
+
+async def test_what_keeps_the_link_open_is_not_told_and_what_is_asked_is_exact(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readings, "EVERY_S", 0.0)
+    monkeypatch.setattr(noticing, "KEPT_OPEN_PER_S", 1e9)  # joining is in the meter's window yet
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    before = (await node.status()).traffic.down
+    heard: list[status.Event] = []
+    node._board.listen(heard.append)
+    for _ in range(10):
+        coordinator.tally.received.num_ctrl += 50
+        await settle()
+    assert [event for event in heard if isinstance(event, status.TrafficMeasured)] == []
+    assert (await node.status()).traffic.down == before + 500
     await node.close()
 
 

@@ -68,6 +68,7 @@ def test_power_is_said_only_where_it_is_known(
         ({"cpu_percent": 51.0}, False),
         ({"cpu_percent": 53.0}, True),
         ({"cpu_percent": 0.0}, True),
+        ({"cpu_percent": 50.5}, False),
         ({"trainer_memory_mb": 301.0}, False),
         ({"trainer_memory_mb": 310.0}, True),
         ({"trainer_pid": 5}, True),
@@ -80,3 +81,10 @@ def test_only_what_a_screen_would_show_otherwise_is_told(
 ) -> None:
     before = Machine(cpu_percent=50.0, trainer_memory_mb=300.0, trainer_pid=4, power="AC")
     assert differs(before, msgspec.structs.replace(before, **change)) is told
+
+
+def test_an_idle_machine_comes_to_rest_at_nothing() -> None:
+    idle = Machine(cpu_percent=0.0)
+    assert not differs(idle, Machine(cpu_percent=0.5))
+    assert not differs(idle, Machine(cpu_percent=1.5))
+    assert differs(Machine(cpu_percent=1.5), idle)

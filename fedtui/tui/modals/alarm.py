@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from fedtui.status import Alarm, NodeStatus
     from fedtui.tui.view import View
 
-KEY_CHANGED = "key changed"
-
 
 def waiting(status: NodeStatus) -> tuple[Alarm, ...]:
     """Alarms that nobody acknowledged, newest first."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fedtui.tui.modals.alarm import KEY_CHANGED
-
 if TYPE_CHECKING:
     from fedtui.status import Alarm, NodeStatus
+
+KEY_CHANGED = "key changed"  # Alarm.kind
 
 
 class Alerts:

@@ -1,4 +1,7 @@
-"""Doors: which command of the table opens which modal, and what follows from its answer."""
+"""Doors: which command of the table opens which modal, and what follows from its answer.
+
+A modal is imported when it is opened: reading them all would take a third of the screen's start.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
-
-from fedtui.tui.modals.alarm import AlarmDetail, FingerprintAlert
-from fedtui.tui.modals.confirm import Detach, StopNode, StopSharing
-from fedtui.tui.modals.consent import Consent, ConsentChange
-from fedtui.tui.modals.help import Help
-from fedtui.tui.modals.identity import Identity
-from fedtui.tui.modals.join.wizard import JoinWizard
-from fedtui.tui.modals.leave import Leave
-from fedtui.tui.modals.ledger import Ledger
-from fedtui.tui.modals.settings import SettingsForm
-from fedtui.tui.modals.throttle import Throttle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,21 +19,29 @@ if TYPE_CHECKING:
 
 
 async def join(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.join.wizard import JoinWizard  # noqa: PLC0415
+
     await app.push_screen(JoinWizard())
 
 
 async def leave(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.leave import Leave  # noqa: PLC0415
+
     how = await app.push_screen_wait(Leave(app.store.live.status))
     if how is not None:
         app.say("you leave when this round is over" if how == "after" else "left the federation")
 
 
 async def panic(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.confirm import StopSharing  # noqa: PLC0415
+
     if await app.push_screen_wait(StopSharing()):
         app.say("stopped sharing: nothing leaves until you resume")
 
 
 async def throttle(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.throttle import Throttle  # noqa: PLC0415
+
     if await app.push_screen_wait(Throttle()) is not None:
         app.say("these are your limits now")
 
@@ -53,26 +53,38 @@ async def throttle_to(app: FedtuiApp, percent: str) -> None:
 
 
 async def ledger(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.ledger import Ledger  # noqa: PLC0415
+
     await app.push_screen(Ledger())
 
 
 async def identity(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.identity import Identity  # noqa: PLC0415
+
     await app.push_screen(Identity())
 
 
 async def consent(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.consent import Consent  # noqa: PLC0415
+
     await app.push_screen(Consent())
 
 
 async def alarm(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.alarm import AlarmDetail  # noqa: PLC0415
+
     await app.push_screen(AlarmDetail())
 
 
 async def settings(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.settings import SettingsForm  # noqa: PLC0415
+
     await app.push_screen(SettingsForm(app.settings))
 
 
 async def help_(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.help import Help  # noqa: PLC0415
+
     focused = app.screen.focused
     says = str(getattr(focused, "HELP", "") or "") if focused is not None else ""
     pane = str(focused.border_title or "") if focused is not None else ""
@@ -80,12 +92,16 @@ async def help_(app: FedtuiApp, _: str) -> None:
 
 
 async def stop(app: FedtuiApp, _: str) -> None:
+    from fedtui.tui.modals.confirm import StopNode  # noqa: PLC0415
+
     if await app.push_screen_wait(StopNode(app.store.live.status)):
         app.exit()
 
 
 async def detach(app: FedtuiApp, _: str) -> None:
     """Close the screen; the first time, say that the node goes on without it."""
+    from fedtui.tui.modals.confirm import Detach  # noqa: PLC0415
+
     status = app.store.live.status
     if app.settings.detach_asks and status.pid:
         if await app.push_screen_wait(Detach(status)) is None:
@@ -99,8 +115,12 @@ def alert(app: FedtuiApp) -> None:
     status = app.store.live.status
     found = app.alerts.another_key(status)
     if found is not None:
+        from fedtui.tui.modals.alarm import FingerprintAlert  # noqa: PLC0415
+
         _ = app.push_screen(FingerprintAlert(found))
     elif app.alerts.another_plan(status):
+        from fedtui.tui.modals.consent import ConsentChange  # noqa: PLC0415
+
         _ = app.push_screen(ConsentChange(status), partial(_review, app))
 
 

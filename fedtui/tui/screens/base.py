@@ -16,6 +16,7 @@ from fedtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.events import ScreenResume
 
     from fedtui.tui.app import FedtuiApp
     from fedtui.tui.exporting import Sheet
@@ -52,8 +53,9 @@ class BaseScreen(Screen[None]):
     def on_mount(self) -> None:
         self.call_after_refresh(lambda: self.show(self.face.store.view()))
 
-    def on_screen_resume(self) -> None:
-        """Shown again: it may be out of date."""
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Shown again: it may be out of date. Its styles are not: what changes them tells it."""
+        event.refresh_styles = False
         self.show(self.face.store.view())
 
     def on_resize(self) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from textual import work
 
 from fedtui.status import Refused
 from fedtui.tui import sheets, wording
+from fedtui.tui.glyphs import SETS
 from fedtui.tui.matching import Filter
 from fedtui.tui.panes.empty import EmptyPane
 from fedtui.tui.panes.round import RoundPane
@@ -59,14 +61,16 @@ def merged(history: Iterable[PastRound], recent: Iterable[PastRound]) -> list[Pa
 def rows(past: list[PastRound], glyphs: Glyphs) -> list[Row]:
     """One row for each; the score of the round before makes the delta."""
     scores = {one.number: one.score for one in past if one.score is not None}
-    return [(f"{one.number}.{one.attempt}", _cells(one, scores, glyphs)) for one in past]
+    return [_row(one, scores.get(one.number - 1), glyphs.name) for one in past]
 
 
-def _cells(
-    one: PastRound, scores: dict[int, float], glyphs: Glyphs
-) -> tuple[tuple[str, str], ...]:
+@lru_cache(maxsize=2 * MAX_HISTORY)  # rounds that are over are what they were
+def _row(one: PastRound, before: float | None, signs: str) -> Row:
+    return f"{one.number}.{one.attempt}", _cells(one, before, SETS[signs])
+
+
+def _cells(one: PastRound, before: float | None, glyphs: Glyphs) -> tuple[tuple[str, str], ...]:
     signs = {"counted": glyphs.ok, "late": glyphs.warn, "sat out": glyphs.steps["skipped"]}
-    before = scores.get(one.number - 1)
     delta = f"{one.score - before:+.3f}" if one.score is not None and before is not None else ""
     number = f"{one.number}{f'.{one.attempt}' if one.attempt > 1 else ''}"
     return (
@@ -121,11 +125,11 @@ class RoundsScreen(FilteredScreen):
         if table.border_title != title:
             table.border_title = title
 
-    async def on_data_table_row_selected(self, event: Table.RowSelected) -> None:
+    async def on_table_opened(self, event: Table.Opened) -> None:
         from fedtui.tui.modals.rounddetail import RoundDetail  # noqa: PLC0415  only when asked
 
-        if event.cursor_row < len(self._shown):
-            await self.app.push_screen(RoundDetail(self._shown[event.cursor_row]))
+        if event.place < len(self._shown):
+            await self.app.push_screen(RoundDetail(self._shown[event.place]))
 
     def sheets(self, view: View) -> tuple[Sheet, ...]:  # noqa: ARG002  what the filter lets through
         return (sheets.rounds(self._shown),)

@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from fedtui.tui.glyphs import BRAILLE, Glyphs
+from fedtui.tui.widgets.drawn import Drawn
 from fedtui.tui.widgets.logline import written
 from fedtui.tui.widgets.rows import strip_of
 
@@ -53,6 +54,7 @@ class EventLog(ScrollView, can_focus=True):
         self.follows = True
         self.cursor = 0
         self.num_new = 0
+        self._drawn: Drawn[tuple[LogLine, bool]] = Drawn()
 
     def tell(self, lines: Sequence[LogLine], glyphs: Glyphs, *, num_new: int) -> None:
         """`lines` with `num_new` at the end since last time; 0 changes nothing, -1 all of them."""
@@ -88,13 +90,18 @@ class EventLog(ScrollView, can_focus=True):
         width, place = self.scrollable_content_region.width, y + down
         if place >= len(self._lines):
             return Strip.blank(width, self.visual_style.rich_style)
-        line = written(self._lines[place], self._glyphs)
-        if not across and line.cell_length > width:
-            line = line.truncate(width, ellipsis=True)
-        if place == self.cursor and self.has_focus:
-            line = line.stylize("on $panel")
-            line = line.pad_right(max(0, width + across - line.cell_length))
-        strip = strip_of(self, line, max(line.cell_length, width + across))
+        key = (self._lines[place], place == self.cursor and self.has_focus)
+        look = (self.visual_style, self._glyphs.name, width, across)
+        return self._drawn.strip(key, look, lambda: self._draw(*key, width, across))
+
+    def _draw(self, line: LogLine, is_chosen: bool, width: int, across: int) -> Strip:
+        text = written(line, self._glyphs)
+        if not across and text.cell_length > width:
+            text = text.truncate(width, ellipsis=True)
+        if is_chosen:
+            text = text.stylize("on $panel")
+            text = text.pad_right(max(0, width + across - text.cell_length))
+        strip = strip_of(self, text, max(text.cell_length, width + across))
         return strip.crop(across, across + width)
 
     @property
@@ -108,6 +115,7 @@ class EventLog(ScrollView, can_focus=True):
 
     def _go(self, place: int) -> None:
         last = max(0, len(self._lines) - 1)
+        was_at, was_down = self.cursor, self.scroll_offset.y
         self.cursor = min(last, max(0, place))
         self.follows = self.cursor == last
         if self.follows:
@@ -116,7 +124,13 @@ class EventLog(ScrollView, can_focus=True):
         self.scroll_to_region(
             Region(int(self.scroll_x), self.cursor, 1, 1), animate=False, immediate=True
         )
-        self.refresh()
+        down = self.scroll_offset.y
+        if down != was_down:
+            self.refresh()
+            return
+        width, height = self.size
+        lines = {place - down for place in (was_at, self.cursor) if 0 <= place - down < height}
+        self.refresh(*(Region(0, y, width, 1) for y in lines))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Without lines its keys are free for others, such as `j` for joining."""

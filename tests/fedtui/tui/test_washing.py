@@ -4,7 +4,10 @@ import unicodedata
 
 import a_status
 import msgspec
+import pytest
 
+from fedtui.status import LogLine
+from fedtui.tui import washing
 from fedtui.tui.washing import Washer, washed
 
 
@@ -48,3 +51,17 @@ def test_what_did_not_change_is_not_washed_again() -> None:
 
 def test_accents_and_other_scripts_stay() -> None:
     assert washed("Zürich 東京") == "Zürich 東京"
+
+
+def test_of_a_long_tuple_only_the_new_lines_are_washed(monkeypatch: pytest.MonkeyPatch) -> None:
+    did: list[object] = []
+    real = washing.washed
+    monkeypatch.setattr(washing, "washed", lambda value: (did.append(value), real(value))[1])
+    washer, source = Washer(), a_status.hostile()
+    washer.wash(source)
+    new = LogLine(at=1.0, level="info", text="\x1b]0;title\x07last")
+    log = (*source.log[1:], new)
+    did.clear()
+    now = washer.wash(msgspec.structs.replace(source, log=log))
+    assert [one for one in did if isinstance(one, LogLine)] == [new]
+    assert now.log == tuple(real(line) for line in log)

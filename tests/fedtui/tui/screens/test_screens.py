@@ -109,6 +109,26 @@ async def test_copying_a_hostile_line_gives_the_terminal_no_escape(
         assert all(sign.isprintable() for text in taken for sign in text)
 
 
+@pytest.mark.parametrize("mode", SCREENS)
+async def test_a_paused_node_is_drawn_once_however_much_time_passes(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = a_status.normal()
+    over = replace(status.round, phase="", deadline_at=0.0, need=0)
+    app = screen_of(replace(status, state="paused", round=over, training=type(status.training)()))
+    async with running(app, mode=mode) as pilot:
+        painted: list[object] = []
+        real = app._display
+        monkeypatch.setattr(
+            app, "_display", lambda screen, what: (painted.append(what), real(screen, what))
+        )
+        for seconds in (0.5, 3.0, 70.0, 4000.0, 90_000.0):
+            monkeypatch.setattr(app.store, "_clock", lambda later=seconds: a_status.NOW + later)
+            app.refresh_view()
+            await pilot.pause(0.05)
+        assert [one for one in painted if one is not None] == []
+
+
 # ---- training -----------------------------------------------------------------------------------
 
 
@@ -184,23 +204,25 @@ async def test_a_filter_hides_rounds_and_escape_shows_them_again() -> None:
         assert table.row_count == 11
 
 
-async def test_the_table_is_filled_anew_only_when_rounds_changed(
+async def test_only_the_round_that_changed_is_drawn_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app = screen_of(a_status.normal())
     async with running(app, mode="rounds") as pilot:
         table = app.screen.query_one(Table)
         await pilot.press("down")
-        cleared: list[int] = []
-        real = table.clear
-        monkeypatch.setattr(table, "clear", lambda: (cleared.append(1), real()))
+        drew: list[int] = []
+        real = table.render_line
+        monkeypatch.setattr(table, "render_line", lambda y: (drew.append(y), real(y))[1])
         await drawn(app, pilot)
-        assert cleared == []
+        assert drew == []
         status = app.store.live.status
-        changed = replace(status.rounds[-1], score=0.5)
-        app.store.heard(replace(status, rounds=(*status.rounds[:-1], changed)))
+        changed = replace(status.rounds[-3], dropped=5)
+        app.store.heard(
+            replace(status, rounds=(*status.rounds[:-3], changed, *status.rounds[-2:]))
+        )
         await drawn(app, pilot)
-        assert cleared == [1]
+        assert sorted(set(drew)) == [2, 3]  # the cursor's, and that of the round
 
 
 async def test_the_cursor_stays_on_its_round_when_a_new_one_comes() -> None:

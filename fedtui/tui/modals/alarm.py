@@ -88,10 +88,7 @@ class FingerprintAlert(Modal[None]):
         coordinator = self.view.status.coordinator
         label = coordinator.label if coordinator else "the coordinator"
         yield Words(
-            lines(
-                (f"{label or 'the coordinator'} presented a DIFFERENT key.", "bold $alarm"),
-                self._alarm.text,
-            )
+            lines((f"{label or 'the coordinator'} presented a DIFFERENT key.", "bold $alarm"))
         )
         if coordinator is not None:
             since = wording.day(coordinator.pinned_at) if coordinator.pinned_at else "before"
@@ -103,13 +100,13 @@ class FingerprintAlert(Modal[None]):
                 ),
                 classes="gap",
             )
-        if self._alarm.detail:
-            yield Words(
-                lines(
-                    ("what answered there now", "$quiet"),
-                    *((f"  {line}", "bold $alarm") for line in self._alarm.detail),
-                )
+        told = self._alarm.detail[-1:]  # what is before it is the pinned key, said above
+        yield Words(
+            lines(
+                ("what answered there now", "$quiet"),
+                *((f"  {line}", "bold $alarm") for line in told or (self._alarm.text,)),
             )
+        )
         yield Words(
             lines(
                 "Either it was installed anew, or someone is in between. Nothing was sent.",

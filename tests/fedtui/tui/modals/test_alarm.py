@@ -13,8 +13,9 @@ KEY = Alarm(
     id=3,
     at=a_status.NOW,
     kind="key changed",
-    text="another key answered at 192.168.1.20:8443",
-    detail=("ZZZZ-YYYY-XXXX-WWWW",),
+    text="clinic-coord presented a DIFFERENT key",
+    remedy="stay disconnected; to accept it: a new invite, or fedtui trust replace",
+    detail=("pinned: BK6L-UZEO-PLUP-UBBR", "the coordinator has ZZZZ-YYYY-XXXX-WWWW"),
 )
 
 
@@ -60,8 +61,11 @@ async def test_another_key_blocks_until_the_operator_stays_away(size: tuple[int,
             await pilot.pause()
             assert isinstance(app.screen, FingerprintAlert)
         said = "\n".join(str(one.said) for one in app.screen.query("#modal-body Words").results())  # type: ignore[attr-defined]
-        assert "BK6L-UZEO-PLUP-UBBR" in said
-        assert "ZZZZ-YYYY-XXXX-WWWW" in said
+        trusted, answered = said.split("what answered there now")
+        assert "BK6L-UZEO-PLUP-UBBR" in trusted
+        assert "ZZZZ-YYYY-XXXX-WWWW" in answered
+        assert "BK6L" not in answered, "each key once"
+        assert said.count("DIFFERENT key") == 1
         assert "fedtui trust replace" in said
         assert "Nothing was sent" in said
         assert len(app.screen.query("Choice")) == 1

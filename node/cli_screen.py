@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated
@@ -97,11 +97,13 @@ def show(
 def _app(
     home: Profile, controls: NodeControls, *, note: Callable[[NodeStatus], None]
 ) -> FedtuiApp:
+    from fedtui.tui import lastplace  # noqa: PLC0415
     from fedtui.tui.app import FedtuiApp  # noqa: PLC0415  textual: only where a screen is shown
     from fedtui.tui.outside import Outside  # noqa: PLC0415
 
     environment = {**os.environ, "ENCODING": sys.stdout.encoding or ""}
     path = home.root / "screen.toml"
+    last = home.root / "screen.last"
     return FedtuiApp(
         controls,
         clock=_utc,
@@ -109,6 +111,8 @@ def _app(
         outside=Outside(
             environment=environment,
             save=lambda settings: _save(path, settings),
+            keep=lambda place: _keep(last, lastplace.write(place)),
+            place=lastplace.read(_kept(last)),
             note=note,
             exports=home.root / "exports",
         ),
@@ -199,6 +203,18 @@ def _settings(path: Path) -> Settings:
         raise Stop(
             f"{path}: {error}", remedy="mend it, or remove the file", exit_code=Exit.USAGE
         ) from error
+
+
+def _kept(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _keep(path: Path, text: str) -> None:
+    with suppress(OSError):  # a full disk is told of where something would be lost by it
+        write_atomically(path, text.encode(), durable=False)
 
 
 def _save(path: Path, settings: Settings) -> None:

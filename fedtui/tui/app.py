@@ -25,7 +25,7 @@ from fedtui.tui.outside import Outside
 from fedtui.tui.palette import Commands
 from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.screens.modes import SCREENS
-from fedtui.tui.settings import Settings
+from fedtui.tui.settings import LAST, Settings
 from fedtui.tui.store import Store
 from fedtui.tui.themes import THEMES
 from fedtui.tui.typeahead import KeysInOrder
@@ -76,6 +76,7 @@ class FedtuiApp(KeysInOrder):
         self.settings = settings or Settings()
         self.outside = outside or Outside()
         self._ticking: Timer | None = None
+        self.place = self.outside.place
         self.alerts = Alerts()
         self.store = Store(clock=clock, glyphs=self._glyphs())
         self.animation_level = "none"
@@ -94,8 +95,9 @@ class FedtuiApp(KeysInOrder):
 
     async def on_mount(self) -> None:
         self._follow_settings()
-        if self.settings.screen in self.MODES and self.settings.screen != self.DEFAULT_MODE:
-            await self.switch_mode(self.settings.screen)
+        first = self.place.screen if self.settings.screen == LAST else self.settings.screen
+        if first in self.MODES and first != self.DEFAULT_MODE:
+            await self.switch_mode(first)
         self.attach()
 
     def apply(self, settings: Settings) -> None:
@@ -148,6 +150,9 @@ class FedtuiApp(KeysInOrder):
         shown = self.screen
         if isinstance(shown, BaseScreen):
             shown.show(self.store.view())
+            if (here := shown.here()) != self.place:
+                self.place = here
+                self.outside.keep(here)
             alert(self)
 
     # ---- commands -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The screen in a real terminal on a node that works: rounds go by, and a coordinator's new key."""
+"""The screen in a real terminal on a node that works: a coordinator with a new key, a flood."""
 
 import asyncio
 import json

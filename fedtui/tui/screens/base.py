@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from msgspec.structs import replace
 from textual.containers import Vertical
 from textual.screen import Screen
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from fedtui.tui.app import FedtuiApp
     from fedtui.tui.exporting import Sheet
+    from fedtui.tui.lastplace import Place
     from fedtui.tui.view import View
 
 
@@ -50,6 +52,10 @@ class BaseScreen(Screen[None]):
         raise NotImplementedError
 
     def on_mount(self) -> None:
+        place = self.face.place
+        if place.zoomed and place.screen == self.face.current_mode:
+            for found in self.query(f"#{place.zoomed}"):
+                self.maximize(found)
         self.call_after_refresh(lambda: self.show(self.face.store.view()))
 
     def on_screen_resume(self) -> None:
@@ -71,6 +77,11 @@ class BaseScreen(Screen[None]):
         for widget in (*self.query(Live), *self.query(Pane)):
             widget.show(view)
         self.shown(view)
+
+    def here(self) -> Place:
+        """Where the operator is, to come back to."""
+        zoomed = self.maximized.id if self.maximized is not None else None
+        return replace(self.face.place, screen=self.face.current_mode, zoomed=zoomed or "")
 
     def sheets(self, view: View) -> tuple[Sheet, ...]:  # noqa: ARG002  most need it
         """What is shown, as tables for an export."""

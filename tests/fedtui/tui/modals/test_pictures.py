@@ -21,7 +21,7 @@ KEY = Alarm(
     at=a_status.NOW,
     kind="key changed",
     text="clinic-coord presented a DIFFERENT key",
-    remedy="stay disconnected; to accept it: a new invite from its operator, or fedtui trust replace",
+    remedy="stay disconnected; to accept it: a new invite, or fedtui trust replace",
     detail=(
         "pinned: BK6L-UZEO-PLUP-UBBR",
         "the coordinator has fingerprint ZQXW-A23F-KKOJ-GAEP, but this node trusts "

@@ -1,4 +1,4 @@
-"""The screen in a real terminal on a node that works: a coordinator with a new key, a flood."""
+"""The screen in a real terminal on a node that works, whose coordinator gets another key."""
 
 import asyncio
 import json

@@ -124,8 +124,8 @@ async def test_a_broken_connection_comes_back_to_the_same_place(
     first.type("/")
     await first.until("Enter keeps")
     first.type("moon\r")
-    while "moon" not in (last.read_text() if last.exists() else ""):
-        await asyncio.sleep(0.01)  # nobody tells that a file was written
+    while "moon" not in (last.read_text() if last.exists() else ""):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     first.hang_up()
     await first.ended()
     again = await screen()

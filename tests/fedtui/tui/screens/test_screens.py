@@ -1,5 +1,6 @@
 """The six other screens: what each says, full, empty and hostile; filter, copy, export, detail."""
 
+import asyncio
 import csv
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ import a_status
 import pytest
 from a_screen import done, drawn, rows_of, running, said, screen_of, text_of
 from msgspec.structs import replace
+from textual.events import Key
 from textual.widgets import Input
 
 from fedtui.status import LogLine
@@ -237,6 +239,28 @@ async def test_ten_thousand_lines_are_followed_and_only_those_in_sight_are_drawn
         await drawn(app, pilot)
         assert "line 10002" in text_of(app)
         assert log.virtual_size.height == 10_000
+
+
+async def test_ten_thousand_events_hold_no_key_up() -> None:
+    """A key is answered within few events, however many wait behind it."""
+    app = screen_of(a_status.empty())
+    waited: list[int] = []
+    async with running(app, (80, 24), "events") as pilot:
+        board = app.controls.board  # type: ignore[attr-defined]
+        wanted, asked_at = "events", 0
+        for number in range(10_000):
+            board.log("info", f"line {number}")
+            await asyncio.sleep(0)  # everybody takes a turn
+            if app.current_mode == wanted:  # answered: ask for the other one
+                waited.append(number - asked_at)
+                wanted, asked_at = "overview" if wanted == "events" else "events", number
+                key = str(SCREENS.index(wanted) + 1)
+                app.post_message(Key(key, key))
+        await drawn(app, pilot)
+        assert app.store.log[-1].text == "line 9999"
+        print(f"{len(waited)} keys, the slowest after {max(waited)} events")  # noqa: T201
+    assert len(waited) > 20
+    assert max(waited) < 100
 
 
 async def test_leaving_the_end_stops_following_and_counts_what_comes() -> None:

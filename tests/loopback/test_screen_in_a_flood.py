@@ -1,4 +1,4 @@
-"""Keys in a real terminal while the node tells 10,000 events a minute; how long they took is printed.
+"""Keys in a real terminal while the node tells 10,000 events a minute; what they took is printed.
 
 The node is a fake behind the real control server: no real one has so much to say.
 """

@@ -65,6 +65,7 @@ class EventsScreen(FilteredScreen):
     def shown(self, view: View) -> None:
         if view.frozen_at is not None and self._tail.lines and self._tail.filter == self.wanted:
             return
+        self.query_one(EventLog).leaves_j = view.status.plan is None  # whoever is idle joins
         log = self.face.store.log
         self._tail.set(self.wanted)
         num_new = self._tail.follow(log)

@@ -65,6 +65,35 @@ async def test_an_idle_node_names_the_key_and_the_key_works_there(
         assert given == ["join"]
 
 
+async def test_an_idle_node_with_events_joins_from_there_and_a_member_moves_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for status, joins in ((a_status.empty(), True), (a_status.normal(), False)):
+        app = screen_of(status)
+        app.store.log.extend(lines(30))
+        async with running(app, (80, 24), "events") as pilot:
+            given: list[str] = []
+            monkeypatch.setattr(app, "give", given.append)
+            await pilot.press("up", "up", "up")
+            log = app.screen.query_one(EventLog)
+            before = log.cursor
+            await pilot.press("j")
+            assert (given == ["join"]) is joins
+            assert log.cursor == (before if joins else before + 1)
+
+
+async def test_a_low_privacy_card_says_what_matters_to_the_end() -> None:
+    app = screen_of(a_status.normal())
+    async with running(app, (60, 18), "privacy") as pilot:
+        assert "at worst" in text_of(app)
+        assert "keystream" not in text_of(app)
+        rows = app.screen.query_one("#card", Pane).lines
+        assert len(rows) <= app.screen.query_one("#card").size.height
+        await pilot.resize_terminal(60, 40)
+        await drawn(app, pilot)
+        assert "keystream" in text_of(app)
+
+
 @pytest.mark.parametrize("name", ["normal", "hostile", "empty", "alarm"])
 async def test_every_screen_at_every_size_draws_within_its_panes(name: str) -> None:
     app = screen_of(getattr(a_status, name)())

@@ -2,7 +2,8 @@
 
 import msgspec
 import pytest
-from fake_federation import COORDINATOR, FakeCoordinator, make_node, member, settle, write_config
+from a_plan import COORDINATOR
+from fake_federation import FakeCoordinator, make_node, member, settle, write_config
 
 from fedtui.crypto.keys import fingerprint
 from fedtui.errors import CloseCode

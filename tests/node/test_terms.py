@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from fake_federation import MANIFEST, PLAN
+from a_plan import MANIFEST, PLAN
 from hypothesis import given
 from hypothesis import strategies as st
 from masked_cohort import PLAN as MASKED_PLAN

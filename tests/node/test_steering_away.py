@@ -248,20 +248,6 @@ async def test_after_the_link_gave_up_retry_begins_anew(home: Profile) -> None:
     await node.close()
 
 
-async def test_own_words_are_computed_once(home: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    computed: list[bytes] = []
-
-    def six(identity: bytes) -> tuple[str, ...]:
-        computed.append(identity)
-        return ("one",) * 6
-
-    monkeypatch.setattr("node.controls.words", six)
-    node = make_node(home, FakeCoordinator())
-    assert await node.words() == await node.words() == ("one",) * 6
-    assert computed == [node._home.identity.id]
-    await node.close()
-
-
 async def test_an_alarm_is_acknowledged_if_it_is_there(home: Profile) -> None:
     node = make_node(home, FakeCoordinator())
     with pytest.raises(Refused):

@@ -75,6 +75,20 @@ async def test_another_key_blocks_until_the_operator_stays_away(size: tuple[int,
         assert not isinstance(app.screen, FingerprintAlert)
 
 
+async def test_words_of_the_trusted_key_come_when_they_are_made() -> None:
+    app = screen_of(replace(with_alarms(KEY), coordinator=None))
+    async with running(app) as pilot:
+        await drawn(app, pilot)
+        top = app.screen
+        assert isinstance(top, FingerprintAlert)
+        trusted = a_status.normal().coordinator
+        assert trusted is not None
+        app.store.heard(replace(with_alarms(KEY), coordinator=replace(trusted, words=("amber",))))
+        top.shown(app.store.live)
+        await pilot.pause()
+        assert "amber" in text_of(app)
+
+
 async def test_it_does_not_hold_the_screen_where_the_node_refuses_to_listen() -> None:
     async def refuse(alarm_id: int) -> None:
         raise Refused("view only")

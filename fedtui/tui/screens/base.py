@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from msgspec.structs import replace
 from textual.containers import Vertical
@@ -28,8 +28,12 @@ LEAST = (30, 8)
 
 
 class BaseScreen(Screen[None]):
-    """Subclasses compose `body`; every Live widget in it is shown the View on each tick."""
+    """Subclasses compose `body`; every Live widget in it is shown the View on each tick.
 
+    `MODE` is the screen's name in commands, settings and places (modes.py).
+    """
+
+    MODE: ClassVar[str]
     AUTO_FOCUS = ""
     inherit_bindings = False
 
@@ -53,7 +57,7 @@ class BaseScreen(Screen[None]):
 
     def on_mount(self) -> None:
         place = self.face.place
-        if place.zoomed and place.screen == self.face.current_mode:
+        if place.zoomed and place.screen == self.MODE:
             for found in self.query(f"#{place.zoomed}"):
                 self.maximize(found)
         self.call_after_refresh(lambda: self.show(self.face.store.view()))
@@ -81,7 +85,7 @@ class BaseScreen(Screen[None]):
     def here(self) -> Place:
         """Where the operator is, to come back to."""
         zoomed = self.maximized.id if self.maximized is not None else None
-        return replace(self.face.place, screen=self.face.current_mode, zoomed=zoomed or "")
+        return replace(self.face.place, screen=self.MODE, zoomed=zoomed or "")
 
     def sheets(self, view: View) -> tuple[Sheet, ...]:  # noqa: ARG002  most need it
         """What is shown, as tables for an export."""

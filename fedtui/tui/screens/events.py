@@ -46,6 +46,8 @@ class Chips(Live):
 class EventsScreen(FilteredScreen):
     """Screen 7."""
 
+    MODE = "events"
+
     AUTO_FOCUS = "#log"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus", "least(1)", "Fewer levels", show=False),

@@ -26,7 +26,7 @@ class FilteredScreen(BaseScreen):
 
     def on_mount(self) -> None:
         """With the filter that held when the operator left."""
-        self.wanted = self.face.place.filters.get(self.face.current_mode, self.wanted)
+        self.wanted = self.face.place.filters.get(self.MODE, self.wanted)
         self.query_one(FilterBar).keep(self.wanted.text)
 
     def here(self) -> Place:

@@ -87,6 +87,8 @@ def _cells(
 class RoundsScreen(FilteredScreen):
     """Screen 3."""
 
+    MODE = "rounds"
+
     AUTO_FOCUS = "#past"
 
     def __init__(self) -> None:

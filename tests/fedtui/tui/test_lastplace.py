@@ -11,6 +11,7 @@ from fedtui.tui.commands import SCREENS
 from fedtui.tui.lastplace import MAX_TEXT, Place, read, write
 from fedtui.tui.matching import SOURCES, Filter
 from fedtui.tui.outside import Outside
+from fedtui.tui.screens.modes import SCREENS as MODES
 from fedtui.tui.screens.rounds import RoundsScreen
 from fedtui.tui.settings import Settings
 from fedtui.tui.widgets.table import Table
@@ -105,3 +106,9 @@ async def test_the_operators_own_first_screen_goes_before_it() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await drawn(app, pilot)
         assert app.current_mode == "privacy"
+
+
+def test_every_screen_knows_its_name() -> None:
+    assert {name: screen.MODE for name, screen in MODES.items()} == {
+        name: name for name in SCREENS
+    }

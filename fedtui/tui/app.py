@@ -7,6 +7,7 @@ It holds nothing that the node needs: it may crash, stall or be killed at any mo
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from fedtui.status import NodeControls
     from fedtui.tui.glyphs import Glyphs
 
+AGAIN_S = 0.5
 STYLES = Path(__file__).parent / "styles"
 
 
@@ -133,7 +135,16 @@ class FedtuiApp(KeysInOrder):
 
     @work(exclusive=True, group="attach")
     async def attach(self) -> None:
-        """Follow the node until the app ends; what happened before is read once."""
+        """Follow the node until the app ends; one that dies before it answers may come back."""
+        while True:
+            with suppress(Refused):
+                await self._follow_node()
+                return
+            self.store.lost()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _follow_node(self) -> None:
+        """What happened before is read once. Raises Refused if the node does not answer."""
         first = True
         async for status in self.controls.watch():
             self.store.heard(status)

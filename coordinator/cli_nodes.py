@@ -9,6 +9,7 @@ from coordinator import adminclient
 from coordinator.answers import NodeLine
 from coordinator.asks import AskApprove, AskEvict, AskNodes, AskReject, AskRevoke
 from coordinator.cli_options import Dir, Json, layout_of, show
+from coordinator.outcomes import AboutNode, sentence
 
 Fingerprint = Annotated[str, typer.Argument(help="The node's whole fingerprint.")]
 
@@ -38,9 +39,7 @@ def approve(
     context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
 ) -> None:
     """Let a waiting node in. Compare its fingerprint with the one on the node's own screen."""
-    layout = layout_of(directory or context.obj)
-    line = adminclient.ask(layout, AskApprove(fingerprint=node), NodeLine)
-    show(line, f"{line.label or line.fingerprint} is enrolled as {line.role}", as_json=as_json)
+    _act(AskApprove(fingerprint=node), directory or context.obj, as_json=as_json)
 
 
 @nodes_app.command()
@@ -48,9 +47,7 @@ def reject(
     context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
 ) -> None:
     """Turn away a node that waits. It can only ask again with a new key and invite."""
-    layout = layout_of(directory or context.obj)
-    line = adminclient.ask(layout, AskReject(fingerprint=node), NodeLine)
-    show(line, f"{line.label or line.fingerprint} is turned away", as_json=as_json)
+    _act(AskReject(fingerprint=node), directory or context.obj, as_json=as_json)
 
 
 @nodes_app.command()
@@ -58,9 +55,7 @@ def evict(
     context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
 ) -> None:
     """Put a node out of the round under way. It may come back for the next one."""
-    layout = layout_of(directory or context.obj)
-    line = adminclient.ask(layout, AskEvict(fingerprint=node), NodeLine)
-    show(line, f"{line.label or line.fingerprint} is out of this round", as_json=as_json)
+    _act(AskEvict(fingerprint=node), directory or context.obj, as_json=as_json)
 
 
 @nodes_app.command()
@@ -68,9 +63,12 @@ def revoke(
     context: typer.Context, node: Fingerprint, directory: Dir = None, as_json: Json = False
 ) -> None:
     """Put a node out, at once and for good. It can only come back with a new key and invite."""
-    layout = layout_of(directory or context.obj)
-    line = adminclient.ask(layout, AskRevoke(fingerprint=node), NodeLine)
-    show(line, f"{line.label or line.fingerprint} is out", as_json=as_json)
+    _act(AskRevoke(fingerprint=node), directory or context.obj, as_json=as_json)
+
+
+def _act(ask: AboutNode, directory: Path | None, *, as_json: bool) -> None:
+    line = adminclient.ask(layout_of(directory), ask, NodeLine)
+    show(line, sentence(ask, line), as_json=as_json)
 
 
 def _list(directory: Path | None, *, as_json: bool) -> None:

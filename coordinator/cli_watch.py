@@ -4,8 +4,6 @@ The one place where the coordinator's programs meet the screen, and only when it
 """
 
 import asyncio
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +16,7 @@ from coordinator.layout import Layout
 from coordinator.plainlines import PlainLines
 from coordinator.refusals import NotRunningError
 from coordinator.watching import Watching
+from fedtui.control.attaching import has_screen, surroundings
 
 
 def watch(
@@ -34,24 +33,17 @@ def watch(
             f"no coordinator runs in {layout.root}: start it with 'fedtui-coordinator serve "
             f"--dir {layout.root}'"
         )
-    if plain or not _is_screen():
+    if plain or not has_screen():
         asyncio.run(_print_lines(layout))
         return 0
     return _show(layout)
 
 
-def _is_screen() -> bool:
-    """Whether a full screen can be drawn here."""
-    both = sys.stdin.isatty() and sys.stdout.isatty()
-    return both and os.environ.get("TERM", "dumb") not in {"", "dumb"}
-
-
 def _show(layout: Layout) -> int:
     from fedtui.tui.coordinator.app import CoordinatorApp  # noqa: PLC0415  brings Textual with it
 
-    environment = {**os.environ, "ENCODING": sys.stdout.encoding or "ascii"}
     controls = Watching(layout, clock=wall_s)
-    screen = CoordinatorApp(controls, clock=wall_s, folder=Path.cwd(), environment=environment)
+    screen = CoordinatorApp(controls, clock=wall_s, folder=Path.cwd(), environment=surroundings())
     screen.run()
     return screen.return_code or 0
 

@@ -33,6 +33,7 @@ from coordinator.asks import (
 )
 from coordinator.exits import of_error
 from coordinator.layout import Layout
+from coordinator.outcomes import AboutNode, sentence
 from coordinator.refusals import NotRunningError
 from coordinator.telling import happened
 from fedtui.status import Refused
@@ -121,20 +122,16 @@ class Watching:
     # ---- commands -------------------------------------------------------------------------------
 
     async def approve(self, fingerprint: str) -> str:
-        line = await self._command(AskApprove(fingerprint=fingerprint), NodeLine)
-        return f"{line.label or line.fingerprint} is enrolled as {line.role}"
+        return await self._done_to(AskApprove(fingerprint=fingerprint))
 
     async def reject(self, fingerprint: str) -> str:
-        line = await self._command(AskReject(fingerprint=fingerprint), NodeLine)
-        return f"{line.label or line.fingerprint} is turned away"
+        return await self._done_to(AskReject(fingerprint=fingerprint))
 
     async def revoke(self, fingerprint: str) -> str:
-        line = await self._command(AskRevoke(fingerprint=fingerprint), NodeLine)
-        return f"{line.label or line.fingerprint} is out"
+        return await self._done_to(AskRevoke(fingerprint=fingerprint))
 
     async def evict(self, fingerprint: str) -> str:
-        line = await self._command(AskEvict(fingerprint=fingerprint), NodeLine)
-        return f"{line.label or line.fingerprint} is out of this round"
+        return await self._done_to(AskEvict(fingerprint=fingerprint))
 
     async def invite(self, wish: InviteWish) -> MadeInvite:
         ask = AskInvite(
@@ -160,6 +157,9 @@ class Watching:
 
     async def stop(self) -> str:
         return (await self._command(AskStop(), Done)).text
+
+    async def _done_to(self, ask: AboutNode) -> str:
+        return sentence(ask, await self._command(ask, NodeLine))
 
     async def _command(self, ask: AnyAsk, shape: type[T]) -> T:
         """What the commands answer. Raises Refused with the commands' words and exit status."""

@@ -16,13 +16,14 @@ import msgspec
 import typer
 
 from fedtui import __version__
+from fedtui.control.attaching import has_screen
 from fedtui.control.client import ControlClient, NotRunningError
 from node import journal, launch, ledger, plain_log, printing
 from node.cli_discover import discover
 from node.cli_join import join
 from node.cli_key import key_app
 from node.cli_model import model_app, predict
-from node.cli_screen import has_screen, watch
+from node.cli_screen import watch
 from node.cli_steer import leave, limit, pause, resume, retry, withdraw
 from node.cli_task import task_app
 from node.cli_trust import trust_app

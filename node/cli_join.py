@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +21,7 @@ import typer
 
 from fedtui import errors
 from fedtui.control.client import ControlClient
+from fedtui.control.clock import utc
 from fedtui.crypto.words import words
 from fedtui.status import Setup
 from fedtui.wire.invite import Invite
@@ -118,8 +118,7 @@ def join(
     new = choices.with_setup(old, choice, split_seed=split_seed, threads=threads)
     new = entering.with_invite(home, new, invite, say=_say)
     if found is not None:
-        now_s = datetime.now(UTC).timestamp()
-        new = entering.with_verified(home, new, found, now_s=now_s)
+        new = entering.with_verified(home, new, found, now_s=utc())
     if new != old or not home.config.exists():
         configs.save(home.config, new)
     wishes = Wishes(accept=accept.lower(), yes=yes, wait=wait, timeout_s=timeout, as_json=as_json)

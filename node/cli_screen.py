@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedtui import __version__
-from fedtui.control import messages, recording, telling
+from fedtui.control import recording, telling
+from fedtui.control.attaching import attached, has_screen, surroundings
 from fedtui.control.client import ControlClient
+from fedtui.control.clock import utc
 from fedtui.control.replay import Replay
 from node import launch
 from node.exits import Exit, Stop
@@ -27,7 +26,6 @@ from node.paths import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fedtui.control.messages import Hello
     from fedtui.status import NodeControls, NodeStatus
     from fedtui.tui.app import FedtuiApp
     from fedtui.tui.settings import Settings
@@ -66,24 +64,12 @@ def watch(
             show(home, socket or home.control(), note=note)
 
 
-def has_screen() -> bool:
-    """Whether a screen can be drawn here."""
-    dumb = os.environ.get("TERM", "") in {"", "dumb"}
-    return sys.stdin.isatty() and sys.stdout.isatty() and not dumb
-
-
 def show(
     home: Profile, socket: Path, *, note: Callable[[NodeStatus], None] = lambda _: None
 ) -> None:
     """The screen on the node behind `socket`; returns when the operator detaches."""
-    hear: list[Callable[[Hello | None], None]] = []
-
-    def seen(hello: Hello | None) -> None:
-        for one in hear:
-            one(hello)
-
-    app = _app(home, ControlClient(socket, seen=seen), note=note)
-    hear.append(lambda hello: _attached(app, hello))
+    client = ControlClient(socket, seen=lambda hello: attached(app.store, hello))
+    app = _app(home, client, note=note)
     app.run(mouse=app.settings.mouse)
     _ended(app)
     status = app.store.live.status
@@ -97,32 +83,25 @@ def show(
 def _app(
     home: Profile, controls: NodeControls, *, note: Callable[[NodeStatus], None]
 ) -> FedtuiApp:
+    from fedtui.tui import lastplace  # noqa: PLC0415
     from fedtui.tui.app import FedtuiApp  # noqa: PLC0415  textual: only where a screen is shown
     from fedtui.tui.outside import Outside  # noqa: PLC0415
 
-    environment = {**os.environ, "ENCODING": sys.stdout.encoding or ""}
     path = home.root / "screen.toml"
+    last = home.root / "screen.last"
     return FedtuiApp(
         controls,
-        clock=_utc,
+        clock=utc,
         settings=_settings(path),
         outside=Outside(
-            environment=environment,
+            environment=surroundings(),
             save=lambda settings: _save(path, settings),
+            keep=lambda place: _keep(last, lastplace.write(place)),
+            place=lastplace.read(_kept(last)),
             note=note,
             exports=home.root / "exports",
         ),
     )
-
-
-def _attached(app: FedtuiApp, hello: Hello | None) -> None:
-    """The node answers, or not; one that speaks another protocol can be looked at only."""
-    if hello is None:
-        app.store.lost()
-    elif hello.proto != messages.PROTO:
-        app.store.read_only(f"node is {hello.version}, this screen {__version__}")
-    else:
-        app.store.read_only("")
 
 
 def _ended(app: FedtuiApp) -> None:
@@ -137,13 +116,24 @@ def _ended(app: FedtuiApp) -> None:
 # ---- plain lines, recordings ------------------------------------------------------------------
 
 
-async def _tell(client: ControlClient, note: Callable[[NodeStatus], None]) -> None:
+def _teller() -> Callable[[NodeStatus], None]:
+    """What prints the news of one status after the other."""
     before: NodeStatus | None = None
-    async for now in client.watch():
-        note(now)
+
+    def tell(now: NodeStatus) -> None:
+        nonlocal before
         for line in telling.lines(before, now):
             typer.echo(line)
         before = now
+
+    return tell
+
+
+async def _tell(client: ControlClient, note: Callable[[NodeStatus], None]) -> None:
+    tell = _teller()
+    async for now in client.watch():
+        note(now)
+        tell(now)
 
 
 def _show_again(home: Profile, path: Path, *, plain: bool) -> None:
@@ -158,11 +148,9 @@ def _show_again(home: Profile, path: Path, *, plain: bool) -> None:
         app.run(mouse=app.settings.mouse)
         _ended(app)
         return
-    before: NodeStatus | None = None
+    tell = _teller()
     for _, now in told:
-        for line in telling.lines(before, now):
-            typer.echo(line)
-        before = now
+        tell(now)
 
 
 @contextmanager
@@ -176,13 +164,9 @@ def _recorder(path: Path | None) -> Iterator[Callable[[NodeStatus], None]]:
     with os.fdopen(descriptor, "wb", buffering=0) as file:
 
         def note(status: NodeStatus) -> None:
-            file.write(recorder.line(status, _utc()))
+            file.write(recorder.line(status, utc()))
 
         yield note
-
-
-def _utc() -> float:
-    return datetime.now(UTC).timestamp()
 
 
 # ---- screen.toml ------------------------------------------------------------------------------
@@ -199,6 +183,18 @@ def _settings(path: Path) -> Settings:
         raise Stop(
             f"{path}: {error}", remedy="mend it, or remove the file", exit_code=Exit.USAGE
         ) from error
+
+
+def _kept(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _keep(path: Path, text: str) -> None:
+    with suppress(OSError):  # a full disk is told of where something would be lost by it
+        write_atomically(path, text.encode(), durable=False)
 
 
 def _save(path: Path, settings: Settings) -> None:

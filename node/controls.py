@@ -16,7 +16,6 @@ import msgspec
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
-from fedtui.crypto.words import words
 from fedtui.errors import FedtuiError
 from fedtui.status import InviteSeen
 from fedtui.wire.invite import Invite
@@ -29,6 +28,7 @@ from node.lookout import Lookout
 from node.membership import Membership
 from node.probing import Probes
 from node.readings import Readings
+from node.spoken import Spoken
 from node.steering import Steering
 from node.trainer import TrainerLimits
 
@@ -83,7 +83,7 @@ class Node:
         self._steering = Steering(home, member=lambda: self._membership, leave=self._leave_soon)
         self._leaving: asyncio.Task[None] | None = None
         self._num_cuts = 0
-        self._words: tuple[bytes, tuple[str, ...]] = (b"", ())
+        self._spoken = Spoken(home)
         self.stopped = asyncio.Event()
 
     async def start(self) -> None:
@@ -285,10 +285,7 @@ class Node:
         return history.rounds(self._home.profile.history, limit)
 
     async def words(self) -> tuple[str, ...]:
-        own = self._home.identity.id
-        if self._words[0] != own:
-            self._words = (own, tuple(await asyncio.to_thread(words, own)))
-        return self._words[1]
+        return await self._spoken.asked()
 
     async def resume(self) -> None:
         """Take part again; a leaving that was ordered is taken back, too."""

@@ -13,10 +13,10 @@ import fcntl
 import os
 import signal
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fedtui import __version__, status
+from fedtui.control.clock import utc
 from fedtui.crypto.keys import fingerprint
 from node import config as configs
 from node import keystore, passphrase
@@ -83,7 +83,7 @@ def run(name: str, *, into_file: bool = False, secret: str | None = None) -> int
 async def _serve(home: Profile, log: PlainLog, secret: str | None) -> None:
     config = configs.load(home.config)
     key = OwnKey.open(home.root, secret or passphrase.from_file())
-    board = Board(_first(home, config, key.identity), clock=_utc)
+    board = Board(_first(home, config, key.identity), clock=utc)
     board.listen(log.event, watches=False)
     node = _node(home, config, key, board)
     socket = home.socket()
@@ -117,7 +117,7 @@ def _first(home: Profile, config: NodeConfig, identity: Identity) -> status.Node
         role=config.role,
         version=__version__,
         pid=os.getpid(),
-        started_at=_utc(),
+        started_at=utc(),
     )
 
 
@@ -131,7 +131,7 @@ def _node(home: Profile, config: NodeConfig, key: OwnKey, board: Board) -> Node:
         models=Models(home.models),
         updates=Updates(home.work),
         trainer=TrainerProcess(TrainerLimits.of(config.limits)),
-        clock=_utc,
+        clock=utc,
     )
 
     def dial(config: NodeConfig, hello: NodeHello, handler: Membership) -> Link:
@@ -163,10 +163,6 @@ def _lock(home: Profile) -> int:
             exit_code=Exit.CANNOT_CREATE,
         ) from error
     return lock
-
-
-def _utc() -> float:
-    return datetime.now(UTC).timestamp()
 
 
 if __name__ == "__main__":

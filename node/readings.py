@@ -10,11 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from fedtui import status
-from fedtui.crypto.keys import fingerprint
-from fedtui.crypto.words import words
 from fedtui.wire.labels import safe_label
 from node import noticing, workstation
 from node.ledger import DAY_S
@@ -41,7 +37,6 @@ class Readings:
         self._received = 0  # of this link, when it was read last
         self._day = 0
         self._down_today = 0
-        self._speaking: asyncio.Task[None] | None = None
         self._station = Workstation(lambda: home.trainer.pid)
         home.trainer.on_death = self._died
 
@@ -63,7 +58,6 @@ class Readings:
             self.traffic(tell=watched, when=noticing.is_notable)
             if watched:
                 self._refresh()
-                self._speak()
             works = self._home.trainer.state == "busy"
             if number % MACHINE_EVERY == 0 and (works or watched):
                 self.machine()
@@ -105,22 +99,6 @@ class Readings:
         seen = self._station.read()
         if workstation.differs(self._board.status.machine, seen):
             self._board.post(status.MachineMeasured(machine=seen))
-
-    def _speak(self) -> None:
-        """Find the words of the coordinator's key, once; a screen shows them."""
-        shown, link = self._board.status.coordinator, self._link
-        key = None if link is None else link.coordinator
-        if shown is None or shown.words or key is None or self._speaking is not None:
-            return
-        if shown.fingerprint == fingerprint(key.id):
-            self._speaking = asyncio.get_running_loop().create_task(self._find_words(key.id))
-
-    async def _find_words(self, key: bytes) -> None:
-        found = await asyncio.to_thread(words, key)
-        self._speaking = None
-        shown = self._board.status.coordinator
-        if shown is not None and shown.fingerprint == fingerprint(key):
-            self._board.post(status.CoordinatorPinned(coordinator=replace(shown, words=found)))
 
     def _died(self, cause: str, last_words: tuple[str, ...]) -> None:
         self._station.num_restarts += 1

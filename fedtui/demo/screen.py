@@ -1,14 +1,11 @@
 """The operator's screen on one of the demo's nodes, in this terminal, while it all runs."""
 
 import asyncio
-import os
-import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 
+from fedtui.control.attaching import attached, surroundings
 from fedtui.control.client import ControlClient
-from fedtui.control.messages import Hello
+from fedtui.control.clock import utc
 from fedtui.demo.programs import ProgramError
 from fedtui.tui.app import FedtuiApp
 from fedtui.tui.outside import Outside
@@ -29,16 +26,11 @@ def socket_of(nodes: Path, label: str) -> Path:
 
 async def show(socket: Path, exports: Path, *, over: asyncio.Event) -> None:
     """Draw until the operator detaches, or a moment after `over` was set."""
-
-    def seen(hello: Hello | None) -> None:
-        if hello is None:
-            app.store.lost()
-
     app = FedtuiApp(
-        ControlClient(socket, seen=seen),
-        clock=lambda: datetime.now(UTC).timestamp(),
+        ControlClient(socket, seen=lambda hello: attached(app.store, hello)),
+        clock=utc,
         settings=Settings(detach_asks=False),
-        outside=Outside(environment=_environment(os.environ), exports=exports),
+        outside=Outside(environment=surroundings(), exports=exports),
     )
     drawing = asyncio.create_task(app.run_async())
     ending = asyncio.create_task(over.wait())
@@ -52,7 +44,3 @@ async def show(socket: Path, exports: Path, *, over: asyncio.Event) -> None:
         if not drawing.done():
             app.exit()
         await drawing
-
-
-def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    return {**environment, "ENCODING": sys.stdout.encoding or ""}

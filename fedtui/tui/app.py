@@ -7,6 +7,7 @@ It holds nothing that the node needs: it may crash, stall or be killed at any mo
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,7 +26,7 @@ from fedtui.tui.outside import Outside
 from fedtui.tui.palette import Commands
 from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.screens.modes import SCREENS
-from fedtui.tui.settings import Settings
+from fedtui.tui.settings import LAST, Settings
 from fedtui.tui.store import Store
 from fedtui.tui.switching import Switching
 from fedtui.tui.themes import THEMES
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from fedtui.status import NodeControls
     from fedtui.tui.glyphs import Glyphs
 
+AGAIN_S = 0.5
 STYLES = Path(__file__).parent / "styles"
 
 
@@ -76,6 +78,7 @@ class FedtuiApp(Switching):
         self.settings = settings or Settings()
         self.outside = outside or Outside()
         self._ticking: Timer | None = None
+        self.place = self.outside.place
         self.alerts = Alerts()
         self.store = Store(clock=clock, glyphs=self._glyphs())
         self.animation_level = "none"
@@ -94,8 +97,9 @@ class FedtuiApp(Switching):
 
     async def on_mount(self) -> None:
         self._follow_settings()
-        if self.settings.screen in self.MODES and self.settings.screen != self.DEFAULT_MODE:
-            await self.switch_mode(self.settings.screen)
+        first = self.place.screen if self.settings.screen == LAST else self.settings.screen
+        if first in self.MODES and first != self.DEFAULT_MODE:
+            await self.switch_mode(first)
         self.attach()
 
     def apply(self, settings: Settings) -> None:
@@ -131,7 +135,16 @@ class FedtuiApp(Switching):
 
     @work(exclusive=True, group="attach")
     async def attach(self) -> None:
-        """Follow the node until the app ends; what happened before is read once."""
+        """Follow the node until the app ends; one that dies before it answers may come back."""
+        while True:
+            with suppress(Refused):
+                await self._follow_node()
+                return
+            self.store.lost()
+            await asyncio.sleep(AGAIN_S)
+
+    async def _follow_node(self) -> None:
+        """What happened before is read once. Raises Refused if the node does not answer."""
         first = True
         async for status in self.controls.watch():
             self.store.heard(status)
@@ -148,6 +161,9 @@ class FedtuiApp(Switching):
         shown = self.screen
         if isinstance(shown, BaseScreen):
             shown.show(self.store.view())
+            if (here := shown.here()) != self.place:
+                self.place = here
+                self.outside.keep(here)
             alert(self)
 
     # ---- commands -----------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def banner(view: View) -> Content | None:
         )
     if view.read_only:
         return Content.styled(f" {view.read_only}: view only", "$unverified")
-    if status.offline_since:
+    if status.offline_since and status.state != "stopped":  # then nobody dials any more
         retry = max(0.0, status.retry_at - view.now)
         return Content.styled(
             f" coordinator unreachable since {wording.moment(status.offline_since)} · retry in "

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fedtui.tui.lastplace import Place
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -17,11 +19,14 @@ if TYPE_CHECKING:
 class Outside:
     """`environment` decides the signs (TERM, FEDTUI_GLYPHS, ENCODING of the output).
 
-    `save` keeps settings that the operator changed; `note` hears of every status, to record it;
-    `exports` is the folder for what is exported.
+    `save` keeps settings that the operator changed, `keep` where the operator is; `place` is what
+    was kept the last time. `note` hears of every status, to record it; `exports` is the folder
+    for what is exported.
     """
 
     environment: Mapping[str, str] = field(default_factory=lambda: {"TERM": "xterm"})
     save: Callable[[Settings], None] = lambda _: None
+    keep: Callable[[Place], None] = lambda _: None
+    place: Place = field(default_factory=Place)
     note: Callable[[NodeStatus], None] = lambda _: None
     exports: Path = Path()

@@ -15,13 +15,14 @@ from fedtui.tui.commands import SCREENS
 from fedtui.tui.themes import THEMES
 
 THEME_NAMES = tuple(one.name for one in THEMES)
+LAST = "last"
 GlyphName = Literal["auto", "braille", "block", "ascii"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of screen.toml. `hz` is how often the screen repaints at most, a second.
 
-    `keys` maps ids of commands to keys; `screen` is the one shown last.
+    `keys` maps ids of commands to keys; `screen` is the one to begin with.
     """
 
     theme: str = "fedtui-dark"
@@ -31,7 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mouse: bool = True
     bell: bool = False
     detach_asks: bool = True
-    screen: str = "overview"
+    screen: str = LAST
     keys: dict[str, str] = {}
 
 
@@ -49,7 +50,7 @@ log_scale = {log_scale}               # of the loss chart
 mouse = {mouse}                    # false: the terminal selects text
 bell = {bell}                    # ring the terminal's bell with an alarm
 detach_asks = {detach_asks}              # say that the node keeps working, the first time
-screen = {screen}             # the one to begin with
+screen = {screen}                 # the one to begin with; "last" is where you were
 
 [keys]                          # command = key, as in: pause = "P"
 {keys}"""
@@ -65,8 +66,8 @@ def read(text: str) -> Settings:
         raise SettingsError(str(error)) from error
     if found.theme not in THEME_NAMES:
         raise SettingsError(f"there is no theme {found.theme!r}: {', '.join(THEME_NAMES)}")
-    if found.screen not in SCREENS:
-        raise SettingsError(f"there is no screen {found.screen!r}: {', '.join(SCREENS)}")
+    if found.screen not in {LAST, *SCREENS}:
+        raise SettingsError(f"there is no screen {found.screen!r}: {LAST}, {', '.join(SCREENS)}")
     if wrong := keymap.problems(found.keys):
         raise SettingsError("; ".join(wrong))
     return found

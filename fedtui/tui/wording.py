@@ -65,3 +65,8 @@ def groups(fingerprint: str, count: int = 4) -> str:
 def cut(text: str, width: int, mark: str = "…") -> str:
     """`text` in at most `width` characters."""
     return text if len(text) <= width else text[: max(0, width - 1)] + mark
+
+
+def count(number: int, word: str) -> str:
+    """As in "1 round" and "2 rounds"."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

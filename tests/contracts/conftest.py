@@ -1,4 +1,4 @@
-"""Makes tests/fakes, and a real coordinator, importable beside the contracts that they keep.
+"""Makes a real coordinator importable beside the contracts that it keeps.
 
 Never tests/ itself: with it in the path, tests/fedtui would be taken for the package.
 """
@@ -6,4 +6,4 @@ Never tests/ itself: with it in the path, tests/fedtui would be taken for the pa
 import sys
 from pathlib import Path
 
-sys.path += [str(Path(__file__).parents[1] / name) for name in ("fakes", "coordinator")]
+sys.path.append(str(Path(__file__).parents[1] / "coordinator"))

@@ -163,14 +163,38 @@ EVENTS = (
     Happened(at=NOW - 20, level="info", source="round", text="round 12 started with 4 nodes"),
     Happened(at=NOW - 12, level="error", source="alarm", text="maple dropped out of round 12"),
 )
+EMPTY = replace(
+    BOARD,
+    state="waiting",
+    text="waiting for 5 nodes (0 are here)",
+    round=0,
+    attempt=0,
+    present=0,
+    connected=0,
+    pending=0,
+    nodes=(),
+    num_nodes=0,
+    health=Health(),
+    rounds=(),
+    num_rounds=0,
+    best_round=0,
+    best_score=None,
+    alarms=(),
+)
 INVITE = "fedtui1:" + "aB3dE5gH" * 18
 
 
 class FakeCoordinator:
     """Does what a coordinator would to its board, and remembers what it was asked."""
 
-    def __init__(self, board: Board = BOARD, invites: tuple[InviteLine, ...] = INVITES) -> None:
+    def __init__(
+        self,
+        board: Board = BOARD,
+        invites: tuple[InviteLine, ...] = INVITES,
+        events: tuple[Happened, ...] = EVENTS,
+    ) -> None:
         self.board = board
+        self.events = events
         self.list = invites
         self.asked: list[tuple[str, object]] = []
         self.refuses: Refused | None = None
@@ -199,7 +223,7 @@ class FakeCoordinator:
         try:
             yield BoardSeen(board=self.board)
             yield InvitesSeen(invites=self.list)
-            for event in EVENTS:
+            for event in self.events:
                 yield event
             while True:
                 yield await queue.get()

@@ -113,6 +113,26 @@ async def test_attached_again_it_shows_the_same_node(
     assert b"Traceback" not in again.raw
 
 
+async def test_a_broken_connection_comes_back_to_the_same_place(
+    screen: Open, environment: dict[str, str]
+) -> None:
+    last = Path(environment["FEDTUI_HOME"]) / "default" / "screen.last"
+    first = await screen()
+    await first.until("IDLE")
+    first.type("7")
+    await first.until("source all")
+    first.type("/")
+    await first.until("Enter keeps")
+    first.type("moon\r")
+    while "moon" not in (last.read_text() if last.exists() else ""):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    first.hang_up()
+    await first.ended()
+    again = await screen()
+    await again.until("source all")
+    await again.until(lambda text: text.count("moon") == 2)  # in the bar, and beside the levels
+
+
 async def test_two_screens_watch_one_node(screen: Open) -> None:
     one = await screen()
     await one.until("IDLE")

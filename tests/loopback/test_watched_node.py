@@ -15,6 +15,7 @@ from counting_proxy import CountingProxy
 from programs import Federation
 
 from fedtui.control.client import ControlClient
+from fedtui.control.clock import utc
 from fedtui.rounds.plan import MASKED
 from fedtui.status import NodeStatus
 from node import config as configs
@@ -100,7 +101,7 @@ def daemon_of(home: Profile) -> tuple[Node, Board]:
     """The daemon's parts, in this process."""
     config = configs.load(home.config)
     key = OwnKey.open(home.root)
-    board = Board(daemon._first(home, config, key.identity), clock=daemon._utc)
+    board = Board(daemon._first(home, config, key.identity), clock=utc)
     return daemon._node(home, config, key, board), board
 
 

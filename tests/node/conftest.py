@@ -1,4 +1,4 @@
-"""Makes the fakes importable, and gives each test a profile of its own."""
+"""Makes what lies here importable, and gives each test a profile of its own."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "fakes")]
+sys.path.append(str(Path(__file__).parent))
 
 from fake_node import FakeNode
 

@@ -5,20 +5,14 @@ they do from a socket. What the node said and sent is kept for the test to look 
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from hashlib import blake2b
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
+from a_plan import COORDINATOR, MANIFEST, MODEL, NODE, PLAN, digest_of, model_ref
+from fake_trainer import FakeTrainer
 
-from fedtui.crypto.keys import Identity, PublicIdentity
 from fedtui.errors import CloseCode, Retry
-from fedtui.learning.params import Manifest, TensorSpec
-from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSection, plan_hash
-from fedtui.secagg import masks
-from fedtui.secagg.participant import Masks
+from fedtui.rounds.plan import plan_hash
 from fedtui.status import NodeStatus
 from fedtui.wire import codec, events
 from fedtui.wire.enrolment import Certificate, enrol
@@ -27,7 +21,6 @@ from fedtui.wire.messages import (
     Evaluate,
     Fetch,
     FromNode,
-    ModelRef,
     Offer,
     Open,
     Result,
@@ -37,7 +30,6 @@ from fedtui.wire.messages import (
 )
 from fedtui.wire.tally import Tally
 from node import config as configs
-from node import jobs
 from node.board import Board
 from node.config import CoordinatorTable, NodeConfig, PrivacyTable
 from node.controls import Node
@@ -50,149 +42,12 @@ from node.meter import Meter, Traffic
 from node.models import Models
 from node.own_key import OwnKey
 from node.paths import Profile
-from node.trainer import TrainerLimits
 from node.updates import Updates
 
-COORDINATOR = Identity.from_seed(b"c" * 32)
-NODE = Identity.from_seed(b"n" * 32)
-MANIFEST = Manifest((TensorSpec("weight", (64, 4)), TensorSpec("bias", (4,))))
-PLAN = Plan(
-    federation=FederationSection(name="clinics"),
-    task=TaskSection(name="digits"),
-    privacy=PrivacySection(updates="visible"),
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-
-def digest_of(data: bytes) -> bytes:
-    return blake2b(data, digest_size=32).digest()
-
-
-def vector_bytes(seed: int) -> bytes:
-    values = np.random.default_rng(seed).standard_normal(MANIFEST.num_values)
-    return values.astype("<f4").tobytes()
-
-
-MODEL = vector_bytes(0)
-UPDATE = vector_bytes(1)
-
-
-def model_ref(data: bytes = MODEL, number: int = 0) -> ModelRef:
-    return ModelRef(round=number, digest=digest_of(data), num_bytes=len(data))
-
-
-@dataclass
-class FakeTrainer:
-    """Does every job at once: writes UPDATE, masks it for real, or fails with `failure`."""
-
-    failure: str = ""
-    kind: jobs.FailureKind = "data"
-    hold: asyncio.Event | None = None
-    on_cancel: Callable[[], None] = lambda: None
-    done: list[jobs.Job] = field(default_factory=list)
-    num_cancelled: int = 0
-    idle: asyncio.Event = field(default_factory=asyncio.Event)  # while no job runs
-    state: str = "idle"
-    last_exit: str | None = None
-    pid: int | None = None
-    on_death: Callable[[str, tuple[str, ...]], None] | None = None
-    manifest: Manifest = MANIFEST
-    limits: TrainerLimits | None = None
-    killed: bool = False
-
-    def __post_init__(self) -> None:
-        self.idle.set()
-
-    async def start(self) -> None:
-        pass
-
-    async def run(
-        self, job: jobs.Job, *, on_progress: Callable[[jobs.Progress], None]
-    ) -> jobs.Outcome:
-        if not self.idle.is_set():
-            raise RuntimeError("the trainer does one job at a time")
-        self.done.append(job)
-        self.idle.clear()
-        try:
-            return await self._do(job)
-        finally:
-            self.idle.set()
-
-    async def _do(self, job: jobs.Job) -> jobs.Outcome:
-        if self.hold is not None:
-            await self.hold.wait()
-        if self.failure:
-            return jobs.JobFailed(job_id=job.job_id, reason=self.failure, kind=self.kind)
-        sums = {"correct": 3.0, "examples": 4.0, "loss_sum": 1.5}
-        match job:
-            case jobs.TrainJob():
-                _write(job.out_path)
-                return jobs.Trained(
-                    job_id=job.job_id,
-                    out_path=job.out_path,
-                    digest=digest_of(UPDATE).hex(),
-                    num_examples=4,
-                    sums=sums,
-                    seconds=0.1,
-                )
-            case jobs.MaskJob():
-                return _mask(job)
-            case jobs.EvaluateJob():
-                return jobs.Evaluated(job_id=job.job_id, sums=sums)
-            case jobs.CheckJob():
-                return jobs.Checked(
-                    job_id=job.job_id,
-                    num_examples=4,
-                    classes={},
-                    manifest=self.manifest,
-                    metric="accuracy",
-                    sums=sums,
-                    sends="260 numbers",
-                )
-            case _:
-                return jobs.Cancelled(job_id=job.job_id)
-
-    async def cancel(self) -> None:
-        self.num_cancelled += 1
-        if self.hold is not None:
-            self.hold.set()
-        self.on_cancel()
-        await self.idle.wait()
-
-    async def kill(self) -> None:
-        self.killed = True
-        if self.hold is not None:
-            self.hold.set()
-        await self.idle.wait()
-
-    def limit(self, limits: TrainerLimits) -> None:
-        self.limits = limits
-
-    async def close(self) -> None:
-        self.state = "stopped"
-
-
-def _write(path: str) -> None:
-    Path(path).write_bytes(UPDATE)
-
-
-def _mask(job: jobs.MaskJob) -> jobs.Masked:
-    update_D = np.frombuffer(Path(job.update_path).read_bytes(), "<f4")
-    words, num_saturated = masks.masked(
-        job.encoding,
-        update_D,
-        job.scalars,
-        weight=job.weight,
-        of=Masks(job.plus, job.minus, job.keystream),
-    )
-    data = words.astype("<u8").tobytes()
-    Path(job.out_path).write_bytes(data)
-    return jobs.Masked(
-        job_id=job.job_id,
-        out_path=job.out_path,
-        digest=digest_of(data).hex(),
-        num_bytes=len(data),
-        num_saturated=num_saturated,
-    )
+    from fedtui.crypto.keys import PublicIdentity
 
 
 class FakeCoordinator:

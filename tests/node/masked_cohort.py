@@ -2,16 +2,8 @@
 
 import msgspec
 import numpy as np
-from fake_federation import (
-    COORDINATOR,
-    MANIFEST,
-    NODE,
-    PLAN,
-    FakeCoordinator,
-    model_ref,
-    settle,
-    vector_bytes,
-)
+from a_plan import COORDINATOR, MANIFEST, NODE, PLAN, model_ref, vector_bytes
+from fake_federation import FakeCoordinator, settle
 
 from fedtui.crypto.keys import Identity
 from fedtui.rounds import masking

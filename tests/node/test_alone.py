@@ -1,7 +1,7 @@
 """A job without a daemon: the trainer is ended whatever happens, failures have words and codes."""
 
 import pytest
-from fake_federation import FakeTrainer
+from fake_trainer import FakeTrainer
 
 from fedtui.learning.data import DataSource
 from node import alone, jobs

@@ -1,13 +1,12 @@
 """The coordinator that a node met: what was found out about it stays when it is met again."""
 
 import msgspec
-import pytest
-from fake_federation import COORDINATOR, FakeCoordinator, make_node, member, settle, write_config
+from a_plan import COORDINATOR
+from fake_federation import FakeCoordinator, member, settle, write_config
 
 from fedtui.crypto.keys import fingerprint
 from fedtui.errors import CloseCode
 from fedtui.status import CoordinatorPinned
-from node import readings
 from node.paths import Profile
 
 
@@ -42,29 +41,6 @@ async def test_another_key_at_the_address_is_an_alarm_with_the_pinned_one(home: 
     await node.close()
 
 
-async def test_the_words_are_found_once_somebody_watches(
-    home: Profile, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[bytes] = []
-
-    def words(key: bytes) -> tuple[str, ...]:
-        asked.append(key)
-        return ("one", "two")
-
-    monkeypatch.setattr(readings, "words", words)
-    monkeypatch.setattr(readings, "EVERY_S", 0.0)
-    coordinator = FakeCoordinator()
-    node = await member(home, coordinator)
-    await settle()
-    assert asked == [], "nobody looks"
-    async for seen in node.watch():
-        if seen.coordinator.words:
-            break
-    assert seen.coordinator.words == ("one", "two")
-    assert asked == [COORDINATOR.id]
-    await node.close()
-
-
 async def test_a_lost_link_says_since_when_and_counts_the_tries(home: Profile) -> None:
     write_config(home)
     coordinator = FakeCoordinator()
@@ -93,11 +69,3 @@ async def test_a_node_that_is_stopped_is_not_offline(home: Profile) -> None:
     node = await member(home, coordinator)
     await node.close()
     assert node._board.status.offline_since == 0
-
-
-async def test_no_link_no_words(home: Profile) -> None:
-    node = make_node(home, FakeCoordinator())
-    await node.start()
-    node._readings._speak()
-    assert node._readings._speaking is None
-    await node.close()

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from fake_federation import MANIFEST, MODEL, PLAN, Clock, model_ref
+from a_plan import MANIFEST, MODEL, PLAN, model_ref
+from fake_federation import Clock
 
 from fedtui.rounds import machine
 from fedtui.rounds.plan import VISIBLE, plan_hash

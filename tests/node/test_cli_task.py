@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_federation import FakeTrainer
+from fake_trainer import FakeTrainer
 
 from node import alone, cli, jobs
 from node import config as configs

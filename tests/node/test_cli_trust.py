@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from fake_federation import COORDINATOR, write_config
+from a_plan import COORDINATOR
+from fake_federation import write_config
 
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.wire.events import ServerIdentified

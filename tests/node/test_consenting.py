@@ -2,7 +2,9 @@
 
 import msgspec
 import pytest
-from fake_federation import COORDINATOR, MANIFEST, PLAN, Clock, FakeTrainer, write_config
+from a_plan import COORDINATOR, MANIFEST, PLAN
+from fake_federation import Clock, write_config
+from fake_trainer import FakeTrainer
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint

@@ -6,17 +6,9 @@ import os
 import msgspec
 import pytest
 from a_greeter import Greeter, greeting
-from fake_federation import (
-    COORDINATOR,
-    NODE,
-    UPDATE,
-    FakeCoordinator,
-    FakeTrainer,
-    make_node,
-    member,
-    settle,
-    write_config,
-)
+from a_plan import COORDINATOR, NODE, UPDATE
+from fake_federation import FakeCoordinator, make_node, member, settle, write_config
+from fake_trainer import FakeTrainer
 
 from fedtui.crypto.keys import Identity
 from fedtui.errors import CloseCode, InviteError

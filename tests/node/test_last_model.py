@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_federation import MANIFEST, MODEL, PLAN, digest_of, model_ref, write_config
+from a_plan import MANIFEST, MODEL, PLAN, digest_of, model_ref
+from fake_federation import write_config
 
 from fedtui.learning.params import Params
 from fedtui.status import Refused

@@ -5,15 +5,9 @@ import base64
 
 import numpy as np
 import pytest
-from fake_federation import (
-    MODEL,
-    UPDATE,
-    FakeTrainer,
-    member,
-    model_ref,
-    settle,
-    write_config,
-)
+from a_plan import MODEL, UPDATE, model_ref
+from fake_federation import member, settle, write_config
+from fake_trainer import FakeTrainer
 from masked_cohort import PEERS, MaskedCohort, masked_coordinator
 
 from fedtui.crypto.keys import fingerprint

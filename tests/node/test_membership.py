@@ -2,18 +2,9 @@
 
 import msgspec
 import pytest
-from fake_federation import (
-    COORDINATOR,
-    NODE,
-    PLAN,
-    FakeCoordinator,
-    FakeTrainer,
-    enter,
-    make_node,
-    member,
-    settle,
-    write_config,
-)
+from a_plan import COORDINATOR, NODE, PLAN
+from fake_federation import FakeCoordinator, enter, make_node, member, settle, write_config
+from fake_trainer import FakeTrainer
 from masked_cohort import MaskedCohort, masked_coordinator
 
 from fedtui.crypto.keys import Identity, fingerprint

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from fake_federation import Clock, FakeCoordinator, FakeTrainer, make_node, member, settle
+from fake_federation import Clock, FakeCoordinator, make_node, member, settle
+from fake_trainer import FakeTrainer
 
 from fedtui import status
 from node import noticing, readings

@@ -5,18 +5,9 @@ import os
 
 import msgspec
 import pytest
-from fake_federation import (
-    MODEL,
-    UPDATE,
-    FakeCoordinator,
-    FakeTrainer,
-    digest_of,
-    member,
-    model_ref,
-    settle,
-    vector_bytes,
-    write_config,
-)
+from a_plan import MODEL, UPDATE, digest_of, model_ref, vector_bytes
+from fake_federation import FakeCoordinator, member, settle, write_config
+from fake_trainer import FakeTrainer
 
 from fedtui.status import Limits
 from fedtui.wire import events

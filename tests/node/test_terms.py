@@ -1,7 +1,7 @@
 """The terms: hostile bytes are refused, changes are named, the summary says all that leaves."""
 
 import pytest
-from fake_federation import MANIFEST, PLAN
+from a_plan import MANIFEST, PLAN
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,15 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from fake_federation import (
-    MODEL,
-    UPDATE,
-    FakeCoordinator,
-    FakeTrainer,
-    digest_of,
-    member,
-    settle,
-)
+from a_plan import MODEL, UPDATE, digest_of
+from fake_federation import FakeCoordinator, member, settle
+from fake_trainer import FakeTrainer
 
 from fedtui.errors import CloseCode
 from fedtui.wire import events

@@ -5,16 +5,9 @@ import json
 
 import msgspec
 import pytest
-from fake_federation import (
-    MODEL,
-    NODE,
-    UPDATE,
-    FakeCoordinator,
-    FakeTrainer,
-    member,
-    settle,
-    write_config,
-)
+from a_plan import MODEL, NODE, UPDATE
+from fake_federation import FakeCoordinator, member, settle, write_config
+from fake_trainer import FakeTrainer
 from masked_cohort import PEERS, MaskedCohort, masked_coordinator
 
 from fedtui import status

@@ -4,17 +4,9 @@ import asyncio
 
 import msgspec
 import pytest
-from fake_federation import (
-    MANIFEST,
-    MODEL,
-    PLAN,
-    UPDATE,
-    FakeTrainer,
-    digest_of,
-    model_ref,
-    settle,
-    write_config,
-)
+from a_plan import MANIFEST, MODEL, PLAN, UPDATE, digest_of, model_ref
+from fake_federation import settle, write_config
+from fake_trainer import FakeTrainer
 from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.learning.params import Manifest, TensorSpec

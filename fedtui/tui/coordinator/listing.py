@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.binding import BindingType
 
-Line = tuple[str, Content]  # what the line is about, and how it looks
+Line = tuple[str, Content]  # what the line is about ("": nothing), and how it looks
 
 
 class Listing(Rows, can_focus=True):
@@ -90,8 +90,8 @@ class Listing(Rows, can_focus=True):
         self._mark(self._top, max(0, below))
 
     def _look(self, place: int) -> Content:
-        name_line = self._filled[place][1]
-        if not self.picks or place != self._cursor:
+        about, name_line = self._filled[place]
+        if not self.picks or place != self._cursor or not about:  # nothing to choose
             return name_line
         style = "bold $background on $accent" if self.has_focus else "on $panel"
         return name_line.pad_right(max(0, self.size.width - name_line.cell_length)).stylize(style)

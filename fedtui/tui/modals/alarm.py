@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Button
 
+from fedtui.status import Refused
 from fedtui.tui import wording
 from fedtui.tui.modals.base import Choice, Modal, Words, lines
 
@@ -74,6 +76,7 @@ class AlarmDetail(Modal[None]):
 class FingerprintAlert(Modal[None]):
     """Blocks until the operator stays disconnected, which is all that can be done here."""
 
+    follows = True
     heading = "THE COORDINATOR'S KEY CHANGED"
     hints = (("Enter", "stay disconnected"),)
 
@@ -86,10 +89,7 @@ class FingerprintAlert(Modal[None]):
         coordinator = self.view.status.coordinator
         label = coordinator.label if coordinator else "the coordinator"
         yield Words(
-            lines(
-                (f"{label or 'the coordinator'} presented a DIFFERENT key.", "bold $alarm"),
-                self._alarm.text,
-            )
+            lines((f"{label or 'the coordinator'} presented a DIFFERENT key.", "bold $alarm"))
         )
         if coordinator is not None:
             since = wording.day(coordinator.pinned_at) if coordinator.pinned_at else "before"
@@ -97,17 +97,17 @@ class FingerprintAlert(Modal[None]):
                 lines(
                     (f"the key that you trust, pinned {since}", "$quiet"),
                     (f"  {coordinator.fingerprint}", "bold $verified"),
-                    *((f"  {' '.join(coordinator.words)}",) if coordinator.words else ()),
                 ),
                 classes="gap",
             )
-        if self._alarm.detail:
-            yield Words(
-                lines(
-                    ("what answered there now", "$quiet"),
-                    *((f"  {line}", "bold $alarm") for line in self._alarm.detail),
-                )
+        yield Words(id="trusted-words")
+        told = self._alarm.detail[-1:]  # what is before it is the pinned key, said above
+        yield Words(
+            lines(
+                ("what answered there now", "$quiet"),
+                *((f"  {line}", "bold $alarm") for line in told or (self._alarm.text,)),
             )
+        )
         yield Words(
             lines(
                 "Either it was installed anew, or someone is in between. Nothing was sent.",
@@ -123,6 +123,20 @@ class FingerprintAlert(Modal[None]):
     def on_mount(self) -> None:
         self.query_one("#modal").add_class("alarming")
         self.query_one("#stay").focus()
+        self.ask_words()
+
+    def shown(self, view: View) -> None:
+        coordinator = view.status.coordinator
+        words = " ".join(coordinator.words) if coordinator is not None else ""
+        place = self.query_one("#trusted-words", Words)
+        place.display = bool(words)
+        place.show(Content(f"  {words}"))
+
+    @work
+    async def ask_words(self) -> None:
+        """The node makes them only when they are looked at; they come with a later status."""
+        with suppress(Refused):
+            await self.face.controls.words()
 
     async def action_back(self) -> None:
         """Escape does not pass by."""

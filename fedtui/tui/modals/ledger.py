@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.binding import Binding
@@ -47,10 +48,11 @@ def totals(found: Sequence[LedgerLine], *, out_of: int) -> str:
     """How much, in how many entries, to whom."""
     receivers = {line.receiver for line in found}
     rounds = {line.round for line in found if line.round}
-    shown = f"{len(found)} of {out_of} entries" if len(found) != out_of else f"{out_of} entries"
+    entries = "entry" if out_of == 1 else "entries"
+    shown = f"{len(found)} of {out_of}" if len(found) != out_of else f"{out_of}"
     return (
-        f"{shown}, {wording.size(sum(line.num_bytes for line in found))}, {len(rounds)} rounds, "
-        f"{len(receivers)} receivers"
+        f"{shown} {entries}, {wording.size(sum(line.num_bytes for line in found))}, "
+        f"{wording.count(len(rounds), 'round')}, {wording.count(len(receivers), 'receiver')}"
     )
 
 
@@ -58,6 +60,18 @@ def sheet(found: Iterable[LedgerLine]) -> Sheet:
     """These lines, to export."""
     return Sheet(
         "ledger", FIELDS, tuple(tuple(getattr(one, name) for name in FIELDS) for one in found)
+    )
+
+
+def _cells(line: LedgerLine) -> tuple[str, ...]:
+    return (
+        f"{wording.day(line.at)[5:]} {wording.moment(line.at)}",
+        str(line.round or "-"),
+        wording.cut(line.what, 40),
+        wording.size(line.num_bytes),
+        wording.cut(line.form, 30),
+        wording.cut(line.receiver, 30),
+        line.digest[:12],
     )
 
 
@@ -83,6 +97,7 @@ class Ledger(Modal[None]):
         super().__init__()
         self._found: list[LedgerLine] = []
         self._drawn: tuple[object, ...] = ()
+        self._widths: tuple[int, ...] = ()
 
     def body(self) -> ComposeResult:
         yield Words(id="totals")
@@ -91,10 +106,7 @@ class Ledger(Modal[None]):
         yield Words("Nothing has left this machine.", id="empty", classes="verified")
 
     def on_mount(self) -> None:
-        table: DataTable[Text] = self.query_one(DataTable)
-        for name in COLUMNS:
-            table.add_column(name, key=name)
-        table.focus()
+        self.query_one(DataTable).focus()
 
     def shown(self, view: View) -> None:  # noqa: ARG002  the ledger is in the store
         ledger = self.face.store.ledger
@@ -112,18 +124,15 @@ class Ledger(Modal[None]):
         table: DataTable[Text] = self.query_one(DataTable)
         table.display = bool(self._found)
         row = table.cursor_row
-        table.clear()
-        for line in self._found[:SHOWN]:
-            cells = (
-                f"{wording.day(line.at)[5:]} {wording.moment(line.at)}",
-                str(line.round or "-"),
-                wording.cut(line.what, 40),
-                wording.size(line.num_bytes),
-                wording.cut(line.form, 30),
-                wording.cut(line.receiver, 30),
-                line.digest[:12],
-            )
-            table.add_row(*(Text(cell) for cell in cells))
+        rows = [_cells(line) for line in self._found[:SHOWN]]
+        widths = tuple(max(map(cell_len, column)) for column in zip(COLUMNS, *rows, strict=True))
+        table.clear(columns=widths != self._widths)
+        if widths != self._widths:  # told here: the table itself measures only when it is idle
+            self._widths = widths
+            for name, width in zip(COLUMNS, widths, strict=True):
+                table.add_column(name, key=name, width=width)
+        for row_cells in rows:
+            table.add_row(*map(Text, row_cells))
         table.move_cursor(row=row)
 
     @on(Input.Changed, "#filter")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fedtui.tui.view import View
 
 NO_EPSILON = "ε off"
+# what a low card goes without, first the least; others say most of it in other words
+SPARED = ("roster", "keystream", "drop-outs", "sum of", "masks", "cohort")
 
 
 def worry(view: View) -> str:
@@ -96,12 +98,27 @@ class CardPane(RedPane):
     TITLE = "Who can learn what"
     HELP = PrivacyPane.HELP
 
-    def look(self, view: View, width: int, height: int) -> list[Content]:  # noqa: ARG002
-        privacy, glyphs = view.status.privacy, view.glyphs
+    def look(self, view: View, width: int, height: int) -> list[Content]:
         if rows := saying.idle(view, width):
             return rows
+        head = verdict(view)
+        first = [
+            *saying.sentence(head.text, width, head.style),
+            *saying.sentence(f"{NO_EPSILON}: no noise added, no budget claimed", width, "$quiet"),
+        ]
+        known = self._known(view)
+        rows = [*first, Content(), *saying.facts(known, width)]
+        for name in SPARED:
+            if len(rows) <= height:
+                break
+            known = [fact for fact in known if fact[0] != name]
+            rows = [*first, *saying.facts(known, width)]
+        return rows
+
+    def _known(self, view: View) -> list[saying.Fact]:
+        privacy, glyphs = view.status.privacy, view.glyphs
         red = "bold $alarm" if worry(view) else ""
-        known: list[saying.Fact] = [
+        return [
             ("masks", f"{glyphs.ok} on (here)" if privacy.masked else "OFF (here)", red),
             ("cohort", f"{privacy.cohort} nodes (coord)" if privacy.cohort else "not known yet"),
             (
@@ -127,13 +144,6 @@ class CardPane(RedPane):
             ("at worst", view.status.plan.worst if view.status.plan else ""),
             ("keystream", privacy.keystream, "$quiet"),
             ("roster", privacy.roster_hash[:16], "$quiet"),
-        ]
-        head = verdict(view)
-        return [
-            *saying.sentence(head.text, width, head.style),
-            *saying.sentence(f"{NO_EPSILON}: no noise added, no budget claimed", width, "$quiet"),
-            Content(),
-            *saying.facts(known, width),
         ]
 
 

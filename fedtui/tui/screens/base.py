@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from msgspec.structs import replace
 from textual.containers import Vertical
 from textual.screen import Screen
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from fedtui.tui.app import FedtuiApp
     from fedtui.tui.exporting import Sheet
+    from fedtui.tui.lastplace import Place
     from fedtui.tui.view import View
 
 
@@ -27,8 +29,12 @@ LEAST = (30, 8)
 
 
 class BaseScreen(Screen[None]):
-    """Subclasses compose `body`; every Live widget in it is shown the View on each tick."""
+    """Subclasses compose `body`; every Live widget in it is shown the View on each tick.
 
+    `MODE` is the screen's name in commands, settings and places (modes.py).
+    """
+
+    MODE: ClassVar[str]
     AUTO_FOCUS = ""
     inherit_bindings = False
 
@@ -51,6 +57,10 @@ class BaseScreen(Screen[None]):
         raise NotImplementedError
 
     def on_mount(self) -> None:
+        place = self.face.place
+        if place.zoomed and place.screen == self.MODE:
+            for found in self.query(f"#{place.zoomed}"):
+                self.maximize(found)
         self.call_after_refresh(lambda: self.show(self.face.store.view()))
 
     def on_screen_resume(self, event: ScreenResume) -> None:
@@ -73,6 +83,11 @@ class BaseScreen(Screen[None]):
         for widget in (*self.query(Live), *self.query(Pane)):
             widget.show(view)
         self.shown(view)
+
+    def here(self) -> Place:
+        """Where the operator is, to come back to."""
+        zoomed = self.maximized.id if self.maximized is not None else None
+        return replace(self.face.place, screen=self.MODE, zoomed=zoomed or "")
 
     def sheets(self, view: View) -> tuple[Sheet, ...]:  # noqa: ARG002  most need it
         """What is shown, as tables for an export."""

@@ -46,6 +46,8 @@ class Chips(Live):
 class EventsScreen(FilteredScreen):
     """Screen 7."""
 
+    MODE = "events"
+
     AUTO_FOCUS = "#log"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus", "least(1)", "Fewer levels", show=False),
@@ -65,6 +67,7 @@ class EventsScreen(FilteredScreen):
     def shown(self, view: View) -> None:
         if view.frozen_at is not None and self._tail.lines and self._tail.filter == self.wanted:
             return
+        self.query_one(EventLog).leaves_j = view.status.plan is None  # whoever is idle joins
         log = self.face.store.log
         self._tail.set(self.wanted)
         num_new = self._tail.follow(log)

@@ -51,6 +51,8 @@ def state(peer: Peer, glyphs: Glyphs) -> tuple[str, str]:
 class FederationScreen(FilteredScreen):
     """Screen 6."""
 
+    MODE = "federation"
+
     AUTO_FOCUS = "#roster"
 
     def body(self) -> ComposeResult:

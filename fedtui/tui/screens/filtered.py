@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from fedtui.tui.matching import BadFilter, Filter
 from fedtui.tui.panes.empty import EmptyPane
 from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.widgets.filterbar import FilterBar
 from fedtui.tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from fedtui.tui.lastplace import Place
 
 
 class FilteredScreen(BaseScreen):
@@ -17,6 +23,15 @@ class FilteredScreen(BaseScreen):
     def __init__(self) -> None:
         super().__init__()
         self.wanted = Filter()
+
+    def on_mount(self) -> None:
+        """With the filter that held when the operator left."""
+        self.wanted = self.face.place.filters.get(self.MODE, self.wanted)
+        self.query_one(FilterBar).keep(self.wanted.text)
+
+    def here(self) -> Place:
+        place = super().here()
+        return structs.replace(place, filters={**place.filters, place.screen: self.wanted})
 
     def show_table(self, *, has_rows: bool) -> None:
         """The table, or what stands for it while it has no rows."""

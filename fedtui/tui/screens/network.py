@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class NetworkScreen(BaseScreen):
     """Screen 4."""
 
+    MODE = "network"
+
     def body(self) -> ComposeResult:
         small = NetworkPane(id="network-small")
         small.add_class("only-tiny")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class OverviewScreen(BaseScreen):
     """Screen 1."""
 
+    MODE = "overview"
+
     def body(self) -> ComposeResult:
         keys = self.face.keys
         yield RoundPane(id="round", keys=keys)

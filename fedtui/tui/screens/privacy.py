@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class PrivacyScreen(BaseScreen):
     """Screen 5."""
 
+    MODE = "privacy"
+
     def body(self) -> ComposeResult:
         small = PrivacyPane(id="privacy-small")
         small.add_class("only-tiny")

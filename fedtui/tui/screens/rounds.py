@@ -91,6 +91,8 @@ def _cells(one: PastRound, before: float | None, glyphs: Glyphs) -> tuple[tuple[
 class RoundsScreen(FilteredScreen):
     """Screen 3."""
 
+    MODE = "rounds"
+
     AUTO_FOCUS = "#past"
 
     def __init__(self) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class TrainingScreen(BaseScreen):
     """Screen 2."""
 
+    MODE = "training"
+
     def body(self) -> ComposeResult:
         yield RoundPane(id="round", keys=self.face.keys)
         with Horizontal(classes="halves"):

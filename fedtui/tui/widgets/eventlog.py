@@ -31,7 +31,8 @@ class EventLog(ScrollView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k,N", "move(-1)", "Up", show=False),
-        Binding("down,j,n", "move(1)", "Down", show=False),
+        Binding("down,n", "move(1)", "Down", show=False),
+        Binding("j", "next", "Down", show=False),
         Binding("pageup", "page(-1)", "Page up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home,g", "first", "First", show=False),
@@ -55,6 +56,7 @@ class EventLog(ScrollView, can_focus=True):
         self.cursor = 0
         self.num_new = 0
         self._drawn: Drawn[tuple[LogLine, bool]] = Drawn()
+        self.leaves_j = False  # to others
 
     def tell(self, lines: Sequence[LogLine], glyphs: Glyphs, *, num_new: int) -> None:
         """`lines` with `num_new` at the end since last time; 0 changes nothing, -1 all of them."""
@@ -133,13 +135,18 @@ class EventLog(ScrollView, can_focus=True):
         self.refresh(*(Region(0, y, width, 1) for y in lines))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without lines its keys are free for others, such as `j` for joining."""
-        if not self._lines and action in {"move", "page", "first", "newest", "open"}:
+        """Without lines its keys are free for others, and `j` where it is to join."""
+        if not self._lines and action in {"move", "next", "page", "first", "newest", "open"}:
+            return False
+        if action == "next" and self.leaves_j:
             return False
         return super().check_action(action, parameters)
 
     def action_move(self, by: int) -> None:
         self._go(self.cursor + by)
+
+    def action_next(self) -> None:
+        self.action_move(1)
 
     def action_page(self, by: int) -> None:
         self._go(self.cursor + by * max(1, self.scrollable_content_region.height - 1))

@@ -39,6 +39,12 @@ class FilterBar(Input):
         self.display = True
         self.focus()
 
+    def keep(self, text: str) -> None:
+        """Show the text that is looked for already; nothing if it is ""."""
+        with self.prevent(Input.Changed):
+            self.value = text
+        self.display = bool(text)
+
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self.post_message(self.Wanted(event.value, is_done=False))

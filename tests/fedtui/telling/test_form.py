@@ -2,8 +2,8 @@
 
 import msgspec
 import pytest
-from fake_federation import MANIFEST
-from fake_federation import PLAN as VISIBLE_PLAN
+from a_plan import MANIFEST
+from a_plan import PLAN as VISIBLE_PLAN
 from hypothesis import given
 from hypothesis import strategies as st
 from masked_cohort import PLAN as MASKED_PLAN

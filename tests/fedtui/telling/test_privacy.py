@@ -5,8 +5,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from fake_federation import COORDINATOR, MANIFEST, NODE, model_ref
-from fake_federation import PLAN as VISIBLE_PLAN
+from a_plan import COORDINATOR, MANIFEST, NODE, model_ref
+from a_plan import PLAN as VISIBLE_PLAN
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from masked_cohort import PEERS, PLAN

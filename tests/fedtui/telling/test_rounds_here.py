@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from fake_federation import MANIFEST, model_ref
+from a_plan import MANIFEST, model_ref
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,15 +1,11 @@
-"""Makes the fakes importable, and fixes the time zone: pictures show times of day."""
+"""Fixes the time zone, for pictures show times of day; whole screens are run by themselves."""
 
 import inspect
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[2] / "fakes"))
-
 
 HERE = Path(__file__).parent
 SHORT = "test_overview.py"  # stays among the tests of every minute

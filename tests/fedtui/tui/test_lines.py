@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fedtui.status import LedgerLine, NodeStatus
+from fedtui.status import LedgerLine, NodeStatus, Problem
 from fedtui.tui import lines
 from fedtui.tui.lines import Piece, fit
 from fedtui.tui.view import View
@@ -81,6 +81,10 @@ def test_the_banner_says_what_is_wrong_and_the_key() -> None:
     said = lines.banner(of(a_status.offline()))
     assert said is not None
     assert "r = retry now" in said.plain
+    stopped = replace(a_status.offline(), state="stopped", problem=Problem(text="another key"))
+    said = lines.banner(of(stopped))
+    assert said is not None
+    assert said.plain == " another key"  # nobody dials any more
     gone = View(status=a_status.normal(), now=104.0, heard_at=90.0, lost_at=100.0)
     lost = lines.banner(gone)
     assert lost is not None

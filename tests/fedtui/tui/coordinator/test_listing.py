@@ -76,3 +76,13 @@ async def test_a_click_chooses() -> None:
         assert listing.chosen == "b"
         await pilot.click(listing, offset=(2, 0))
         assert listing.chosen == "b", "the heading is no line"
+
+
+async def test_a_line_about_nothing_is_not_drawn_as_chosen() -> None:
+    listing = Listing(id="x", picks=True)
+    async with Bare(listing).run_test():
+        listing.focus()
+        listing.fill([("", Content("none yet"))])
+        assert not listing.lines[0].spans
+        listing.fill(lines("a"))
+        assert listing.lines[0].spans

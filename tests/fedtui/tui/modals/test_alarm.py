@@ -13,8 +13,9 @@ KEY = Alarm(
     id=3,
     at=a_status.NOW,
     kind="key changed",
-    text="another key answered at 192.168.1.20:8443",
-    detail=("ZZZZ-YYYY-XXXX-WWWW",),
+    text="clinic-coord presented a DIFFERENT key",
+    remedy="stay disconnected; to accept it: a new invite, or fedtui trust replace",
+    detail=("pinned: BK6L-UZEO-PLUP-UBBR", "the coordinator has ZZZZ-YYYY-XXXX-WWWW"),
 )
 
 
@@ -60,8 +61,11 @@ async def test_another_key_blocks_until_the_operator_stays_away(size: tuple[int,
             await pilot.pause()
             assert isinstance(app.screen, FingerprintAlert)
         said = "\n".join(str(one.said) for one in app.screen.query("#modal-body Words").results())  # type: ignore[attr-defined]
-        assert "BK6L-UZEO-PLUP-UBBR" in said
-        assert "ZZZZ-YYYY-XXXX-WWWW" in said
+        trusted, answered = said.split("what answered there now")
+        assert "BK6L-UZEO-PLUP-UBBR" in trusted
+        assert "ZZZZ-YYYY-XXXX-WWWW" in answered
+        assert "BK6L" not in answered, "each key once"
+        assert said.count("DIFFERENT key") == 1
         assert "fedtui trust replace" in said
         assert "Nothing was sent" in said
         assert len(app.screen.query("Choice")) == 1
@@ -69,6 +73,20 @@ async def test_another_key_blocks_until_the_operator_stays_away(size: tuple[int,
         await pilot.pause()
         await drawn(app, pilot)
         assert not isinstance(app.screen, FingerprintAlert)
+
+
+async def test_words_of_the_trusted_key_come_when_they_are_made() -> None:
+    app = screen_of(replace(with_alarms(KEY), coordinator=None))
+    async with running(app) as pilot:
+        await drawn(app, pilot)
+        top = app.screen
+        assert isinstance(top, FingerprintAlert)
+        trusted = a_status.normal().coordinator
+        assert trusted is not None
+        app.store.heard(replace(with_alarms(KEY), coordinator=replace(trusted, words=("amber",))))
+        top.shown(app.store.live)
+        await pilot.pause()
+        assert "amber" in text_of(app)
 
 
 async def test_it_does_not_hold_the_screen_where_the_node_refuses_to_listen() -> None:

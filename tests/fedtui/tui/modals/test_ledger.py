@@ -20,8 +20,24 @@ def test_every_word_must_be_in_the_line_newest_first() -> None:
 
 
 def test_totals_say_how_much_of_how_much() -> None:
-    assert totals(LINES, out_of=11) == "11 entries, 13.2 MB, 11 rounds, 1 receivers"
+    assert totals(LINES, out_of=11) == "11 entries, 13.2 MB, 11 rounds, 1 receiver"
     assert totals(LINES[:1], out_of=11).startswith("1 of 11 entries, 1.2 MB")
+
+
+async def test_no_column_is_cut_to_its_heading() -> None:
+    app = screen_of(replace(a_status.normal(), ledger=()))
+    async with running(app) as pilot:
+        await pilot.press("x")
+        await drawn(app, pilot)
+        top = app.screen
+        assert isinstance(top, Ledger)
+        for lines in (LINES[:1], LINES, (replace(LINES[0], receiver="漢字" * 8),)):
+            app.store.ledger.extend(lines)
+            top.shown(app.store.live)
+            table = top.query_one(DataTable)
+            for place, column in enumerate(table.ordered_columns):  # at once, not when it is idle
+                cells = [table.get_row_at(row)[place] for row in range(table.row_count)]
+                assert column.width == max(cell.cell_len for cell in (*cells, column.label))
 
 
 def written_in(folder: Path, ending: str) -> list[Path]:

@@ -16,7 +16,18 @@ from fedtui.tui.modals.join.wizard import JoinWizard
 pytestmark = pytest.mark.snapshot
 
 NORMAL = a_status.normal()
-KEY = Alarm(id=3, at=a_status.NOW, kind="key changed", text="another key answered", detail=("ZZ",))
+KEY = Alarm(
+    id=3,
+    at=a_status.NOW,
+    kind="key changed",
+    text="clinic-coord presented a DIFFERENT key",
+    remedy="stay disconnected; to accept it: a new invite, or fedtui trust replace",
+    detail=(
+        "pinned: BK6L-UZEO-PLUP-UBBR",
+        "the coordinator has fingerprint ZQXW-A23F-KKOJ-GAEP, but this node trusts "
+        "BK6L-UZEO-PLUP-UBBR",
+    ),
+)
 ASKING = replace(NORMAL, state="asking", consented=False)
 CASES: dict[str, tuple[NodeStatus, str]] = {
     "leave": (NORMAL, "leave"),

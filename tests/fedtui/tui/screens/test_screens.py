@@ -1,5 +1,6 @@
 """The six other screens: what each says, full, empty and hostile; filter, copy, export, detail."""
 
+import asyncio
 import csv
 import json
 from pathlib import Path
@@ -8,6 +9,7 @@ import a_status
 import pytest
 from a_screen import done, drawn, rows_of, running, said, screen_of, text_of
 from msgspec.structs import replace
+from textual.events import Key
 from textual.widgets import Input
 
 from fedtui.status import LogLine
@@ -61,6 +63,35 @@ async def test_an_idle_node_names_the_key_and_the_key_works_there(
         monkeypatch.setattr(app, "give", given.append)
         await pilot.press("j")
         assert given == ["join"]
+
+
+async def test_an_idle_node_with_events_joins_from_there_and_a_member_moves_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for status, joins in ((a_status.empty(), True), (a_status.normal(), False)):
+        app = screen_of(status)
+        app.store.log.extend(lines(30))
+        async with running(app, (80, 24), "events") as pilot:
+            given: list[str] = []
+            monkeypatch.setattr(app, "give", given.append)
+            await pilot.press("up", "up", "up")
+            log = app.screen.query_one(EventLog)
+            before = log.cursor
+            await pilot.press("j")
+            assert (given == ["join"]) is joins
+            assert log.cursor == (before if joins else before + 1)
+
+
+async def test_a_low_privacy_card_says_what_matters_to_the_end() -> None:
+    app = screen_of(a_status.normal())
+    async with running(app, (60, 18), "privacy") as pilot:
+        assert "at worst" in text_of(app)
+        assert "keystream" not in text_of(app)
+        rows = app.screen.query_one("#card", Pane).lines
+        assert len(rows) <= app.screen.query_one("#card").size.height
+        await pilot.resize_terminal(60, 40)
+        await drawn(app, pilot)
+        assert "keystream" in text_of(app)
 
 
 @pytest.mark.parametrize("name", ["normal", "hostile", "empty", "alarm"])
@@ -259,6 +290,28 @@ async def test_ten_thousand_lines_are_followed_and_only_those_in_sight_are_drawn
         await drawn(app, pilot)
         assert "line 10002" in text_of(app)
         assert log.virtual_size.height == 10_000
+
+
+async def test_ten_thousand_events_hold_no_key_up() -> None:
+    """A key is answered within few events, however many wait behind it."""
+    app = screen_of(a_status.empty())
+    waited: list[int] = []
+    async with running(app, (80, 24), "events") as pilot:
+        board = app.controls.board  # type: ignore[attr-defined]
+        wanted, asked_at = "events", 0
+        for number in range(10_000):
+            board.log("info", f"line {number}")
+            await asyncio.sleep(0)  # everybody takes a turn
+            if app.current_mode == wanted:  # answered: ask for the other one
+                waited.append(number - asked_at)
+                wanted, asked_at = "overview" if wanted == "events" else "events", number
+                key = str(SCREENS.index(wanted) + 1)
+                app.post_message(Key(key, key))
+        await drawn(app, pilot)
+        assert app.store.log[-1].text == "line 9999"
+        print(f"{len(waited)} keys, the slowest after {max(waited)} events")  # noqa: T201
+    assert len(waited) > 20
+    assert max(waited) < 100
 
 
 async def test_leaving_the_end_stops_following_and_counts_what_comes() -> None:

@@ -7,6 +7,7 @@ end is shown at once. Nothing can be asked of a simulated node.
 import asyncio
 import fcntl
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -198,19 +199,24 @@ class _Tail:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._half = b""
+        self._waiting: deque[bytes] = deque()
         self._open()
 
     def _open(self) -> None:
         self._file = self._path.open("rb")
         self._half = b""
+        self._waiting.clear()
+        self._num_lines = 0
         self._told = read(self._lines())
 
     def more(self) -> list[tuple[float, NodeStatus]]:
         """What was written since. Raises RecordingError."""
         found = []
         while (line := self._line()) is not None:
-            self._next = line
-            found.append(next(self._told))
+            self._waiting.append(line)
+            self._num_lines += 1
+            if self._num_lines > 1:  # the first says what kind of recording it is
+                found.append(next(self._told))
         if not found and self._was_replaced():
             self._file.close()
             self._open()
@@ -222,7 +228,7 @@ class _Tail:
 
     def _lines(self) -> Iterator[bytes]:
         while True:
-            yield self._next
+            yield self._waiting.popleft()
 
     def _line(self) -> bytes | None:
         """A whole line, if there is one more."""

@@ -177,7 +177,7 @@ async def test_a_damaged_recording_is_named_and_shown_as_an_end(run: Path) -> No
     writing.write(1)
     writing.raw(b"{nothing\n")
     writing.end()
-    with pytest.raises(DamagedError, match=r"node-0\.recording: line 2"):
+    with pytest.raises(DamagedError, match=r"node-0\.recording: line 3"):
         await numbers(Following(run, 0, speed=1e9).told())
     ends: list[str] = []
     told = Following(run, 0, speed=1e9, over=ends.append).watch()

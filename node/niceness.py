@@ -8,16 +8,26 @@ much of it as the operator's screen, whatever its own niceness. The group has on
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 AUTOGROUP = Path("/proc/self/autogroup")
+AGAIN_S = 0.1
+MAX_TRIES = 20
 
 
-def give_way(by: int, autogroup: Path = AUTOGROUP) -> None:
+def give_way(
+    by: int, autogroup: Path = AUTOGROUP, *, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Add `by` (0 to 19) to the niceness of this process; of its session's group, if it leads one.
 
-    A system without such groups is left as it is: there the first is enough.
+    A system without such groups is left as it is: there the first is enough. Where others set
+    theirs at the same time it may take MAX_TRIES times AGAIN_S seconds, and is then given up.
     """
     niceness = os.nice(by)
     if os.getsid(0) != os.getpid():
@@ -25,6 +35,11 @@ def give_way(by: int, autogroup: Path = AUTOGROUP) -> None:
     with suppress(OSError):
         fd = os.open(autogroup, os.O_WRONLY)  # never made: it is there, or the system has none
         try:
-            os.write(fd, str(max(0, niceness)).encode())
+            for _ in range(MAX_TRIES):
+                # the kernel takes one write per 100 ms, whoever writes, without CAP_SYS_ADMIN
+                with suppress(BlockingIOError):
+                    os.write(fd, str(max(0, niceness)).encode())
+                    return
+                sleep(AGAIN_S)
         finally:
             os.close(fd)

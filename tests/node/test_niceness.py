@@ -1,11 +1,13 @@
 """Niceness: of the process, and of the group of its session where there are such groups."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from node import niceness
 from node.niceness import AUTOGROUP
 
 PROGRAM = """\
@@ -47,6 +49,30 @@ def test_nothing_happens_where_there_are_no_groups(tmp_path: Path) -> None:
     group = tmp_path / "autogroup"
     assert nice_after(5, group) == nice_after(0, group) + 5
     assert not group.exists()
+
+
+@pytest.mark.parametrize(("refused", "taken"), [(3, True), (1000, False)])
+def test_a_kernel_that_takes_one_at_a_time_is_asked_again_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int, taken: bool
+) -> None:
+    group = tmp_path / "autogroup"
+    group.write_text("")
+    write, slept, tries = os.write, [], []
+
+    def limited(fd: int, data: bytes) -> int:
+        tries.append(data)
+        if len(tries) <= refused:
+            raise BlockingIOError
+        return write(fd, data)
+
+    monkeypatch.setattr(os, "write", limited)
+    monkeypatch.setattr(os, "nice", lambda by: by)
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    niceness.give_way(5, group, sleep=slept.append)
+    monkeypatch.undo()
+    assert group.read_text() == ("5" if taken else "")
+    assert len(tries) == (refused + 1 if taken else niceness.MAX_TRIES)
+    assert set(slept) == {niceness.AGAIN_S}
 
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel has no autogroups")

@@ -51,6 +51,9 @@ class Piece:
     rank: int = 0
 
 
+UNKNOWN = Piece("not known", "$quiet")  # no node said anything yet: an idle one is something else
+
+
 def fit(pieces: Sequence[Piece], width: int) -> Content:
     """One line of at most `width` cells: whole pieces go by rank, then the last one is cut."""
     kept = [piece for piece in pieces if piece.text]
@@ -80,6 +83,8 @@ def _cells(pieces: Sequence[Piece]) -> int:
 def status_line(view: View) -> tuple[Piece, ...]:
     """Who, what, which round; alarms; power; today's bytes."""
     status, glyphs = view.status, view.glyphs
+    if not view.heard_at:
+        return (Piece(" node", "bold"), UNKNOWN)
     away = status.offline_since > 0
     sign = glyphs.offline if away or status.state in {"idle", "stopped"} else glyphs.live
     word = STATE_WORDS[status.state]
@@ -121,6 +126,8 @@ def _state_style(status: NodeStatus, *, away: bool) -> str:
 def identity_line(view: View) -> tuple[Piece, ...]:
     """Which coordinator: address, the first groups of the pinned key, since when."""
     coordinator, glyphs = view.status.coordinator, view.glyphs
+    if not view.heard_at:
+        return (Piece(" coordinator", "$quiet"), UNKNOWN)
     if coordinator is None:
         return (Piece(" no coordinator yet: press j to join a federation", "$quiet"),)
     pinned = f"{glyphs.ok} pinned"
@@ -144,6 +151,8 @@ def egress_line(view: View) -> tuple[Piece, ...]:
     status = view.status
     head = Piece(" leaves here", "$quiet", rank=1)
     more = Piece("(x = ledger)", "$quiet", rank=3)
+    if not view.heard_at:
+        return (head, UNKNOWN)
     if status.plan is None:
         return (head, Piece("nothing"), more)
     if not status.consented:
@@ -166,6 +175,8 @@ def _form(form: str) -> Piece:
 def banner(view: View) -> Content | None:
     """What is wrong and what to do, in one or two sentences; None if nothing is."""
     status = view.status
+    if view.lost_at is not None and not view.heard_at:
+        return Content.styled(" no node answers yet; trying again", "bold $alarm")
     if view.lost_at is not None:
         return Content.styled(
             f" node connection lost {wording.span(view.now - view.lost_at)} ago; numbers are from "

@@ -89,3 +89,15 @@ def test_the_banner_says_what_is_wrong_and_the_key() -> None:
     lost = lines.banner(gone)
     assert lost is not None
     assert "node connection lost 4.0 s ago" in lost.plain
+
+
+def test_nothing_is_said_of_a_node_that_never_answered() -> None:
+    never = View(now=104.0, lost_at=100.0)
+    for line in (lines.status_line, lines.identity_line, lines.egress_line):
+        said = fit(line(never), 120).plain
+        assert "not known" in said
+        assert not any(word in said for word in ("nothing", "IDLE", "join"))
+    banner = lines.banner(never)
+    assert banner is not None
+    assert banner.plain == " no node answers yet; trying again"
+    assert lines.banner(View(now=104.0)) is None, "it was only asked"

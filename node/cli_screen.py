@@ -57,6 +57,8 @@ def watch(
     if socket is None:
         home.create()
         asyncio.run(launch.ensure_running(home))
+    else:
+        asyncio.run(ControlClient(socket).hello())  # nobody there: said before a screen is drawn
     with _recorder(record) as note:
         if plain:
             asyncio.run(_tell(ControlClient(socket or home.control()), note))

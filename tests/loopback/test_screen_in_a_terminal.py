@@ -268,6 +268,14 @@ async def test_a_dumb_terminal_gets_plain_lines(screen: Open, environment: dict[
     assert b"\x1b" not in terminal.raw
 
 
+async def test_a_socket_where_nobody_answers_is_said_before_a_screen_is_drawn(
+    screen: Open, tmp_path: Path
+) -> None:
+    terminal = await screen("watch", "--socket", str(tmp_path / "nobody"))
+    assert await terminal.ended() == 6
+    assert b"no node is running" in terminal.raw
+
+
 async def test_copying_goes_through_the_terminal(screen: Open) -> None:
     terminal = await screen()
     await terminal.until("IDLE")

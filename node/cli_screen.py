@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,20 +140,24 @@ async def _tell(client: ControlClient, note: Callable[[NodeStatus], None]) -> No
 
 
 def _show_again(home: Profile, path: Path, *, plain: bool) -> None:
-    try:
-        with path.open("rb") as file:
-            told = tuple(recording.read(file))
-    except recording.RecordingError as error:
-        raise Stop(f"{path}: {error}", remedy="record anew", exit_code=Exit.BAD_DATA) from error
-    if not plain:
+    with path.open("rb") as file:
+        try:  # whole, before anything is shown; then again, as it is shown
+            num_told = sum(1 for _ in recording.read(file))
+        except recording.RecordingError as error:
+            raise Stop(
+                f"{path}: {error}", remedy="record anew", exit_code=Exit.BAD_DATA
+            ) from error
+        file.seek(0)
+        told = islice(recording.read(file), num_told)  # one that still grows is shown up to here
+        if plain:
+            tell = _teller()
+            for _, now in told:
+                tell(now)
+            return
         app = _app(home, Replay(told), note=lambda _: None)
         app.store.read_only("a recording")
         app.run(mouse=app.settings.mouse)
         _ended(app)
-        return
-    tell = _teller()
-    for _, now in told:
-        tell(now)
 
 
 @contextmanager

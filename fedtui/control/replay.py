@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn
 
 from fedtui.status import NodeStatus, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterable
 
     from fedtui.status import (
         CheckReport,
@@ -24,18 +25,24 @@ if TYPE_CHECKING:
 
 
 class Replay:
-    """Implements fedtui.status.NodeControls; `speed` 2 is twice as fast as it happened."""
+    """Implements fedtui.status.NodeControls; `speed` 2 is twice as fast as it happened.
 
-    def __init__(self, told: Sequence[tuple[float, NodeStatus]], *, speed: float = 1.0) -> None:
-        self._told = told
+    `told` is read as it is shown, and one status of it is kept: in memory a recording is many
+    times as large as its file, because each status is whole.
+    """
+
+    def __init__(self, told: Iterable[tuple[float, NodeStatus]], *, speed: float = 1.0) -> None:
+        rest = iter(told)
+        first = tuple(islice(rest, 1))
+        self._told = chain(first, rest)
         self._speed = speed
-        self._now = told[0][1] if told else NodeStatus()
+        self._now = first[0][1] if first else NodeStatus()
 
     async def status(self) -> NodeStatus:
         return self._now
 
     async def watch(self) -> AsyncIterator[NodeStatus]:
-        """Every status of the recording at its time, then nothing more."""
+        """Every status of the recording at its time, then nothing more; once."""
         before = 0.0
         for at, status in self._told:
             await asyncio.sleep((at - before) / self._speed)

@@ -92,14 +92,16 @@ class Following:
         num_idle = 0
         try:
             while True:
-                found = tail.more()
-                if not speed:
-                    found = found[-1:]
-                for at_s, status in found:
+                found = False
+                for at_s, status in tail.more():
+                    found = True
                     if speed:
                         await asyncio.sleep(max(0.0, at_s - self._at_s) / speed)
                     self._at_s, self._now = at_s, status
-                    yield status
+                    if speed:
+                        yield status
+                if found and not speed:
+                    yield self._now
                 num_idle = 0 if found else num_idle + 1
                 if is_over and not found:
                     break
@@ -209,19 +211,19 @@ class _Tail:
         self._num_lines = 0
         self._told = read(self._lines())
 
-    def more(self) -> list[tuple[float, NodeStatus]]:
-        """What was written since. Raises RecordingError."""
-        found = []
+    def more(self) -> Iterator[tuple[float, NodeStatus]]:
+        """What was written since, read as it is asked for. Raises RecordingError."""
+        found = False
         while (line := self._line()) is not None:
             self._waiting.append(line)
             self._num_lines += 1
             if self._num_lines > 1:  # the first says what kind of recording it is
-                found.append(next(self._told))
+                found = True
+                yield next(self._told)
         if not found and self._was_replaced():
             self._file.close()
             self._open()
-            return self.more()
-        return found
+            yield from self.more()
 
     def close(self) -> None:
         self._file.close()

@@ -1,6 +1,7 @@
 """A replay is a node that only tells."""
 
 import inspect
+from collections.abc import Iterator
 
 import pytest
 
@@ -26,6 +27,27 @@ async def test_it_tells_every_status_and_then_waits() -> None:
     seen = [await anext(watching) for _ in TOLD]
     assert seen == [status for _, status in TOLD]
     assert await replay.status() == TOLD[-1][1]
+
+
+async def test_it_reads_on_only_as_it_tells() -> None:
+    read: list[int] = []
+
+    def told() -> Iterator[tuple[float, NodeStatus]]:
+        for number in range(1, 4):
+            read.append(number)
+            yield 0.0, NodeStatus(seq=number)
+
+    replay = Replay(told())
+    assert (await replay.status()).seq == 1
+    watching = replay.watch()
+    for number in range(1, 4):
+        assert (await anext(watching)).seq == number
+        assert read[-1] == number
+    await watching.aclose()
+
+
+async def test_a_recording_of_nothing_is_an_empty_node() -> None:
+    assert await Replay(()).status() == NodeStatus()
 
 
 @pytest.mark.parametrize(

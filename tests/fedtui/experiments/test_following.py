@@ -3,15 +3,16 @@
 import asyncio
 import fcntl
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from io import FileIO  # noqa: TC003
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from fedtui.control.recording import Recorder
+from fedtui.control.recording import Recorder, read
 from fedtui.errors import OperatorError
+from fedtui.experiments import following
 from fedtui.experiments.disk import DamagedError, RunFolderError
 from fedtui.experiments.folder import RunFolder
 from fedtui.experiments.following import Following, is_running
@@ -128,6 +129,28 @@ async def test_a_finished_run_is_told_whole_or_its_end_at_once(run: Path) -> Non
     writing.end()
     assert await numbers(Following(run, 0, speed=1e9).told()) == [1, 2, 3, 4, 5]
     assert await numbers(Following(run, 0, speed=0).told()) == [5]
+
+
+async def test_a_recording_is_read_only_as_far_as_it_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = Writing(run)
+    for number in range(1, 6):
+        writing.write(number)
+    writing.end()
+    decoded: list[int] = []
+
+    def counted(lines: Iterable[bytes]) -> Iterator[tuple[float, NodeStatus]]:
+        for at_s, status in read(lines):
+            decoded.append(status.seq)
+            yield at_s, status
+
+    monkeypatch.setattr(following, "read", counted)
+    told = Following(run, 0, speed=1e9).told()
+    await anext(told)
+    assert len(decoded) == 1
+    await anext(told)
+    assert len(decoded) == 2
 
 
 async def test_time_passes_at_the_speed_that_was_asked_for(

@@ -84,7 +84,11 @@ def show(
 
 
 def _app(
-    home: Profile, controls: NodeControls, *, note: Callable[[NodeStatus], None]
+    home: Profile,
+    controls: NodeControls,
+    *,
+    note: Callable[[NodeStatus], None] = lambda _: None,
+    keeps_place: bool = True,
 ) -> FedtuiApp:
     from fedtui.tui import lastplace  # noqa: PLC0415
     from fedtui.tui.app import FedtuiApp  # noqa: PLC0415  textual: only where a screen is shown
@@ -99,7 +103,7 @@ def _app(
         outside=Outside(
             environment=surroundings(),
             save=lambda settings: _save(path, settings),
-            keep=lambda place: _keep(last, lastplace.write(place)),
+            keep=lambda place: _keep(last, lastplace.write(place)) if keeps_place else None,
             place=lastplace.read(_kept(last)),
             note=note,
             exports=home.root / "exports",
@@ -154,7 +158,7 @@ def _show_again(home: Profile, path: Path, *, plain: bool) -> None:
             for _, now in told:
                 tell(now)
             return
-        app = _app(home, Replay(told), note=lambda _: None)
+        app = _app(home, Replay(told), keeps_place=False)  # of the node's screen, not of this
         app.store.read_only("a recording")
         app.run(mouse=app.settings.mouse)
         _ended(app)

@@ -16,6 +16,8 @@ import pytest
 from a_terminal import ATerminal
 
 from fedtui.control.client import ControlClient
+from fedtui.control.recording import Recorder
+from fedtui.status import NodeStatus
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(120)]
 FEDTUI = str(Path(sys.executable).parent / "fedtui")
@@ -274,6 +276,22 @@ async def test_a_socket_where_nobody_answers_is_said_before_a_screen_is_drawn(
     terminal = await screen("watch", "--socket", str(tmp_path / "nobody"))
     assert await terminal.ended() == 6
     assert b"no node is running" in terminal.raw
+
+
+async def test_a_recording_is_shown_and_leaves_the_place_of_the_nodes_screen_alone(
+    screen: Open, environment: dict[str, str], tmp_path: Path
+) -> None:
+    recorder, path = Recorder(), tmp_path / "recording"
+    path.write_bytes(
+        b"".join(recorder.line(NodeStatus(seq=at, label=f"at-{at}"), at) for at in (1, 2))
+    )
+    terminal = await screen("watch", "--replay", str(path))
+    await terminal.until("at-2")
+    terminal.type("7")
+    await terminal.until("source all")
+    terminal.type("q")
+    assert await terminal.ended() == 0
+    assert not (Path(environment["FEDTUI_HOME"]) / "default" / "screen.last").exists()
 
 
 async def test_copying_goes_through_the_terminal(screen: Open) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from fedtui.status import Alarm, NodeStatus
+    from fedtui.status import Alarm, Coordinator, NodeStatus
     from fedtui.tui.view import View
 
 
@@ -91,17 +91,13 @@ class FingerprintAlert(Modal[None]):
         yield Words(
             lines((f"{label or 'the coordinator'} presented a DIFFERENT key.", "bold $alarm"))
         )
-        if coordinator is not None:
-            since = wording.day(coordinator.pinned_at) if coordinator.pinned_at else "before"
+        if trusted := self._trusted:
             yield Words(
-                lines(
-                    (f"the key that you trust, pinned {since}", "$quiet"),
-                    (f"  {coordinator.fingerprint}", "bold $verified"),
-                ),
+                lines((self._since(), "$quiet"), (f"  {trusted}", "bold $verified")),
                 classes="gap",
             )
         yield Words(id="trusted-words")
-        told = self._alarm.detail[-1:]  # what is before it is the pinned key, said above
+        told = self._alarm.detail[-1:]
         yield Words(
             lines(
                 ("what answered there now", "$quiet"),
@@ -117,6 +113,27 @@ class FingerprintAlert(Modal[None]):
             classes="gap",
         )
 
+    @property
+    def _trusted(self) -> str:
+        """The key that was pinned when the alarm was raised, which may be another by now."""
+        return (
+            self._alarm.detail[0].removeprefix("pinned: ") if len(self._alarm.detail) > 1 else ""
+        )
+
+    def _still(self, view: View) -> Coordinator | None:
+        """The coordinator, if its key is still the one that the alarm is about."""
+        coordinator = view.status.coordinator
+        if coordinator is not None and coordinator.fingerprint in self._trusted:
+            return coordinator
+        return None
+
+    def _since(self) -> str:
+        coordinator = self._still(self.view)
+        if coordinator is None:
+            return "the key that you trusted then"
+        since = wording.day(coordinator.pinned_at) if coordinator.pinned_at else "before"
+        return f"the key that you trust, pinned {since}"
+
     def choices(self) -> ComposeResult:
         yield Choice("Stay disconnected", id="stay")
 
@@ -126,8 +143,10 @@ class FingerprintAlert(Modal[None]):
         self.ask_words()
 
     def shown(self, view: View) -> None:
-        coordinator = view.status.coordinator
+        coordinator = self._still(view)
         words = " ".join(coordinator.words) if coordinator is not None else ""
+        if words in self._trusted:
+            words = ""  # said there
         place = self.query_one("#trusted-words", Words)
         place.display = bool(words)
         place.show(Content(f"  {words}"))

@@ -15,7 +15,10 @@ KEY = Alarm(
     kind="key changed",
     text="clinic-coord presented a DIFFERENT key",
     remedy="stay disconnected; to accept it: a new invite, or fedtui trust replace",
-    detail=("pinned: BK6L-UZEO-PLUP-UBBR", "the coordinator has ZZZZ-YYYY-XXXX-WWWW"),
+    detail=(
+        "pinned: BK6L-UZEO-PLUP-UBBR-AAAA-BBBB-CCCC-DDDD",
+        "the coordinator has ZZZZ-YYYY-XXXX-WWWW",
+    ),
 )
 
 
@@ -87,6 +90,21 @@ async def test_words_of_the_trusted_key_come_when_they_are_made() -> None:
         top.shown(app.store.live)
         await pilot.pause()
         assert "amber" in text_of(app)
+
+
+async def test_after_another_key_was_trusted_it_still_shows_the_one_of_the_alarm() -> None:
+    trusted = a_status.normal().coordinator
+    assert trusted is not None
+    now = replace(trusted, fingerprint="ZZZZ-YYYY-XXXX-WWWW", words=("amber",))
+    app = screen_of(replace(with_alarms(KEY), coordinator=now))
+    async with running(app) as pilot:
+        await drawn(app, pilot)
+        said = "\n".join(str(one.said) for one in app.screen.query("#modal-body Words").results())  # type: ignore[attr-defined]
+        trusted_then, answered = said.split("what answered there now")
+        assert "BK6L-UZEO-PLUP-UBBR" in trusted_then
+        assert "ZZZZ" not in trusted_then
+        assert "amber" not in trusted_then
+        assert "ZZZZ-YYYY-XXXX-WWWW" in answered
 
 
 async def test_it_does_not_hold_the_screen_where_the_node_refuses_to_listen() -> None:

@@ -23,7 +23,7 @@ KEY = Alarm(
     text="clinic-coord presented a DIFFERENT key",
     remedy="stay disconnected; to accept it: a new invite, or fedtui trust replace",
     detail=(
-        "pinned: BK6L-UZEO-PLUP-UBBR",
+        "pinned: BK6L-UZEO-PLUP-UBBR-AAAA-BBBB-CCCC-DDDD",
         "the coordinator has fingerprint ZQXW-A23F-KKOJ-GAEP, but this node trusts "
         "BK6L-UZEO-PLUP-UBBR",
     ),

@@ -27,19 +27,37 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     filters: dict[str, Filter] = {}
 
 
+class _Written(msgspec.Struct, frozen=True, kw_only=True):
+    """A Place whose filters are looked at one by one."""
+
+    screen: str = "overview"
+    zoomed: str = ""
+    filters: dict[str, msgspec.Raw] = {}
+
+
 def read(text: str) -> Place:
-    """The place that a file tells; the usual one if it tells none: nothing depends on it."""
+    """The place that a file tells; the usual one if it tells none, less filters that are none."""
     try:
-        found = msgspec.json.decode(text, type=Place)
-    except (msgspec.DecodeError, BadFilter, RecursionError):
+        found = msgspec.json.decode(text, type=_Written)
+    except (msgspec.DecodeError, RecursionError):
         return Place()
     if not _ID.fullmatch(found.zoomed):
         return Place()
-    for one in found.filters.values():
-        in_bounds = 0 <= one.least < len(LEVELS) and len(one.text) <= MAX_TEXT
-        if not in_bounds or one.source not in {"", *SOURCES} or not one.text.isprintable():
-            return Place()
-    return found
+    read_filters = ((name, _filter(raw)) for name, raw in found.filters.items())
+    filters = {name: one for name, one in read_filters if one is not None}
+    return Place(screen=found.screen, zoomed=found.zoomed, filters=filters)
+
+
+def _filter(raw: msgspec.Raw) -> Filter | None:
+    """The filter; None if this is none, which takes nothing from the others."""
+    try:
+        one = msgspec.json.decode(raw, type=Filter)
+    except (msgspec.DecodeError, BadFilter, RecursionError):
+        return None
+    in_bounds = 0 <= one.least < len(LEVELS) and len(one.text) <= MAX_TEXT
+    if not in_bounds or one.source not in {"", *SOURCES} or not one.text.isprintable():
+        return None
+    return one
 
 
 def write(place: Place) -> str:

@@ -23,7 +23,7 @@ MAX_SEARCHED = 500
 
 
 class BadFilter(Exception):  # noqa: N818  reads as what happened
-    """A regular expression that is none; the text says where it breaks."""
+    """A regular expression that is none, or too large; the text says where it breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Filter:
             return None
         try:
             return re.compile(self.text[1:].removesuffix("/"), re.IGNORECASE)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise BadFilter(f"{self.text}: {error}") from error
 
     def lets(self, line: LogLine) -> bool:
@@ -81,7 +81,10 @@ class Tail:
     def follow(self, log: Sequence[LogLine] | deque[LogLine]) -> int:
         """Take up what is new; how many lines came in at the end, or -1 if all are others."""
         if not log:
-            return 0
+            num_before = len(self.lines)
+            self.lines.clear()
+            self._first = self._last = None
+            return -1 if num_before else 0
         newest, oldest = log[-1], log[0]
         grew_before = oldest is not self._first and len(log) < KEPT_LINES
         if self._last is newest and not grew_before:

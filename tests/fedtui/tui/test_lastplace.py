@@ -40,16 +40,29 @@ def test_what_is_written_is_read_again(place: Place) -> None:
         "[]",
         '{"screen": 3}',
         '{"zoomed": "Screen *"}',
-        '{"filters": {"events": {"text": "/[a"}}}',
-        '{"filters": {"events": {"least": 9}}}',
-        '{"filters": {"events": {"source": "moon"}}}',
-        '{"filters": {"events": {"text": "\\u001b[2J"}}}',
+        '{"filters": 3}',
         "[" * 100_000,
     ],
-    ids=range(9),
+    ids=range(6),
 )
 def test_what_cannot_be_a_place_is_the_usual_one(text: str) -> None:
     assert read(text) == Place()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"text": "/[a"}',
+        '{"text": "/a{99999999999}/"}',
+        '{"least": 9}',
+        '{"source": "moon"}',
+        '{"text": "\\u001b[2J"}',
+        "7",
+    ],
+)
+def test_a_filter_that_is_none_takes_nothing_else_with_it(odd: str) -> None:
+    text = f'{{"screen": "events", "filters": {{"events": {odd}, "rounds": {{"text": "late"}}}}}}'
+    assert read(text) == Place(screen="events", filters={"rounds": Filter(text="late")})
 
 
 def opened(place: Place, kept: list[Place], settings: Settings | None = None) -> FedtuiApp:

@@ -55,6 +55,12 @@ def test_a_broken_expression_says_where() -> None:
         Filter(text="/[a/")
 
 
+@pytest.mark.parametrize("text", ["/a{99999999999}/", f"/{'(' * 5000}{')' * 5000}/"], ids=range(2))
+def test_an_expression_that_is_too_large_is_none_too(text: str) -> None:
+    with pytest.raises(BadFilter, match=r"too large|recursion"):
+        Filter(text=text)
+
+
 def test_only_the_first_signs_of_a_line_are_searched() -> None:
     assert not Filter(text="end").finds("x" * 600 + "end")
 
@@ -84,6 +90,14 @@ def test_it_tells_how_many_came_and_when_all_are_others() -> None:
     tail.set(Filter(text="a"))
     assert tail.follow(log) == -1
     assert [one.text for one in tail.lines] == ["a", "a"]
+
+
+def test_of_a_log_without_lines_none_are_kept() -> None:
+    tail = Tail()
+    tail.follow(deque([line("a")]))
+    assert tail.follow(deque()) == -1
+    assert list(tail.lines) == []
+    assert tail.follow(deque()) == 0
 
 
 def test_older_lines_that_are_remembered_later_come_first() -> None:

@@ -22,11 +22,17 @@ class FilteredScreen(BaseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.wanted = Filter()
+        self._wanted: Filter | None = None
+
+    @property
+    def wanted(self) -> Filter:
+        """Until the screen is there, and may be asked, the one that held when it was left."""
+        if self._wanted is None:
+            return self.face.place.filters.get(self.MODE, Filter())
+        return self._wanted
 
     def on_mount(self) -> None:
-        """With the filter that held when the operator left."""
-        self.wanted = self.face.place.filters.get(self.MODE, self.wanted)
+        self._wanted = self.wanted
         self.query_one(FilterBar).keep(self.wanted.text)
 
     def here(self) -> Place:
@@ -40,7 +46,7 @@ class FilteredScreen(BaseScreen):
 
     def search(self, wanted: Filter) -> None:
         """Let this filter hold from now on."""
-        self.wanted = wanted
+        self._wanted = wanted
         self.show(self.face.store.view())
 
     def on_filter_bar_wanted(self, message: FilterBar.Wanted) -> None:

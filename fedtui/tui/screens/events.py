@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -58,6 +59,7 @@ class EventsScreen(FilteredScreen):
     def __init__(self) -> None:
         super().__init__()
         self._tail = Tail()
+        self._held: tuple[float, Filter] | None = None  # what the tail has, while frozen
 
     def body(self) -> ComposeResult:
         yield Chips(id="chips")
@@ -65,10 +67,15 @@ class EventsScreen(FilteredScreen):
         yield EventLog(id="log")
 
     def shown(self, view: View) -> None:
-        if view.frozen_at is not None and self._tail.lines and self._tail.filter == self.wanted:
+        frozen_at = view.frozen_at
+        held = None if frozen_at is None else (frozen_at, self.wanted)
+        if held is not None and held == self._held:
             return
+        self._held = held
         self.query_one(EventLog).leaves_j = view.status.plan is None  # whoever is idle joins
         log = self.face.store.log
+        if frozen_at is not None:
+            log = deque(line for line in log if line.at <= frozen_at)
         self._tail.set(self.wanted)
         num_new = self._tail.follow(log)
         self.query_one(EventLog).tell(self._tail.lines, view.glyphs, num_new=num_new)

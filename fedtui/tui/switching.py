@@ -30,7 +30,7 @@ class Switching(KeysInOrder):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._is_made = False  # the screen that is switched to
+        self._is_made = False  # the screen that is being switched to
 
     def on_ready(self) -> None:
         self._is_styled(self.screen)  # at the start Textual does so without a note of it
@@ -67,17 +67,19 @@ class Switching(KeysInOrder):
     def switch_mode(self, mode: str) -> AwaitMount:
         """Show this mode; its screen is brought up to date before anything of it is drawn."""
         stack = self._screen_stacks.get(mode)
-        self._is_made = bool(stack and stack[-1].is_mounted)
-        if mode == self.current_mode or not self._is_made:
+        is_made = bool(stack and stack[-1].is_mounted)
+        if mode == self.current_mode or not is_made:
             return super().switch_mode(mode)
         hold = ExitStack()
         hold.enter_context(self.batch_update())
+        self._is_made = True
         switched = super().switch_mode(mode)
+        self._is_made = False  # others ask to wait for what they change
         if not self.screen.call_later(hold.close):  # behind its ScreenResume
             hold.close()
         return switched
 
     def delay_update(self, delay: float = 0.05) -> None:
-        """Textual asks for it on each change of mode; only a screen that is not made needs it."""
+        """Textual asks for it on each change of mode; a screen that is made does not need it."""
         if not self._is_made:
             super().delay_update(delay)

@@ -118,6 +118,17 @@ async def test_the_lines_of_a_screen_that_was_made_ahead_are_drawn_already(
         assert drew == []
 
 
+async def test_others_may_delay_drawing_also_after_a_switch() -> None:
+    app = screen_of(a_status.normal())
+    async with running(app) as pilot:
+        await made(app)
+        await pilot.press("2")
+        await drawn(app, pilot)
+        assert app._batch_count == 0
+        app.delay_update()  # as the palette does when it closes
+        assert app._batch_count == 1
+
+
 async def test_a_theme_that_was_changed_elsewhere_is_there_after_the_switch() -> None:
     app = screen_of(a_status.normal())
     async with running(app) as pilot:

@@ -71,6 +71,7 @@ class FederationScreen(FilteredScreen):
             one for one in view.status.roster if self.wanted.finds(groups(one.fingerprint, 8))
         )
         table = self.query_one(Table)
+        table.leaves_j = view.status.plan is None  # whoever is idle joins
         table.fill(rows(peers, view.glyphs))
         self.show_table(has_rows=bool(view.status.roster))
         lost = sum(one.lost for one in view.status.roster)

@@ -20,11 +20,12 @@ from fedtui.tui.widgets.filterbar import FilterBar
 from fedtui.tui.widgets.table import Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textual.app import ComposeResult
+    from textual.events import ScreenResume
 
-    from fedtui.status import PastRound
+    from fedtui.status import NodeStatus, PastRound
     from fedtui.tui.exporting import Sheet
     from fedtui.tui.glyphs import Glyphs
     from fedtui.tui.view import View
@@ -66,7 +67,7 @@ def rows(past: list[PastRound], glyphs: Glyphs) -> list[Row]:
 
 @lru_cache(maxsize=2 * MAX_HISTORY)  # rounds that are over are what they were
 def _row(one: PastRound, before: float | None, signs: str) -> Row:
-    return f"{one.number}.{one.attempt}", _cells(one, before, SETS[signs])
+    return _key(one), _cells(one, before, SETS[signs])
 
 
 def _cells(one: PastRound, before: float | None, glyphs: Glyphs) -> tuple[tuple[str, str], ...]:
@@ -88,6 +89,22 @@ def _cells(one: PastRound, before: float | None, glyphs: Glyphs) -> tuple[tuple[
     )
 
 
+def _key(one: PastRound) -> str:
+    return f"{one.number}.{one.attempt}"
+
+
+def _once(one: PastRound) -> tuple[int, int, float]:
+    """The same for no two rounds of whatever federation."""
+    return one.number, one.attempt, one.ended_at
+
+
+def restarted(before: Sequence[PastRound], now: Sequence[PastRound]) -> bool:
+    """Whether these rounds of a status are of another run than those of the one before."""
+    if not before or not now:
+        return bool(before)
+    return max(one.number for one in now) < max(one.number for one in before)
+
+
 class RoundsScreen(FilteredScreen):
     """Screen 3."""
 
@@ -98,6 +115,10 @@ class RoundsScreen(FilteredScreen):
     def __init__(self) -> None:
         super().__init__()
         self._history: tuple[PastRound, ...] = ()
+        self._before: tuple[PastRound, ...] = ()  # of the run before this one
+        self._others: set[tuple[int, int, float]] = set()  # of all runs before
+        self._recent: tuple[PastRound, ...] = ()
+        self._federation = ""
         self._shown: list[PastRound] = []
 
     def body(self) -> ComposeResult:
@@ -106,20 +127,42 @@ class RoundsScreen(FilteredScreen):
         yield Table("Rounds so far", NAMES, id="past")
         yield EmptyPane("Rounds so far", "No round is over yet.")
 
-    def on_mount(self) -> None:
-        self.read_history()
+    def on_screen_resume(self, event: ScreenResume) -> None:  # noqa: ARG002  the base uses it
+        """While others were shown more rounds may have passed than the status keeps."""
+        if self.face.store.view().frozen_at is None:
+            self.read_history()
 
     @work(exclusive=True, group="history")
     async def read_history(self) -> None:
         """Also of earlier lives of the node; the status has the newest only."""
         with suppress(Refused):
-            self._history = washed(await self.face.controls.history(MAX_HISTORY))
+            read = washed(await self.face.controls.history(MAX_HISTORY))
+            mine = [one for one in read if _once(one) not in self._others]
+            self._history = tuple(merged(self._history, mine)[:MAX_HISTORY])
             self.show(self.face.store.view())
 
+    def _past(self, status: NodeStatus) -> list[PastRound]:
+        """All rounds of this run; kept, for the status soon drops them."""
+        if status.plan is None:
+            return merged((), status.rounds)
+        moved = self._federation not in {"", status.plan.federation}
+        if moved or restarted(self._recent, status.rounds):
+            self._before, self._history = tuple(merged(self._history, self._recent)), ()
+            self._others |= {_once(one) for one in self._before}
+        elif self._before and any(_once(one) in self._others for one in status.rounds):
+            self._history = tuple(merged(self._before, self._history))  # a node that began anew
+            self._others -= {_once(one) for one in self._before}
+            self._before = ()
+        self._federation, self._recent = status.plan.federation, status.rounds
+        past = merged(self._history, status.rounds)
+        self._history = tuple(past[:MAX_HISTORY])
+        return past
+
     def shown(self, view: View) -> None:
-        past = merged(self._history if view.status.plan else (), view.status.rounds)
+        past = self._past(view.status)
         self._shown = [one for one in past if self.wanted.finds(f"{one.number} {_words(one)}")]
         table = self.query_one(Table)
+        table.leaves_j = view.status.plan is None  # whoever is idle joins
         table.fill(rows(self._shown, view.glyphs))
         self.show_table(has_rows=bool(past))
         count = f"{len(self._shown)} of {len(past)}" if self.wanted != Filter() else f"{len(past)}"
@@ -130,8 +173,9 @@ class RoundsScreen(FilteredScreen):
     async def on_table_opened(self, event: Table.Opened) -> None:
         from fedtui.tui.modals.rounddetail import RoundDetail  # noqa: PLC0415  only when asked
 
-        if event.place < len(self._shown):
-            await self.app.push_screen(RoundDetail(self._shown[event.place]))
+        for one in self._shown:
+            if _key(one) == event.key:
+                await self.app.push_screen(RoundDetail(one))
 
     def sheets(self, view: View) -> tuple[Sheet, ...]:  # noqa: ARG002  what the filter lets through
         return (sheets.rounds(self._shown),)

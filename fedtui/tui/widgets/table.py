@@ -32,7 +32,8 @@ class Table(ScrollView, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k,N", "cursor(-1)", "Up", show=False),
-        Binding("down,j,n", "cursor(1)", "Down", show=False),
+        Binding("down,n", "cursor(1)", "Down", show=False),
+        Binding("j", "cursor_next", "Down", show=False),
         Binding("pageup", "cursor_page(-1)", "Page up", show=False),
         Binding("pagedown", "cursor_page(1)", "Page down", show=False),
         Binding("home", "cursor(-1000000)", "First", show=False),
@@ -41,11 +42,11 @@ class Table(ScrollView, can_focus=True):
     ]
 
     class Opened(Message):
-        """Enter on a row, or a click on the chosen one; `place` is its index."""
+        """Enter on a row, or a click on the chosen one; `key` is the row's: rows may move."""
 
-        def __init__(self, place: int) -> None:
+        def __init__(self, key: str) -> None:
             super().__init__()
-            self.place = place
+            self.key = key
 
     def __init__(self, title: str, names: Sequence[str], *, id: str) -> None:  # noqa: A002
         super().__init__(id=id, classes="pane")
@@ -54,6 +55,7 @@ class Table(ScrollView, can_focus=True):
         self._filled: tuple[Row, ...] = ()
         self._widths = [cell_len(name) for name in self._names]
         self.cursor_row = 0
+        self.leaves_j = False  # to others
         self._drawn: Drawn[tuple[Row, str]] = Drawn()
 
     @property
@@ -61,8 +63,10 @@ class Table(ScrollView, can_focus=True):
         return len(self._filled)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without rows its keys are free for others, such as `j` for joining."""
+        """Without rows its keys are free for others, and `j` where it is to join."""
         if not self._filled and action.startswith("cursor"):
+            return False
+        if action == "cursor_next" and self.leaves_j:
             return False
         return super().check_action(action, parameters)
 
@@ -155,11 +159,14 @@ class Table(ScrollView, can_focus=True):
     def action_cursor(self, by: int) -> None:
         self._go(self.cursor_row + by)
 
+    def action_cursor_next(self) -> None:
+        self.action_cursor(1)
+
     def action_cursor_page(self, by: int) -> None:
         self._go(self.cursor_row + by * max(1, self.size.height - _HEAD))
 
     def action_cursor_open(self) -> None:
-        self.post_message(self.Opened(self.cursor_row))
+        self.post_message(self.Opened(self._filled[self.cursor_row][0]))
 
     def on_click(self, event: Click) -> None:
         offset = event.get_content_offset(self)

@@ -35,11 +35,11 @@ class Alone(App[None]):
     def compose(self) -> ComposeResult:
         table = Counted("Rounds", ("round", "who"), id="one")
         table.drawn = []
-        self.opened: list[int] = []
+        self.opened: list[str] = []
         yield table
 
     def on_table_opened(self, message: Table.Opened) -> None:
-        self.opened.append(message.place)
+        self.opened.append(message.key)
 
 
 def rows(*names: str) -> list[Row]:
@@ -122,13 +122,22 @@ async def test_enter_and_a_second_click_open_the_row() -> None:
         app = table.app
         assert isinstance(app, Alone)
         await pilot.press("down", "enter")
-        assert app.opened == [1]
+        assert app.opened == ["birch"]
         await pilot.click(table, offset=(4, 4))
-        assert (table.cursor_row, app.opened) == (2, [1])
+        assert (table.cursor_row, app.opened) == (2, ["birch"])
         await pilot.click(table, offset=(4, 4))
-        assert app.opened == [1, 2]
+        assert app.opened == ["birch", "maple"]
         await pilot.click(table, offset=(4, 1))  # the heading
-        assert app.opened == [1, 2]
+        assert app.opened == ["birch", "maple"]
+
+
+async def test_j_moves_down_unless_it_is_left_to_others() -> None:
+    async with shown(MANY) as (pilot, table):
+        await pilot.press("j")
+        assert table.cursor_row == 1
+        table.leaves_j = True
+        await pilot.press("j", "n")
+        assert table.cursor_row == 2
 
 
 async def test_without_rows_its_keys_are_free() -> None:

@@ -68,7 +68,7 @@ ALL_DATA = "0/1"
 SMALL = 100  # parts of the data, of which a node that hardly trains has one
 SWITCHES = "7231456"
 WITHIN = ("k", "k", "j", "+", "-", "/", "r", "o", "\x7f", "\x7f", "\r")  # on the events
-SETTLE_S = 15.0  # after a pause: rates fall to 0, toasts go
+SETTLE_S = 130.0  # after a pause: the last flow leaves the rates of two minutes, toasts go
 
 
 class Terminal:

@@ -26,6 +26,14 @@ MACHINE_EVERY = 2
 MAX_LAST_WORDS = 20
 
 
+def _is_due(before: status.Traffic, now: status.Traffic) -> bool:
+    """Whether the second that passed is told: an empty one, too, while the rates hold a flow.
+
+    They are one a second: a pause that was not told would look as if it never was.
+    """
+    return noticing.is_notable(before, now) or any((*before.up_rates, *before.down_rates))
+
+
 class Readings:
     """Reads what the node does to this machine and its network, and posts it."""
 
@@ -55,7 +63,7 @@ class Readings:
             await asyncio.sleep(EVERY_S)
             number += 1
             watched = self._board.is_watched
-            self.traffic(tell=watched, when=noticing.is_notable)
+            self.traffic(tell=watched, when=_is_due)
             if watched:
                 self._refresh()
             works = self._home.trainer.state == "busy"

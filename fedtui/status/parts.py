@@ -235,7 +235,7 @@ class Traffic(Part, frozen=True):
     `up_today` is what the ledger announced since midnight UTC: the operator's limit counts it;
     `down_today` what was received since then, as far as this process knows. Rates of the last
     seconds, 0 for what only keeps the link open; `up_rates` and `down_rates` the last MAX_RATES
-    of them, one a second, oldest first.
+    of them, one a second while a screen watches, oldest first.
     """
 
     up: int = 0

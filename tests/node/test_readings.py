@@ -83,6 +83,25 @@ async def test_what_keeps_the_link_open_is_not_told_and_what_is_asked_is_exact(
     await node.close()
 
 
+async def test_seconds_without_traffic_are_told_until_no_flow_is_in_the_rates(
+    home: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noticing, "KEPT_OPEN_PER_S", 1e9)  # nothing flows
+    monkeypatch.setattr(readings, "EVERY_S", 0.0)
+    monkeypatch.setattr(readings, "MACHINE_EVERY", 10**9)
+    node = await member(home, FakeCoordinator())
+    node._board.post(status.TrafficMeasured(traffic=status.Traffic(up_per_s=5e6)))
+    node._board.post(status.TrafficMeasured(traffic=node._board.status.traffic))  # 5 MB/s twice
+    node._readings.traffic()
+    heard: list[status.Event] = []
+    node._board.listen(heard.append)
+    await settle(4 * status.MAX_RATES)
+    told = [event for event in heard if isinstance(event, status.TrafficMeasured)]
+    assert len(told) == status.MAX_RATES - 1, "one is told already"
+    assert node._board.status.traffic.up_rates == (0,) * status.MAX_RATES
+    await node.close()
+
+
 async def test_a_machine_is_read_while_the_trainer_works_too(
     home: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,9 +46,13 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         nodes=3, dim=options.dim, rounds=options.rounds, thin=False, secure=True
     )
     of_rounds.keystream = "chacha20"
-    of_screen = argparse.Namespace(columns=120, rows=36, seconds=options.seconds)
+    of_screen = argparse.Namespace(columns=120, rows=36, seconds=options.seconds, rounds=6)
+    all_train = (screen.ALL_DATA,) * screen.NODES
     found: dict[str, Any] = {"dim": options.dim}
-    for name, run in (("rounds", rounds.measure(of_rounds)), ("screen", screen.run(of_screen))):
+    for name, run in (
+        ("rounds", rounds.measure(of_rounds)),
+        ("screen", screen.run(of_screen, all_train)),
+    ):
         folder = Path(tempfile.mkdtemp(prefix="fedtui-loops-"))
         os.environ["LOOP_WATCH"] = str(folder)
         try:

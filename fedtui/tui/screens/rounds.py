@@ -105,6 +105,13 @@ def restarted(before: Sequence[PastRound], now: Sequence[PastRound]) -> bool:
     return max(one.number for one in now) < max(one.number for one in before)
 
 
+def _is_hole(before: Sequence[PastRound], now: Sequence[PastRound]) -> bool:
+    """Whether rounds may have passed between these, as while other screens were shown."""
+    if now is before or not before or not now:
+        return False
+    return {_once(one) for one in before}.isdisjoint(_once(one) for one in now)
+
+
 class RoundsScreen(FilteredScreen):
     """Screen 3."""
 
@@ -115,6 +122,7 @@ class RoundsScreen(FilteredScreen):
     def __init__(self) -> None:
         super().__init__()
         self._history: tuple[PastRound, ...] = ()
+        self._is_whole = False  # the history was read, and no round was missed since
         self._before: tuple[PastRound, ...] = ()  # of the run before this one
         self._others: set[tuple[int, int, float]] = set()  # of all runs before
         self._recent: tuple[PastRound, ...] = ()
@@ -128,8 +136,8 @@ class RoundsScreen(FilteredScreen):
         yield EmptyPane("Rounds so far", "No round is over yet.")
 
     def on_screen_resume(self, event: ScreenResume) -> None:  # noqa: ARG002  the base uses it
-        """While others were shown more rounds may have passed than the status keeps."""
-        if self.face.store.view().frozen_at is None:
+        """Read what was refused before; a thousand rounds take too long to read them each time."""
+        if not self._is_whole and self.face.store.view().frozen_at is None:
             self.read_history()
 
     @work(exclusive=True, group="history")
@@ -137,6 +145,7 @@ class RoundsScreen(FilteredScreen):
         """Also of earlier lives of the node; the status has the newest only."""
         with suppress(Refused):
             read = washed(await self.face.controls.history(MAX_HISTORY))
+            self._is_whole = True
             mine = [one for one in read if _once(one) not in self._others]
             self._history = tuple(merged(self._history, mine)[:MAX_HISTORY])
             self.show(self.face.store.view())
@@ -145,6 +154,8 @@ class RoundsScreen(FilteredScreen):
         """All rounds of this run; kept, for the status soon drops them."""
         if status.plan is None:
             return merged((), status.rounds)
+        if _is_hole(self._recent, status.rounds):
+            self._is_whole = False
         moved = self._federation not in {"", status.plan.federation}
         if moved or restarted(self._recent, status.rounds):
             self._before, self._history = tuple(merged(self._history, self._recent)), ()
@@ -159,7 +170,9 @@ class RoundsScreen(FilteredScreen):
         return past
 
     def shown(self, view: View) -> None:
-        past = self._past(view.status)
+        was_whole, past = self._is_whole, self._past(view.status)
+        if was_whole and not self._is_whole and view.frozen_at is None:
+            self.read_history()
         self._shown = [one for one in past if self.wanted.finds(f"{one.number} {_words(one)}")]
         table = self.query_one(Table)
         table.leaves_j = view.status.plan is None  # whoever is idle joins

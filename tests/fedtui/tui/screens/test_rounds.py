@@ -21,13 +21,17 @@ def rounds(first: int, last: int, at: float = 0.0) -> tuple[PastRound, ...]:
 
 def answers(
     app: FedtuiApp, monkeypatch: pytest.MonkeyPatch, what: tuple[PastRound, ...] | None
-) -> None:
+) -> list[int]:
+    asked: list[int] = []
+
     async def history(limit: int = 100) -> tuple[PastRound, ...]:
+        asked.append(limit)
         if what is None:
             raise Refused("not now")
         return what[-limit:]
 
     monkeypatch.setattr(app.controls, "history", history)
+    return asked
 
 
 def hear(app: FedtuiApp, past: tuple[PastRound, ...], federation: str = "") -> None:
@@ -55,14 +59,28 @@ async def test_what_passed_while_others_were_shown_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     app = screen_of(a_status.normal())
-    answers(app, monkeypatch, None)  # refused once
     async with running(app, mode="rounds") as pilot:
         await pilot.press("1")
-        answers(app, monkeypatch, rounds(1, 40))
+        asked = answers(app, monkeypatch, rounds(1, 40))
+        await pilot.press("3", "1")
+        assert asked == [], "nothing passed"
         hear(app, rounds(37, 40))
         await pilot.press("3")
         await drawn(app, pilot)
         assert numbers(app) == list(range(40, 0, -1))
+
+
+async def test_a_history_that_was_refused_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = screen_of(replace(a_status.normal(), rounds=rounds(9, 11)))
+    answers(app, monkeypatch, None)
+    async with running(app, mode="rounds") as pilot:
+        assert numbers(app) == [11, 10, 9]
+        answers(app, monkeypatch, rounds(1, 11))
+        await pilot.press("1", "3")
+        await drawn(app, pilot)
+        assert numbers(app) == list(range(11, 0, -1))
 
 
 @pytest.mark.parametrize("federation", ["", "schools"])
@@ -74,12 +92,11 @@ async def test_rounds_of_the_run_before_are_none_of_the_next(
         hear(app, rounds(8, 11))
         await drawn(app, pilot)
         both = (*app.screen._history, *rounds(1, 2, at=1e9))  # type: ignore[attr-defined]
+        asked = answers(app, monkeypatch, both)
         hear(app, rounds(1, 2, at=1e9), federation)
         await drawn(app, pilot)
-        assert numbers(app) == [2, 1]
-        answers(app, monkeypatch, both)
-        await pilot.press("1", "3")
         await drawn(app, pilot)
+        assert len(asked) == 1
         assert numbers(app) == [2, 1]
 
 

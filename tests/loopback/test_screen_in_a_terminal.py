@@ -317,6 +317,27 @@ def test_plain_lines_go_through_a_pipe(environment: dict[str, str]) -> None:
     assert line == "idle: not in a federation: fedtui join\n"
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_a_recording_is_told_as_lines_or_not_at_all(
+    environment: dict[str, str], tmp_path: Path, is_damaged: bool
+) -> None:
+    recorder, path = Recorder(), tmp_path / "recording"
+    path.write_bytes(
+        b"".join(recorder.line(NodeStatus(seq=at), at) for at in (1, 2))
+        + (b"{}no line\n" if is_damaged else b"")
+    )
+    told = subprocess.run(
+        [FEDTUI, "watch", "--plain", "--replay", str(path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == (65 if is_damaged else 0)
+    assert bool(told.stdout) is not is_damaged
+    assert ("no line of a recording" in told.stderr) is is_damaged
+
+
 async def _stopped(pid: int) -> None:
     """Wait until the process is stopped by a signal, which nobody tells."""
     while psutil.Process(pid).status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110

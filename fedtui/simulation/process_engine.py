@@ -223,7 +223,8 @@ class _Worker:
 def work(pipe: Connection, setup: Setup, scratch: Path) -> None:
     """What a worker does with its life; see the module."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_the_parent, args=(scratch,), daemon=True).start()
+    end = threading.Thread(target=_end_with_the_parent, args=(scratch,), daemon=True)
+    end.start()
     with contextlib.suppress(EOFError, OSError):  # of a pipe whose other end is gone
         try:
             workshop = Workshop(setup, Ground.load(scratch))
@@ -232,6 +233,7 @@ def work(pipe: Connection, setup: Setup, scratch: Path) -> None:
             return
         pipe.send("")
         _work(pipe, workshop)
+    end.join()  # or what is left of the parent would be left half removed
 
 
 def _work(pipe: Connection, workshop: Workshop) -> None:

@@ -40,6 +40,7 @@ def run(folder: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str
     """Test a copy. From its own folder: python -m puts the working folder first in the path."""
     options = ("-x", "-q", "-p", "mutant_probe", "-p", "no:cacheprovider", "--no-header")
     place = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT))
+    place += ("-o", f"pythonpath={ROOT / 'tests' / 'fakes'}")  # and not the root: see the probe
     environment = os.environ | {
         "PYTHONPATH": str(folder),
         "MUTANT": str(folder),

@@ -27,6 +27,7 @@ class ATerminal:
         self._stream = pyte.ByteStream(self._screen)
         self.raw = bytearray()
         self._heard = asyncio.Event()
+        self._is_gone = False
         self._master, slave = os.openpty()
         self._size(slave, columns, rows)
         # a new session, whose controlling terminal becomes the first terminal that it opens
@@ -58,6 +59,7 @@ class ATerminal:
         """Wait until the screen shows this; the test's own time limit is the limit."""
         seen = shows if callable(shows) else lambda text: shows in text
         while not seen(self.text):
+            assert not self._is_gone, f"the program ended: {bytes(self.raw[-3000:])!r}"
             self._heard.clear()
             await self._heard.wait()
 
@@ -121,6 +123,8 @@ class ATerminal:
             return
         except OSError:  # the program is gone
             self.stall()
+            self._is_gone = True
+            self._heard.set()
             return
         self.raw += data
         self._stream.feed(data)

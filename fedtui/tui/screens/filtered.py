@@ -33,7 +33,8 @@ class FilteredScreen(BaseScreen):
 
     def on_mount(self) -> None:
         self._wanted = self.wanted
-        self.query_one(FilterBar).keep(self.wanted.text)
+        for bar in self.query(FilterBar):  # none if the app ends while its screens are made
+            bar.keep(self.wanted.text)
 
     def here(self) -> Place:
         place = super().here()

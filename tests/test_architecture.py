@@ -34,6 +34,7 @@ TESTED_IN = {
     "coordinator/vectorfiles.py": "tests/fedtui/combining/test_visible.py",
     "fedtui/aggregators/base.py": "tests/fedtui/aggregators/test_mean.py",
     "fedtui/attacks/base.py": "tests/contracts/test_every_attack.py",
+    "fedtui/control/viewonly.py": "tests/fedtui/control/test_replay.py",
     "fedtui/demo/main.py": "tests/loopback/test_demo.py",
     "fedtui/demo/progress.py": "tests/fedtui/demo/test_watch.py",
     "fedtui/demo/screen.py": "tests/loopback/test_demo_on_a_terminal.py",

@@ -10,27 +10,15 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 from fedtui.control.recording import RecordingError, read
+from fedtui.control.viewonly import ViewOnly
 from fedtui.errors import ExitCode, OperatorError
 from fedtui.experiments.disk import DamagedError, RunFolderError
 from fedtui.experiments.folder import RunFolder, RunInfo
 from fedtui.experiments.watched import recording_of
 from fedtui.simulation.onlooker import BEGINNING_S
-from fedtui.status import (
-    CheckReport,
-    FoundCoordinator,
-    InviteSeen,
-    LedgerLine,
-    Limits,
-    LogLine,
-    NodeStatus,
-    PastRound,
-    ProbedCoordinator,
-    Refused,
-    Setup,
-)
+from fedtui.status import NodeStatus, Refused
 from fedtui.wire.labels import safe_label
 
 POLL_S = 0.2
@@ -39,7 +27,7 @@ _WHOLE_RUN_S = 60.0
 """How long a finished run is shown unless a speed is asked for."""
 
 
-class Following:
+class Following(ViewOnly):
     """Implements fedtui.status.NodeControls for one node of the run in `folder`.
 
     `speed` is virtual seconds a second; 0 shows the newest at once; None: a run that goes on is
@@ -55,11 +43,17 @@ class Following:
         over: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Raises RunFolderError: there is no such run, or this node of it is not recorded."""
+        super().__init__(
+            Refused(
+                "this is a simulated node: it does what its run's plan and population say",
+                remedy="watch it, or change plan.toml and simulate again",
+                exit_code=int(ExitCode.USAGE),
+            )
+        )
         self._folder = folder
         self._path = recording_of(folder, node)
         self._speed = speed
         self._over = over
-        self._now = NodeStatus()
         self._at_s = 0.0
         RunFolder.open(folder)
         if not self._path.exists():
@@ -68,9 +62,6 @@ class Following:
     def now(self) -> float:
         """The virtual time of what is shown, as UTC seconds."""
         return BEGINNING_S + self._at_s
-
-    async def status(self) -> NodeStatus:
-        return self._now
 
     async def watch(self) -> AsyncIterator[NodeStatus]:
         """Every status at its time, then nothing more; ends only if the app does."""
@@ -123,76 +114,6 @@ class Following:
             return self._speed
         length_s = RunFolder.open(self._folder).info.virtual_s
         return max(1.0, length_s / _WHOLE_RUN_S) if is_over else 0.0
-
-    # ---- what was kept ------------------------------------------------------------------------
-
-    async def ledger(self, limit: int = 100) -> tuple[LedgerLine, ...]:
-        return self._now.ledger[-limit:]
-
-    async def log(self, limit: int = 100) -> tuple[LogLine, ...]:
-        return self._now.log[-limit:]
-
-    async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
-        return self._now.rounds[-limit:]
-
-    # ---- what cannot be asked -----------------------------------------------------------------
-
-    async def words(self) -> tuple[str, ...]:
-        _refuse()
-
-    async def discover(self) -> tuple[FoundCoordinator, ...]:
-        _refuse()
-
-    async def probe(self, address: str) -> ProbedCoordinator:  # noqa: ARG002
-        _refuse()
-
-    async def read_invite(self, invite: str) -> InviteSeen:  # noqa: ARG002
-        _refuse()
-
-    async def setup(self, choice: Setup) -> None:  # noqa: ARG002
-        _refuse()
-
-    async def join(self, invite: str = "") -> None:  # noqa: ARG002
-        _refuse()
-
-    async def join_at(self, address: str, coordinator_id: str) -> None:  # noqa: ARG002
-        _refuse()
-
-    async def check(self) -> CheckReport:
-        _refuse()
-
-    async def consent(self, plan_hash: str) -> None:  # noqa: ARG002
-        _refuse()
-
-    async def withdraw(self) -> None:
-        _refuse()
-
-    async def pause(self, until: float = 0.0) -> None:  # noqa: ARG002
-        _refuse()
-
-    async def resume(self) -> None:
-        _refuse()
-
-    async def stop_sharing(self) -> None:
-        _refuse()
-
-    async def limit(self, limits: Limits) -> None:  # noqa: ARG002
-        _refuse()
-
-    async def retry(self) -> None:
-        _refuse()
-
-    async def acknowledge(self, alarm_id: int) -> None:  # noqa: ARG002
-        _refuse()
-
-    async def rotate_key(self) -> None:
-        _refuse()
-
-    async def leave(self, *, after_round: bool = False, forget: bool = False) -> None:  # noqa: ARG002
-        _refuse()
-
-    async def stop(self) -> None:
-        _refuse()
 
 
 class _Tail:
@@ -275,12 +196,4 @@ def _not_recorded(folder: Path, node: int) -> str:
         return f"{folder}: node {node} was not recorded, but: {names}; give --node {names}"
     return (
         f"{folder}: no node was recorded (yet); 'fedtui-simulate run --watch-node {node}' records"
-    )
-
-
-def _refuse() -> NoReturn:
-    raise Refused(
-        "this is a simulated node: it does what its run's plan and population say",
-        remedy="watch it, or change plan.toml and simulate again",
-        exit_code=int(ExitCode.USAGE),
     )

@@ -1,6 +1,6 @@
 """Attaching a screen: whether one can be drawn here, in which surroundings, and to what.
 
-The same for a node's screen, a coordinator's and the demo's.
+The same for a node's screen, a coordinator's, the demo's and a simulated node's.
 """
 
 from __future__ import annotations

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fedtui.control import attaching
 from fedtui.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -40,19 +40,13 @@ def watch(
     speed = 0.0 if end else speed
     os.environ["TZ"] = "UTC"  # virtual time begins at 0:00, wherever this is looked at
     time.tzset()
-    if plain or not _has_screen():
+    if plain or not attaching.has_screen():
         ends: list[str] = []
         asyncio.run(_print(Following(run, node, speed=speed or 1e9, over=ends.append)))
         for how in ends:
             typer.echo(f"the run is over: {how}")
         return 0
     return _show(run, node, speed)
-
-
-def _has_screen() -> bool:
-    """Whether a screen can be drawn here."""
-    dumb = os.environ.get("TERM", "") in {"", "dumb"}
-    return sys.stdin.isatty() and sys.stdout.isatty() and not dumb
 
 
 async def _print(node: "Following") -> None:
@@ -89,7 +83,7 @@ def screen_of(run: Path, node: int, speed: float | None) -> "FedtuiApp":
         clock=controls.now,
         settings=Settings(detach_asks=False),
         outside=Outside(
-            environment={**os.environ, "ENCODING": sys.stdout.encoding or ""},
+            environment=attaching.surroundings(),
             exports=Path.cwd(),
         ),
     )

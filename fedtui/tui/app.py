@@ -24,6 +24,7 @@ from fedtui.tui.modals.alerts import Alerts
 from fedtui.tui.modals.doors import alert
 from fedtui.tui.outside import Outside
 from fedtui.tui.palette import Commands
+from fedtui.tui.redrawing import RedrawnWhole
 from fedtui.tui.screens.base import BaseScreen
 from fedtui.tui.screens.modes import SCREENS
 from fedtui.tui.settings import LAST, Settings
@@ -44,7 +45,7 @@ AGAIN_S = 0.5
 STYLES = Path(__file__).parent / "styles"
 
 
-class FedtuiApp(Switching):
+class FedtuiApp(Switching, RedrawnWhole):
     """The screen of one node. `clock` gives UTC seconds."""
 
     CSS_PATH: ClassVar = sorted(STYLES.glob("*.tcss"))

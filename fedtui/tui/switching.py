@@ -38,7 +38,7 @@ class Switching(KeysInOrder):
 
     def make_ahead(self) -> None:
         """Make the next of the screens that were not shown yet; go on until all are made."""
-        if self._exit:
+        if self._exit or not self.is_running:  # closing goes through the screens that there are
             return
         missing = [mode for mode in self._modes if mode not in self._screen_stacks]
         if missing and not self._on_its_way:

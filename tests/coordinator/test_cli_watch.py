@@ -142,6 +142,12 @@ async def test_not_a_byte_when_nothing_happens(house: House) -> None:
     await terminal.until("paused: P goes on")
 
 
+def fills_it(text: str) -> bool:
+    """The first line is on top and the footer at the bottom, as after a change of size only."""
+    lines = text.splitlines()
+    return "WAITING" in lines[0] and "q Detach" in lines[-1]
+
+
 async def test_every_size_detach_and_two_screens(house: House) -> None:
     await house.node(1, auto=True)
     one, two = house.watch(), house.watch((40, 12))
@@ -149,13 +155,21 @@ async def test_every_size_detach_and_two_screens(house: House) -> None:
         await terminal.until("n1")
     for columns, rows in ((80, 24), (60, 18), (40, 12), (20, 6), (120, 36)):
         one.resize(columns, rows)
-        await one.until(lambda text: "Detach" in text or "q" in text)
+        await one.until(fills_it)
     await one.until("Round health")
     one.type("q")
     assert await one.ended() == 0
     two.type("\x03")
     assert await two.ended() == 0
     assert house.status().running, "a screen that goes leaves the coordinator alone"
+
+
+async def test_a_window_that_was_small_for_a_moment_shows_all_again(house: House) -> None:
+    terminal = house.watch()
+    await terminal.until("words: ")  # made a moment after the first start
+    await terminal.small_for_a_moment()
+    await terminal.until("Round health")
+    await terminal.until("q Detach")
 
 
 async def test_hang_up_and_kill_leave_the_coordinator_alone(house: House) -> None:

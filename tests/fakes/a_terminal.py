@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import struct
+import sys
 import termios
 from collections.abc import Callable, Mapping, Sequence
 
@@ -82,6 +83,19 @@ class ATerminal:
         self._screen.resize(rows, columns)
         self._size(self._master, columns, rows)
 
+    async def small_for_a_moment(self) -> None:
+        """What was cut off is lost, and the program hears of one change, to the size it knows.
+
+        It is drawing nothing at the time, so nothing comes back by chance.
+        """
+        while await self.quiet(0.5):
+            pass
+        columns, rows = self._screen.columns, self._screen.lines
+        self.signal(signal.SIGSTOP)
+        self.resize(20, 6)
+        self.resize(columns, rows)
+        self.signal(signal.SIGCONT)
+
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)
 
@@ -109,6 +123,8 @@ class ATerminal:
         return self._code
 
     async def close(self) -> None:
+        """End the program; a test that failed shows what stood on the screen."""
+        sys.stdout.write(f"{self.text}\n{bytes(self.raw[-500:])!r}\n")
         if self._code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)

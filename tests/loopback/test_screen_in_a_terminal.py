@@ -170,6 +170,13 @@ async def test_a_storm_of_resizes_ends_in_the_last_size(screen: Open) -> None:
     assert await terminal.ended() == 0
 
 
+async def test_a_window_that_was_small_for_a_moment_shows_all_again(screen: Open) -> None:
+    terminal = await screen()
+    await terminal.until("Detach")
+    await terminal.small_for_a_moment()
+    await terminal.until(lambda text: "IDLE" in text and "Detach" in text.splitlines()[-1])
+
+
 async def test_every_digit_is_a_screen_and_the_palette_has_every_command(screen: Open) -> None:
     terminal = await screen()
     await terminal.until("IDLE")

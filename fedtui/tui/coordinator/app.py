@@ -26,6 +26,7 @@ from fedtui.tui.coordinator.listing import Listing
 from fedtui.tui.coordinator.state import Filtered, Ticked, View, reduce
 from fedtui.tui.glyphs import choose
 from fedtui.tui.lines import fit
+from fedtui.tui.redrawing import RedrawnWhole
 from fedtui.tui.themes import THEMES
 from fedtui.tui.typeahead import KeysInOrder
 from fedtui.tui.widgets.rows import Rows
@@ -57,7 +58,7 @@ def _bindings() -> list[Binding]:
     return list(made.values())
 
 
-class CoordinatorApp(KeysInOrder, inherit_bindings=False):
+class CoordinatorApp(KeysInOrder, RedrawnWhole, inherit_bindings=False):
     """The screen of one coordinator. `clock` gives seconds; `folder` is where exports go."""
 
     TITLE = "fedtui coordinator"

@@ -45,6 +45,20 @@ async def test_no_screen_is_made_while_a_key_is_on_its_way() -> None:
         assert len(app._screen_stacks) == 2
 
 
+async def test_no_screen_is_made_while_the_app_closes_those_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = screen_of(a_status.normal())
+    real = app._prune
+
+    async def prune(*nodes: Screen[object]) -> None:
+        app.make_ahead()  # its time came
+        await real(*nodes)
+
+    async with running(app):
+        monkeypatch.setattr(app, "_prune", prune)
+
+
 async def test_a_switch_composes_nothing_and_reads_and_applies_no_style_sheet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -70,7 +70,7 @@ async def test_every_round_has_every_node_whatever_becomes_of_the_screens(
     for harm, one in zip(harms, terminals, strict=True):
         before = (await rounds(federation))["round"]
         harm(one)
-        while (await rounds(federation))["round"] < before + ROUNDS_AFTER:
+        while (await rounds(federation))["round"] < before + ROUNDS_AFTER:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     found = await rounds(federation)
     done = [one for one in found["rounds"] if one["round"]]

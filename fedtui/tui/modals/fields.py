@@ -83,9 +83,14 @@ class Pick(Static, can_focus=True):
             self._draw()
             self.post_message(self.Picked(self))
 
+    @property
+    def shown(self) -> Sequence[str]:
+        """The options that are drawn."""
+        return self.options
+
     def on_click(self, event: Click) -> None:
         place = 0
-        for option in self.options:
+        for option in self.shown:
             place += len(option) + 3
             if event.x < place:
                 self.choose(option)
@@ -94,10 +99,25 @@ class Pick(Static, can_focus=True):
     def _draw(self) -> None:
         style = "bold reverse" if self.has_focus else "bold $accent"
         parts: list[str | tuple[str, str]] = []
-        for option in self.options:
+        for option in self.shown:
             chosen = option == self.value
             parts += [(f"[{option}]", style) if chosen else f" {option} ", " "]
         self.update(Content.assemble(*parts))
+
+
+class LongPick(Pick):
+    """More words than there may be room for: the first ones go until the chosen one is seen."""
+
+    def on_resize(self) -> None:
+        self._draw()
+
+    @property
+    def shown(self) -> Sequence[str]:
+        before = self.options.index(self.value) + 1
+        first = 0
+        while sum(len(one) + 3 for one in self.options[first:before]) > max(1, self.size.width):
+            first += 1
+        return self.options[min(first, before - 1) :]
 
 
 class Line(Input):

@@ -12,12 +12,12 @@ from textual.widgets import Button, OptionList
 from textual.widgets.option_list import Option
 
 from fedtui.tui import keymap
-from fedtui.tui.commands import BY_ID, COMMANDS
+from fedtui.tui.commands import BY_ID, COMMANDS, SCREENS
 from fedtui.tui.keymap import shown
 from fedtui.tui.modals.base import Choice, Modal, Words
-from fedtui.tui.modals.fields import Field, Pick
+from fedtui.tui.modals.fields import Field, LongPick, Pick
 from fedtui.tui.modals.help import keys_of
-from fedtui.tui.settings import THEME_NAMES, GlyphName, Settings
+from fedtui.tui.settings import LAST, THEME_NAMES, GlyphName, Settings
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -75,6 +75,7 @@ class SettingsForm(Modal[Settings]):
         yield Field("theme", Pick(ordered, one.theme.removeprefix("fedtui-"), id="theme"))
         yield Field("graph symbols", Pick(get_args(GlyphName), one.glyphs, id="glyphs"))
         yield Field("refresh", Pick(HZ, f"{one.hz:g}", id="hz"), "a second")
+        yield Field("first screen", LongPick((LAST, *SCREENS), one.screen, id="screen"))
         for name, words in FLAGS.items():
             value = YES if getattr(one, name) else NO
             yield Field(words, Pick((YES, NO), value, id=name))
@@ -114,6 +115,7 @@ class SettingsForm(Modal[Settings]):
             theme=f"fedtui-{values['theme']}",
             glyphs=values["glyphs"],
             hz=float(values["hz"]),
+            screen=values["screen"],
             keys=self._keys,
             **changed,
         )

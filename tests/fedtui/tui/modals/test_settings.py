@@ -1,10 +1,13 @@
 """The settings form: applied and kept at once; keys that clash are not taken."""
 
 import a_status
+import pytest
 from a_screen import done, drawn, running, screen_of, text_of
 from textual.widgets import OptionList
 
 from fedtui.tui.app import FedtuiApp
+from fedtui.tui.commands import SCREENS
+from fedtui.tui.modals.fields import Pick
 from fedtui.tui.modals.settings import REMAPPABLE, KeyPick, SettingsForm
 from fedtui.tui.settings import Settings
 
@@ -28,6 +31,28 @@ async def test_arrows_choose_and_s_keeps() -> None:
         await done(app)
         assert app.settings == Settings(theme="fedtui-light", glyphs="block", hz=4.0)
         assert app.theme == "fedtui-light"
+
+
+async def test_the_screen_to_begin_with_is_chosen_and_another_can_be_where_one_was() -> None:
+    app = screen_of(a_status.normal(), Settings(screen="privacy"))
+    async with running(app) as pilot:
+        form = await opened(app, pilot)
+        form.query_one("#screen", Pick).focus()
+        await pilot.press(*["left"] * len(SCREENS), "s")
+        await done(app)
+        assert app.settings == Settings(screen="last")
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+async def test_the_chosen_screen_is_seen_however_narrow(width: int) -> None:
+    app = screen_of(a_status.normal())
+    async with running(app, size=(width, 18)) as pilot:
+        form = await opened(app, pilot)
+        form.query_one("#screen", Pick).focus()
+        for name in SCREENS:
+            await pilot.press("right")
+            await drawn(app, pilot)
+            assert f"[{name}]" in text_of(app)
 
 
 async def test_escape_changes_nothing() -> None:

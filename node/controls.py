@@ -282,7 +282,8 @@ class Node:
         self._board.post(status.AlarmSeen(id=alarm_id))
 
     async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
-        return history.rounds(self._home.profile.history, limit)
+        federation = self._home.models.owner.federation_id or None
+        return history.rounds(self._home.profile.history, limit, federation=federation)
 
     async def words(self) -> tuple[str, ...]:
         return await self._spoken.asked()

@@ -182,7 +182,10 @@ class NodeControls(Protocol):
     async def log(self, limit: int = 100) -> tuple[LogLine, ...]: ...
 
     async def history(self, limit: int = 100) -> tuple[PastRound, ...]:
-        """Rounds that are over, oldest first, also those of earlier lives of the daemon."""
+        """Rounds that are over, oldest first, also those of earlier lives of the daemon.
+
+        Of the federation that the node is or was last in: another counts from round 1, too.
+        """
         ...
 
     async def words(self) -> tuple[str, ...]:

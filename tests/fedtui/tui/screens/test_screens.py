@@ -469,3 +469,17 @@ async def test_a_filter_where_there_are_no_lines_goes_to_the_events(mode: str) -
         await drawn(app, pilot)
         assert app.current_mode == "events"
         assert "1 of 6" in text_of(app)
+
+
+async def test_on_a_low_terminal_tab_brings_what_leaves_and_the_consent_into_sight() -> None:
+    app = screen_of(a_status.normal())
+    async with running(app, size=(60, 18)) as pilot:
+        await pilot.press("5")
+        await drawn(app, pilot)
+        seen = text_of(app)
+        for _ in range(3):
+            await pilot.press("tab")
+            await drawn(app, pilot)
+            seen += text_of(app)
+        for words in ("Your consent", "What leaves here", "never: images, labels"):
+            assert words in seen

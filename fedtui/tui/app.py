@@ -159,6 +159,8 @@ class FedtuiApp(Switching, RedrawnWhole):
 
     def refresh_view(self) -> None:
         """Show the newest View on the screen on top; others are out of sight."""
+        if not self.is_running:  # it closes: there may be no screen any more
+            return
         shown = self.screen
         if isinstance(shown, BaseScreen):
             shown.show(self.store.view())

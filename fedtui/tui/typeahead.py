@@ -59,5 +59,5 @@ class KeysInOrder(App[None]):
     async def _key_done(self, number: int) -> None:
         if number == self._on_its_way:
             self._on_its_way = 0
-            if self._keys_waiting:
+            if self._keys_waiting and self.is_running:
                 await self._give_key(self._keys_waiting.popleft())

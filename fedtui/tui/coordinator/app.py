@@ -151,6 +151,8 @@ class CoordinatorApp(KeysInOrder, RedrawnWhole, inherit_bindings=False):
 
     def draw(self) -> None:
         """Draw what changed, by the newest View or the frozen one."""
+        if not self.is_running:  # it closes: there may be no screen any more
+            return
         self.view = reduce(self.view, Ticked(self._clock()))
         view = self.frozen or self.view
         screen = self.screen_stack[0]

@@ -32,3 +32,17 @@ async def test_a_node_that_dies_before_it_answers_is_waited_for(
         assert "alder-ws" in text_of(app)
         assert tries[0] is None
         assert tries[1] is not None, "it said that the node is lost"
+
+
+async def test_a_tick_while_the_app_closes_draws_nothing_and_fails_at_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = screen_of(a_status.normal())
+    real = app._close_messages
+
+    async def close(*waits: bool) -> None:
+        app.refresh_view()  # its screens are gone
+        await real(*waits)
+
+    async with running(app):
+        monkeypatch.setattr(app, "_close_messages", close)

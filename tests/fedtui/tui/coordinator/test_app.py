@@ -393,3 +393,17 @@ async def test_the_three_themes_go_round() -> None:
             await desk.press("t")
             seen.append(desk.app.theme)
         assert sorted(seen) == ["fedtui-contrast", "fedtui-dark", "fedtui-light"]
+
+
+async def test_a_tick_while_the_app_closes_draws_nothing_and_fails_at_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opened() as desk:
+        app = desk.app
+        real = app._close_messages
+
+        async def close(*waits: bool) -> None:
+            app.draw()  # its screens are gone
+            await real(*waits)
+
+        monkeypatch.setattr(app, "_close_messages", close)

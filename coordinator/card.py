@@ -3,6 +3,7 @@
 from coordinator.opening import Settings
 from coordinator.report import privacy_of
 from fedtui.crypto.keys import fingerprint
+from fedtui.learning.params import Manifest
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 
 _MEANS = {
@@ -36,7 +37,7 @@ def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRou
         + (f"; ended: {snapshot.ended}" if snapshot.ended is not None else "; not ended yet"),
         f"- participants in any round: {len(_everybody(snapshot))}; in this one: "
         f"{len(finished.survivors)} of {len(finished.cohort)} chosen",
-        f"- {manifest.num_values:,} values in {len(manifest.tensors)} tensors",
+        f"- {manifest.num_values:,} values in {len(manifest.tensors)} tensors{_beside(manifest)}",
         f"- digest of the tensors (BLAKE2b-256): `{finished.model_digest.hex()}`",
         f"- H(plan): `{settings.plan_hash.hex()}`",
         "",
@@ -79,6 +80,13 @@ def _what_it_means(settings: Settings) -> str:
         f"The score was measured by the participants, each on the {share:.0%} of its own examples "
         "that it held out of training, and combined from their sums."
     )
+
+
+def _beside(manifest: Manifest) -> str:
+    """What else the model needs and this file does not hold."""
+    if not manifest.frozen:
+        return ""
+    return f"; beside frozen weights that are not in this file (SHA-256): `{manifest.frozen}`"
 
 
 def _row(each: FinishedRound) -> str:

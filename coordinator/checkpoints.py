@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from coordinator.files import DISK, Buffer, Files, StoreConflict
-from fedtui.learning.params import MAX_HEADER_BYTES, Manifest
+from fedtui.learning.params import FROZEN_KEY, MAX_HEADER_BYTES, Manifest
 
 _OURS = re.compile(r"model-\d{6,}\.safetensors")
 _BLOCK = 2**20
@@ -45,7 +45,10 @@ def checkpoint_name(round_: int) -> str:
 
 def header(manifest: Manifest, round_: int) -> bytes:
     """Everything before the tensor bytes; its length is a multiple of 8."""
-    entries: dict[str, object] = {"__metadata__": {"round": str(round_), "made_by": "fedtui"}}
+    metadata = {"round": str(round_), "made_by": "fedtui"}
+    if manifest.frozen:
+        metadata[FROZEN_KEY] = manifest.frozen
+    entries: dict[str, object] = {"__metadata__": metadata}
     start = 0
     for spec in manifest.tensors:
         end = start + 4 * spec.num_values

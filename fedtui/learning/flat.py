@@ -3,17 +3,20 @@
 Then an update is one subtraction, a step of the optimiser one operation, and what a strategy's
 `correct` sees is the very vector that travels, in manifest order.
 
-What travels: every parameter and every float buffer (BatchNorm's running mean and variance). Left
-out: integer buffers (its count of batches), buffers that the state dict leaves out, and the second
-name of a tied tensor.
+What travels: every parameter that is trained and every float buffer (BatchNorm's running mean and
+variance). Left out: frozen parameters (`requires_grad = False`; every node must hold the same, so
+the manifest names them by hash), integer buffers (BatchNorm's count of batches), buffers that the
+state dict leaves out, and the second name of a tied tensor.
 
 A model can be kept and loaded again: `reload` leaves it as if it had been made anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import torch
 
@@ -30,21 +33,44 @@ def travelling(model: nn.Module) -> dict[str, Tensor]:
     seen: set[int] = set()
     found: dict[str, Tensor] = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
-        if not tensor.dtype.is_floating_point or id(tensor) in seen:
+        if not tensor.dtype.is_floating_point or id(tensor) in seen or _is_frozen(tensor):
             continue
         if tensor.dtype != torch.float32:
             raise ParamsError(f"tensor {name!r} is {tensor.dtype}: make the model float32")
         seen.add(id(tensor))
         found[name] = tensor
-    if not found:
-        raise ParamsError("the model has no parameters: there is nothing to train")
+    if not any(isinstance(tensor, torch.nn.Parameter) for tensor in found.values()):
+        raise ParamsError("there is nothing to train: the model has no parameters, or all frozen")
     return found
+
+
+def frozen_digest(model: nn.Module) -> str:
+    """SHA-256, in hex, over name, dtype, shape and bytes of each frozen parameter; empty if none.
+
+    It says whether two nodes hold the same base model: equal bytes, whatever file they came from.
+    """
+    digest = hashlib.sha256()
+    frozen = {
+        name: tensor
+        for name, tensor in model.state_dict(keep_vars=True).items()
+        if _is_frozen(tensor)
+    }
+    for name, tensor in frozen.items():
+        fields = (name, str(tensor.dtype), tuple(tensor.shape))
+        digest.update(msgspec.msgpack.encode(fields))
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest() if frozen else ""
+
+
+def _is_frozen(tensor: Tensor) -> bool:
+    return isinstance(tensor, torch.nn.Parameter) and not tensor.requires_grad
 
 
 def manifest_of(model: nn.Module) -> Manifest:
     """The manifest of a model, in state-dict order."""
     return Manifest(
-        tuple(TensorSpec(name, tuple(t.shape)) for name, t in travelling(model).items())
+        tuple(TensorSpec(name, tuple(t.shape)) for name, t in travelling(model).items()),
+        frozen_digest(model),
     )
 
 
@@ -63,6 +89,7 @@ class FlatModel:
         self.grads = torch.zeros_like(self.values)
         tensors = travelling(module)
         _check_fits(tensors, params.manifest)
+        _check_frozen(frozen_digest(module), params.manifest.frozen)
         is_buffer = torch.zeros_like(self.values)
         for spec, place in params.manifest.slices():
             tensor = tensors[spec.name]
@@ -110,6 +137,15 @@ class _Made:
         self._own["_buffers"].update(self._buffers)
         for buffer, value in self._values:
             buffer.copy_(value)
+
+
+def _check_frozen(own: str, wanted: str) -> None:
+    if own != wanted:
+        raise ParamsError(
+            f"the frozen weights of this task's model are {own[:16] or 'none'}, those of the "
+            f"federation {wanted[:16] or 'none'} (SHA-256): use the base model that its "
+            "coordinator names"
+        )
 
 
 def _check_fits(tensors: dict[str, Tensor], manifest: Manifest) -> None:

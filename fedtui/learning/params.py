@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -38,6 +39,8 @@ MAX_HEADER_BYTES = 4 * 2**20  # of a safetensors file: 4,096 long names fit
 _NORM_CHUNK = 2**16
 _SCAN_CHUNK = 2**16
 _ORDER_KEY = "fedtui.order"
+FROZEN_KEY = "fedtui.frozen"
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class ParamsError(OperatorError, ValueError):
@@ -80,15 +83,22 @@ class TensorSpec(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, dict=True):
-    """The tensors of a model in the order in which they travel. Hashable and comparable."""
+    """The tensors of a model in the order in which they travel. Hashable and comparable.
+
+    `frozen` is the SHA-256, in hex, of the weights that do not travel and that every node must
+    hold already (flat.py `frozen_digest`); empty if all weights travel.
+    """
 
     tensors: Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1, max_length=MAX_TENSORS)]
+    frozen: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.tensors) <= MAX_TENSORS:
             raise ParamsError(
                 f"a model must have 1 to {MAX_TENSORS} tensors, this one has {len(self.tensors)}"
             )
+        if self.frozen and not _DIGEST.fullmatch(self.frozen):
+            raise ParamsError("the digest of the frozen weights is not 64 hexadecimal digits")
         names = {spec.name for spec in self.tensors}
         if len(names) != len(self.tensors):
             raise ParamsError("two tensors of the manifest have the same name")
@@ -106,9 +116,13 @@ class Manifest(msgspec.Struct, frozen=True, dict=True):
         return 4 * self.num_values
 
     def digest(self) -> bytes:
-        """BLAKE2b-256 over names, order, shapes and dtypes, canonically encoded: 32 bytes."""
+        """BLAKE2b-256 over names, order, shapes and dtypes, canonically encoded: 32 bytes.
+
+        And over `frozen`, if some weights do not travel.
+        """
         fields = [(spec.name, spec.shape, spec.dtype) for spec in self.tensors]
-        encoded = msgspec.msgpack.encode(("manifest", 1, fields), order="deterministic")
+        whole = ("manifest", 1, fields, self.frozen) if self.frozen else ("manifest", 1, fields)
+        encoded = msgspec.msgpack.encode(whole, order="deterministic")
         return hashlib.blake2b(encoded, digest_size=32, person=b"fedtui1-manifest").digest()
 
     def slices(self) -> Iterator[tuple[TensorSpec, slice]]:
@@ -170,29 +184,32 @@ class Params:
         return self.vector_D
 
     def to_safetensors(self) -> bytes:
-        """A safetensors file; its metadata keeps the order of the tensors."""
+        """A safetensors file; its metadata keeps the tensors' order and what is frozen beside."""
         arrays = dict(self.items())
-        order = json.dumps([spec.name for spec in self.manifest.tensors])
-        return bytes(safetensors.numpy.save(arrays, metadata={_ORDER_KEY: order}))
+        metadata = {_ORDER_KEY: json.dumps([spec.name for spec in self.manifest.tensors])}
+        if self.manifest.frozen:
+            metadata[FROZEN_KEY] = self.manifest.frozen
+        return bytes(safetensors.numpy.save(arrays, metadata=metadata))
 
     @classmethod
     def from_safetensors(cls, data: bytes, manifest: Manifest | None = None) -> Params:
         """Read a safetensors file.
 
-        Names, shapes and dtypes must be exactly those of `manifest`. Without one, the file's own
-        are taken, in the order our metadata names or else sorted by name.
+        Names, shapes and dtypes must be exactly those of `manifest`, and so must be the frozen
+        weights that our metadata names. Without a manifest, the file's own are taken, in the order
+        our metadata names or else sorted by name.
 
         Raises:
             ParamsError: truncated, not safetensors, a name twice, or not this model.
         """
-        order = _check_header(data)
+        order, frozen = _check_header(data)
         try:
             arrays = safetensors.numpy.load(data)
         except (safetensors.SafetensorError, KeyError, ValueError) as error:
             raise ParamsError(
                 f"the weights file is damaged or not safetensors: {error}"
             ) from error
-        found = _manifest_of(arrays, order)
+        found = _manifest_of(arrays, order, frozen)
         if manifest is not None:
             _check_same(found, manifest)
         return unflatten(manifest or found, arrays)
@@ -232,8 +249,11 @@ def unflatten(manifest: Manifest, arrays: Mapping[str, npt.NDArray[np.float32]])
     return Params(manifest, vector_D)
 
 
-def _check_header(data: bytes) -> list[str] | None:
-    """Refuse what two readers could understand differently; return the recorded order, if any."""
+def _check_header(data: bytes) -> tuple[list[str] | None, str]:
+    """Refuse what two readers could understand differently; return the recorded order, if any.
+
+    And the digest of the frozen weights, or an empty text.
+    """
     if len(data) < 8:
         raise ParamsError("the weights file is truncated: it has fewer than 8 bytes")
     size = int.from_bytes(data[:8], "little")
@@ -248,11 +268,14 @@ def _check_header(data: bytes) -> list[str] | None:
     if not isinstance(header, dict):
         raise ParamsError("the weights file is not safetensors: its header is not an object")
     metadata = header.get("__metadata__")
-    recorded = metadata.get(_ORDER_KEY) if isinstance(metadata, dict) else None
+    if not isinstance(metadata, dict):
+        return None, ""
+    frozen = str(metadata.get(FROZEN_KEY, ""))
+    recorded = metadata.get(_ORDER_KEY)
     if recorded is None:
-        return None
+        return None, frozen
     try:
-        return msgspec.json.decode(str(recorded), type=list[str])
+        return msgspec.json.decode(str(recorded), type=list[str]), frozen
     except msgspec.DecodeError as error:
         raise ParamsError(
             "the weights file records an order of tensors that is not a list"
@@ -268,13 +291,14 @@ def _no_twins(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _manifest_of(
-    arrays: Mapping[str, npt.NDArray[np.float32]], order: list[str] | None
+    arrays: Mapping[str, npt.NDArray[np.float32]], order: list[str] | None, frozen: str
 ) -> Manifest:
     names = sorted(arrays) if order is None else order
     if sorted(names) != sorted(arrays):
         raise ParamsError("the weights file records an order that does not name its tensors")
     return Manifest(
-        tuple(TensorSpec(name, arrays[name].shape, arrays[name].dtype.name) for name in names)
+        tuple(TensorSpec(name, arrays[name].shape, arrays[name].dtype.name) for name in names),
+        frozen,
     )
 
 
@@ -290,3 +314,8 @@ def _check_same(found: Manifest, expected: Manifest) -> None:
             raise ParamsError(
                 f"tensor {name!r} has shape {have[name].shape}, expected {spec.shape}"
             )
+    if found.frozen and found.frozen != expected.frozen:
+        raise ParamsError(
+            f"the weights file goes with frozen weights {found.frozen[:16]}, this model with "
+            f"{expected.frozen[:16] or 'none'}"
+        )

@@ -97,8 +97,9 @@ def prepared(task: Task, share: Examples) -> Examples:
 
 def describe(manifest: Manifest, metric: str) -> str:
     """What leaves the node in a round, in one sentence."""
+    stays = f"; the frozen weights ({manifest.frozen[:16]}) stay here" if manifest.frozen else ""
     return (
         f"{manifest.num_values:,} numbers ({manifest.num_bytes / 1e6:.2f} MB) in "
         f"{len(manifest.tensors)} tensors, the change of the model by this node's examples; "
-        f"and {len(sums_for(metric))} sums: {', '.join(sums_for(metric))}"
+        f"and {len(sums_for(metric))} sums: {', '.join(sums_for(metric))}{stays}"
     )

@@ -77,10 +77,11 @@ def initial(task: Task, *, seed: int) -> Params:
     if isinstance(task, FixedUpdate):
         manifest = task.manifest()
         return Params(manifest, np.zeros(manifest.num_values, np.float32))
+    manifest = manifest_of(_module(task))  # what is frozen is as every node makes it
     torch.manual_seed(seed)
-    module = task.model()
-    parts = [tensor.detach().numpy().reshape(-1) for tensor in travelling(module).values()]
-    return Params(manifest_of(module), np.concatenate(parts))
+    tensors = travelling(task.model()).values()
+    parts = [tensor.detach().numpy().reshape(-1) for tensor in tensors]
+    return Params(manifest, np.concatenate(parts))
 
 
 class Workbench:
@@ -98,7 +99,7 @@ class Workbench:
     @functools.cached_property
     def manifest(self) -> Manifest:
         """What the task's model looks like. ParamsError for one that cannot travel."""
-        return manifest_of(self._module())
+        return manifest_of(_module(self.task))
 
     def train(
         self,
@@ -156,14 +157,16 @@ class Workbench:
 
     def _load(self, params: Params) -> FlatModel:
         if self._model is None:
-            self._model = FlatModel(self._module(), params)
+            self._model = FlatModel(_module(self.task), params)
         else:
             self._model.reload(params)
         return self._model
 
-    def _module(self) -> nn.Module:
-        _seed_torch(_MODULE_SEED)
-        return self.task.model()
+
+def _module(task: Task) -> nn.Module:
+    """A task's module as every node makes it, but for the values that travel."""
+    _seed_torch(_MODULE_SEED)
+    return task.model()
 
 
 def train_locally(
@@ -205,7 +208,7 @@ def evaluate(
 
 def predict(task: Task, params: Params, x: Array) -> Iterator[dict[str, str | float]]:
     """One answer per row of prepared inputs. Raises TrainError and ParamsError as `evaluate`."""
-    model = FlatModel(task.model(), params)
+    model = FlatModel(_module(task), params)
     model.module.eval()
     for start in range(0, len(x), _EVALUATION_BATCH):
         rows = torch.from_numpy(np.ascontiguousarray(x[start : start + _EVALUATION_BATCH]))

@@ -57,8 +57,10 @@ def differences(old: Agreement, new: Agreement) -> tuple[str, ...]:
 
 def _size(manifest: Manifest) -> str:
     megabytes = manifest.num_bytes / 1e6
+    beside = f" beside frozen weights {manifest.frozen[:16]}" if manifest.frozen else ""
     return (
         f"{manifest.num_values:,} numbers in {len(manifest.tensors)} tensors ({megabytes:.2f} MB)"
+        f"{beside}"
     )
 
 

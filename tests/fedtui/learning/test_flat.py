@@ -134,3 +134,36 @@ def test_a_kept_model_refuses_params_of_another() -> None:
     turned = Manifest(tuple(reversed(straight.manifest.tensors)))
     with pytest.raises(ParamsError, match="another order"):
         flat.reload(Params(turned, straight.vector_D))
+
+
+def adapter(seed: int = 1) -> nn.Module:
+    """A frozen layer and a trained one."""
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    module[0].requires_grad_(False)
+    return module
+
+
+def test_frozen_parameters_do_not_travel_and_are_named_by_their_bytes() -> None:
+    found = manifest_of(adapter())
+    assert [spec.name for spec in found.tensors] == ["1.weight", "1.bias"]
+    assert found.frozen == manifest_of(adapter()).frozen
+    assert manifest_of(net()).frozen == ""
+    other = adapter()
+    with torch.no_grad():
+        other[0].bias[0] = torch.nextafter(other[0].bias[0], torch.tensor(9.0))
+    assert manifest_of(other).frozen != found.frozen, "one bit"
+    assert manifest_of(other).digest() != found.digest(), "the plan's hash covers it"
+    half = adapter()
+    half[0].half()
+    assert manifest_of(half).frozen not in {"", found.frozen}, "of any dtype"
+
+
+def test_another_base_model_is_refused_and_a_wholly_frozen_one_is_no_model() -> None:
+    mine = params_of(adapter())
+    model = FlatModel(adapter(), mine)
+    assert len(model.values) == 10
+    with pytest.raises(ParamsError, match=r"frozen weights of this task's model are [0-9a-f]{16}"):
+        FlatModel(adapter(seed=2), mine)
+    with pytest.raises(ParamsError, match="nothing to train"):
+        manifest_of(adapter().requires_grad_(False))

@@ -21,12 +21,16 @@ from fedtui.learning.params import (
 )
 
 shapes = st.lists(st.integers(1, 4), max_size=3).map(tuple)
-manifests = st.lists(
-    st.tuples(st.text(min_size=1, max_size=8), shapes),
-    min_size=1,
-    max_size=6,
-    unique_by=lambda t: t[0],
-).map(lambda pairs: Manifest(tuple(TensorSpec(n, s) for n, s in pairs)))
+manifests = st.builds(
+    lambda pairs, frozen: Manifest(tuple(TensorSpec(n, s) for n, s in pairs), frozen),
+    st.lists(
+        st.tuples(st.text(min_size=1, max_size=8), shapes),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda t: t[0],
+    ),
+    st.sampled_from(["", "a5" * 32]),
+)
 
 
 def filled(manifest: Manifest) -> Params:
@@ -199,3 +203,16 @@ def test_a_value_belongs_to_its_tensor() -> None:
     assert [manifest.tensor_at(i) for i in range(6)] == ["a", "a", "s", "b", "b", "b"]
     with pytest.raises(IndexError):
         manifest.tensor_at(6)
+
+
+def test_weights_beside_other_frozen_ones_are_refused() -> None:
+    one = Manifest((TensorSpec("w", (3,)),), "a5" * 32)
+    data = filled(one).to_safetensors()
+    for other in (Manifest(one.tensors), Manifest(one.tensors, "b6" * 32)):
+        assert other.digest() != one.digest()
+        with pytest.raises(ParamsError, match="goes with frozen weights a5a5a5a5a5a5a5a5"):
+            Params.from_safetensors(data, other)
+    plain = safetensors.numpy.save({"w": np.zeros(3, np.float32)})
+    assert Params.from_safetensors(plain, one).manifest == one, "a file of others says nothing"
+    with pytest.raises(ParamsError, match="64 hexadecimal digits"):
+        Manifest(one.tensors, "../secret")

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from torch import nn
 
 from fedtui.learning import trainer
@@ -396,3 +397,36 @@ def test_main_says_when_it_cannot_write(
     with pytest.raises(SystemExit) as stopped:
         main(["--task", "digits", "--options", "{", "--out", "w"])
     assert stopped.value.code == 2
+
+
+class Adapted(Small):
+    """Its first layer is frozen, and drawn at random."""
+
+    def model(self) -> nn.Module:
+        module = super().model()
+        next(module.children()).requires_grad_(False)
+        return module
+
+
+def test_what_is_frozen_is_the_same_everywhere_whatever_the_seed_and_is_never_trained() -> None:
+    task, data, spec = Adapted(), examples(), TrainingSpec(epochs=2, weight_decay=0.1)
+    one, other = initial(task, seed=1), initial(task, seed=2)
+    assert one.manifest == other.manifest
+    assert one.manifest.frozen
+    assert one.vector_D.tobytes() != other.vector_D.tobytes()
+    torch.rand(7)
+    bench = Workbench(task)
+    first = bench.train(one, data, spec, seed=(1, 2, 3)).update_D
+    assert bench.train(one, data, spec, seed=(1, 2, 3)).update_D.tobytes() == first.tobytes()
+    assert bench.manifest == one.manifest
+    torch.rand(7)
+    answers = list(predict(task, one, data.x))
+    torch.rand(7)
+    assert list(predict(task, one, data.x)) == answers
+
+
+def test_another_frozen_part_is_refused_before_training() -> None:
+    params = initial(Adapted(), seed=1)
+    other = Params(structs.replace(params.manifest, frozen="0" * 64), params.vector_D)
+    with pytest.raises(ParamsError, match="use the base model that its coordinator names"):
+        train_locally(Adapted(), other, examples(), TrainingSpec(), seed=(1, 2, 3))

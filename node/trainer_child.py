@@ -34,6 +34,7 @@ import numpy as np
 from fedtui import plugins
 from fedtui.learning import metrics
 from fedtui.learning.data import DataError, Examples
+from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
@@ -291,10 +292,10 @@ class Jobs:
         key = msgspec.json.encode(ref)
         kept_key, task = self._task
         if task is None or kept_key != key:
-            if ref.file is not None:
-                task = plugins.build_file(Path(ref.file), ref.sha256, **ref.options)
-            else:
-                task = plugins.build("tasks", ref.name, **ref.options)
+            file = Path(ref.file) if ref.file is not None else None
+            task = load_task(
+                ref.name, ref.options, file=file, sha256=ref.sha256, metric=ref.metric
+            )
             self._task = (key, task)
         return task
 
@@ -329,7 +330,7 @@ def _nothing(task: FixedUpdate) -> dict[str, float]:
 
 
 def _classes(task: Task, examples: Examples) -> dict[str, int]:
-    if examples.y.dtype.kind not in "iu":
+    if examples.y.ndim != 1 or examples.y.dtype.kind not in "iu":
         return {}
     numbers, counts = np.unique(examples.y, return_counts=True)
     labels = task.labels

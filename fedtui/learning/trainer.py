@@ -29,6 +29,7 @@ from fedtui import plugins
 from fedtui.errors import ExitCode, FedtuiError
 from fedtui.learning import metrics, optimizers
 from fedtui.learning.flat import FlatModel, manifest_of, travelling
+from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params, first_outside, norm
 from fedtui.learning.result import StoppedError, TrainError, TrainProgress, TrainResult
 from fedtui.learning.task import Batch, FixedUpdate
@@ -78,7 +79,7 @@ def initial(task: Task, *, seed: int) -> Params:
         manifest = task.manifest()
         return Params(manifest, np.zeros(manifest.num_values, np.float32))
     torch.manual_seed(seed)
-    module = task.model()
+    module = _module_of(task)
     parts = [tensor.detach().numpy().reshape(-1) for tensor in travelling(module).values()]
     return Params(manifest_of(module), np.concatenate(parts))
 
@@ -148,7 +149,7 @@ class Workbench:
                     raise StoppedError("evaluation was stopped")
                 try:
                     chosen = torch.from_numpy(rows[start : start + _EVALUATION_BATCH])
-                    part = self.task.metrics(module, _batch(x, y, chosen))
+                    part = _sums(self.task, self.task.metrics(module, _batch(x, y, chosen)))
                 except (RuntimeError, IndexError, ValueError, TypeError) as error:
                     raise TrainError(_cannot("evaluate", x, error)) from error
                 sums = metrics.add(sums, part)
@@ -163,7 +164,7 @@ class Workbench:
 
     def _module(self) -> nn.Module:
         _seed_torch(_MODULE_SEED)
-        return self.task.model()
+        return _module_of(self.task)
 
 
 def train_locally(
@@ -180,6 +181,7 @@ def train_locally(
     Raises:
         TrainError: no examples, a loss that the model cannot compute, or NaN or Inf in the update
             (names the tensor).
+        PluginError: `model` or `loss` of the task returned something else than it must.
         ParamsError: `params` are not of this task's model.
         StoppedError: `hooks.cancelled` returned True.
     """
@@ -205,7 +207,7 @@ def evaluate(
 
 def predict(task: Task, params: Params, x: Array) -> Iterator[dict[str, str | float]]:
     """One answer per row of prepared inputs. Raises TrainError and ParamsError as `evaluate`."""
-    model = FlatModel(task.model(), params)
+    model = FlatModel(_module_of(task), params)
     model.module.eval()
     for start in range(0, len(x), _EVALUATION_BATCH):
         rows = torch.from_numpy(np.ascontiguousarray(x[start : start + _EVALUATION_BATCH]))
@@ -260,7 +262,7 @@ class _Loop:
         model = self._model
         model.grads.zero_()
         try:
-            loss = self._task.loss(model.module, batch)
+            loss = _scalar(self._task.loss(model.module, batch))
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             raise TrainError(_cannot("train on", batch.x, error)) from error
@@ -289,6 +291,36 @@ class _Loop:
         if bad is not None:
             said += f", and tensor {self._model.manifest.tensor_at(bad)!r} holds NaN or Inf"
         return f"{said}: nothing is sent; {_REMEDY}"
+
+
+def _module_of(task: Task) -> nn.Module:
+    made: object = task.model()
+    if not isinstance(made, torch.nn.Module):
+        raise plugins.PluginError(
+            f"`model` of the task returned {type(made).__name__}, expected a torch.nn.Module"
+        )
+    return made
+
+
+def _scalar(loss: object) -> Tensor:
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        got = f"a tensor of {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else loss
+        raise plugins.PluginError(
+            f"`loss` of the task returned {got!s:.80}, expected a tensor of one number, the mean "
+            "over the batch"
+        )
+    return loss
+
+
+def _sums(task: Task, part: object) -> dict[str, float]:
+    names = metrics.sums_for(task.metric)
+    if isinstance(part, dict) and part.keys() >= {*names}:
+        return part
+    got = ", ".join(map(str, part)) if isinstance(part, dict) else type(part).__name__
+    raise plugins.PluginError(
+        f"`metrics` of the task returned {got or 'no sums':.200}; its metric {task.metric} needs "
+        f"the sums {metrics.said(task.metric)}"
+    )
 
 
 _REMEDY = "look for NaN or huge values in the data, or ask for a lower learning_rate"
@@ -346,6 +378,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--options", default="{}", help="the task's options, a JSON object")
     parser.add_argument("--file", type=Path, help="an own task file to use instead")
     parser.add_argument("--sha256", help="refuse the file if its hash is another")
+    parser.add_argument("--metric", default="", help="measure by this one, not the task's own")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
     chosen = parser.parse_args(arguments)
@@ -355,11 +388,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--options: {error}")
     torch.set_num_threads(1)
     try:
-        if chosen.file is not None:
-            task = plugins.build_file(chosen.file, chosen.sha256, **options)
-        else:
-            task = plugins.build("tasks", chosen.task, **options)
-        params = initial(task, seed=chosen.seed)
+        task = load_task(
+            chosen.task, options, file=chosen.file, sha256=chosen.sha256, metric=chosen.metric
+        )
+        params = initial(task, seed=chosen.seed)  # type: ignore[arg-type]  # takes both kinds
         _write(chosen.out, params.to_safetensors())
     except FedtuiError as error:
         sys.stderr.write(f"{error}\n")

@@ -373,7 +373,7 @@ def test_main_writes_a_whole_file_and_says_what_it_is(
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--task", "nothing"], 78, "there are: digits"),
+        (["--task", "nothing"], 78, "there are: arrays"),
         (["--task", "digits", "--options", '{"depth": 5}'], 78, "it takes model, hidden"),
         (["--task", "x", "--file", "/nowhere/t.py"], 78, "cannot read the task file"),
     ],

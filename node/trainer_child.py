@@ -131,7 +131,7 @@ class Jobs:
                     return self._predict(job, task)
         except StoppedError:
             return Cancelled(job_id=job.job_id)
-        except Exception as error:  # noqa: BLE001 - tasks are foreign code: any error is an outcome
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - tasks are foreign code
             return _failed(job, error)
 
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
@@ -412,7 +412,7 @@ def _safe(text: str) -> str:
     )
 
 
-def _place(job: Job, error: Exception) -> str:
+def _place(job: Job, error: Exception | SystemExit) -> str:
     """Where it happened: in the operator's own file, if that was on the way."""
     frames = traceback.extract_tb(error.__traceback__)
     own = None if isinstance(job, MaskJob) else job.task.file
@@ -420,7 +420,7 @@ def _place(job: Job, error: Exception) -> str:
     return f"{Path(where.filename).name}, line {where.lineno}"
 
 
-def _failed(job: Job, error: Exception) -> JobFailed:
+def _failed(job: Job, error: Exception | SystemExit) -> JobFailed:
     for known, kind in _KINDS:
         if isinstance(error, known):
             lacks = kind == "data" and _lacks_data(job)

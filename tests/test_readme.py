@@ -242,6 +242,32 @@ def test_your_own_model_works_from_its_check_to_its_predictions(desk: Desk) -> N
 
 @pytest.mark.loopback
 @pytest.mark.timeout(120)
+def test_the_own_task_of_the_documents_is_tried_by_its_check(desk: Desk) -> None:
+    code = python_block(EXTENDING, "class Alarms")
+    assert len(code.splitlines()) <= 30
+    (desk.folder / "alarms.py").write_text(code)
+    rng = np.random.default_rng(1)
+    readings, alarms = rng.standard_normal((20, 4, 60)), rng.integers(0, 2, (20, 3))
+    np.savez(desk.folder / "pump.npz", readings=readings, alarms=alarms)
+    said = desk.works("fedtui task check alarms.py --data pump.npz")
+    assert "20 examples, measured by macro_f1" in said
+    assert "would send" in said
+    assert "predicted_0 to predicted_63" in said
+    np.savez(desk.folder / "short.npz", readings=readings[:, :, :9], alarms=alarms)
+    np.savez(desk.folder / "odd.npz", readings=readings, alarms=alarms + 1)
+    for file, says in (
+        ("short.npz", "short.npz: readings are 4 by 60 numbers"),
+        ("odd.npz", "label overheated: 2 is neither 0 nor 1"),
+        ("none.npz", "none.npz does not exist: name the file"),
+    ):
+        refused = desk.type(f"fedtui task check alarms.py --data {file}")
+        assert refused.returncode in {65, 66}
+        assert says in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.loopback
+@pytest.mark.timeout(120)
 def test_your_own_data_is_followed_word_by_word(desk: Desk) -> None:
     (plan,) = blocks("Your own data", "toml")
     (desk.folder / "plan.toml").write_text(plan)

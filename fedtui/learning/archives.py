@@ -54,9 +54,18 @@ def read_examples(path: Path, names: tuple[str, str], shape: Sequence[int]) -> E
 
 def read_inputs(path: Path, name: str, shape: Sequence[int]) -> Array:
     """Inputs alone, from an archive or a .npy file. DataError as above."""
-    x = _read(path, (name,))[0] if path.suffix == ".npz" else _array(path)
+    x = _read(path, (name,))[0] if path.suffix == ".npz" else read_array(path)
     _check(path, name, x, shape)
     return x
+
+
+def read_array(path: Path) -> Array:
+    """The array of a .npy file, of whatever numbers. DataError names the file."""
+    try:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except _DAMAGED as error:
+        raise DataError(f"cannot read {path} as a .npy file of numbers: {error}") from error
 
 
 def _read(path: Path, names: tuple[str, ...]) -> list[Array]:
@@ -78,13 +87,6 @@ def _archive(file: BinaryIO) -> Any:
         raise ValueError("it is no archive; save one with np.savez(path, x=x, y=y)")
     file.seek(0)
     return np.load(file, allow_pickle=False)
-
-
-def _array(path: Path) -> Array:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except _DAMAGED as error:
-        raise DataError(f"cannot read {path} as a .npy file of numbers: {error}") from error
 
 
 def _check(path: Path, name: str, x: Array, shape: Sequence[int]) -> None:

@@ -63,6 +63,10 @@ def load_task(
 
 def check_parts(task: object, what: str) -> None:
     """Refuse a task that lacks a part. PluginError says which one and what to write."""
+    if task is None:
+        raise plugins.PluginError(
+            f"`build` of {what} returned None: end it with `build = YourClass`"
+        )
     metric = getattr(task, "metric", None)
     if metric not in METRICS:
         said = "has no `metric`" if metric is None else f"has the metric {metric!r}"

@@ -6,16 +6,18 @@ which learns the next token, is in `language.py`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from fedtui.learning import measuring
-from fedtui.learning.data import DataError
+from fedtui.learning.archives import read_array
+from fedtui.learning.data import DataError, own_path
 from fedtui.learning.metrics import sums_for
 from fedtui.learning.task import Task
+from fedtui.plugins import PluginError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,10 +43,7 @@ class Objective(Task):
         """Inputs to predict from: by default the rows of a .npy file."""
         if not source.path.endswith(".npy"):
             raise DataError(f"this task predicts from a .npy file of inputs, not {source.path!r}")
-        try:
-            return np.asarray(np.load(source.path, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"cannot read {source.path}: {error}") from error
+        return read_array(own_path(source))
 
     def check(self, examples: Examples) -> None:
         """Refuse targets that this kind of task cannot learn. Raises DataError."""
@@ -77,10 +76,18 @@ class Classification(Objective):
             )
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        return functional.cross_entropy(model(batch.x), batch.y)
+        return functional.cross_entropy(self._logits(model, batch), batch.y)
 
     def metrics(self, model: nn.Module, batch: Batch) -> dict[str, float]:
-        return measuring.of_classes(self.metric, model(batch.x), batch.y)
+        return measuring.of_classes(self.metric, self._logits(model, batch), batch.y)
+
+    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        logits = model(batch.x)
+        if logits.ndim != 2 or logits.shape[1] < len(self.labels):
+            raise _misfit(
+                logits, f"(examples, {len(self.labels) or 'classes'}), one for each class"
+            )
+        return cast("Tensor", logits)
 
     def predict(self, model: nn.Module, x: Tensor) -> list[dict[str, str | float]]:
         confidence, winner = model(x).softmax(1).max(1)
@@ -118,10 +125,16 @@ class MultiLabel(Objective):
             )
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        return functional.binary_cross_entropy_with_logits(model(batch.x), batch.y)
+        return functional.binary_cross_entropy_with_logits(self._logits(model, batch), batch.y)
 
     def metrics(self, model: nn.Module, batch: Batch) -> dict[str, float]:
-        return measuring.of_labels(self.metric, model(batch.x), batch.y)
+        return measuring.of_labels(self.metric, self._logits(model, batch), batch.y)
+
+    def _logits(self, model: nn.Module, batch: Batch) -> Tensor:
+        logits = model(batch.x)
+        if logits.shape != batch.y.shape:
+            raise _misfit(logits, f"(examples, {batch.y.shape[1]}), one for each label")
+        return cast("Tensor", logits)
 
     def predict(self, model: nn.Module, x: Tensor) -> list[dict[str, str | float]]:
         """The labels that are more likely than not, joined by `|`, and how likely each is."""
@@ -155,11 +168,11 @@ class Regression(Objective):
             )
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        return functional.mse_loss(model(batch.x).reshape(-1), batch.y)
+        return functional.mse_loss(self._answers(model, batch), batch.y)
 
     def metrics(self, model: nn.Module, batch: Batch) -> dict[str, float]:
         target = batch.y.to(torch.float64)
-        error = model(batch.x).reshape(-1).to(torch.float64) - target
+        error = self._answers(model, batch).to(torch.float64) - target
         squared = float((error * error).sum())
         found = {
             "loss_sum": squared,
@@ -172,3 +185,15 @@ class Regression(Objective):
 
     def predict(self, model: nn.Module, x: Tensor) -> list[dict[str, str | float]]:
         return [{"prediction": float(value)} for value in model(x).reshape(-1)]
+
+    def _answers(self, model: nn.Module, batch: Batch) -> Tensor:
+        answers = model(batch.x)
+        if answers.numel() != len(batch.y):
+            raise _misfit(answers, "(examples,), one for each example")
+        return cast("Tensor", answers.reshape(-1))
+
+
+def _misfit(got: Tensor, expected: str) -> PluginError:
+    return PluginError(
+        f"`model` of the task answers with shape {tuple(got.shape)}, expected {expected}"
+    )

@@ -150,6 +150,8 @@ class Workbench:
                 try:
                     chosen = torch.from_numpy(rows[start : start + _EVALUATION_BATCH])
                     part = _sums(self.task, self.task.metrics(module, _batch(x, y, chosen)))
+                except FedtuiError:
+                    raise
                 except (RuntimeError, IndexError, ValueError, TypeError) as error:
                     raise TrainError(_cannot("evaluate", x, error)) from error
                 sums = metrics.add(sums, part)
@@ -264,6 +266,8 @@ class _Loop:
         try:
             loss = _scalar(self._task.loss(model.module, batch))
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        except FedtuiError:
+            raise
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             raise TrainError(_cannot("train on", batch.x, error)) from error
         with torch.no_grad():
@@ -309,13 +313,24 @@ def _scalar(loss: object) -> Tensor:
             f"`loss` of the task returned {got!s:.80}, expected a tensor of one number, the mean "
             "over the batch"
         )
+    if not loss.requires_grad:
+        raise plugins.PluginError(
+            "`loss` of the task does not depend on the model's parameters, so nothing can be "
+            "learned: compute it from model(batch.x), without .item() or .detach()"
+        )
     return loss
 
 
 def _sums(task: Task, part: object) -> dict[str, float]:
     names = metrics.sums_for(task.metric)
     if isinstance(part, dict) and part.keys() >= {*names}:
-        return part
+        odd = next((name for name in part if not isinstance(part[name], int | float)), None)
+        if odd is None:
+            return part
+        raise plugins.PluginError(
+            f"`metrics` of the task returned {odd} as {type(part[odd]).__name__}: expected a "
+            "number, use float(...)"
+        )
     got = ", ".join(map(str, part)) if isinstance(part, dict) else type(part).__name__
     raise plugins.PluginError(
         f"`metrics` of the task returned {got or 'no sums':.200}; its metric {task.metric} needs "

@@ -131,7 +131,9 @@ class _Number(_OfArrays, Regression):
         return Examples(found.x, y.reshape(len(y)) if y.shape[1:] == (1,) else y)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        return functional.mse_loss(model(batch.x) / self._spread, batch.y / self._spread)
+        return functional.mse_loss(
+            self._answers(model, batch) / self._spread, batch.y / self._spread
+        )
 
 
 class _Rescale(nn.Module):

@@ -138,7 +138,7 @@ class _Regress(Regression):
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         spread = self._form.target.spread
-        return functional.mse_loss(model(batch.x) / spread, batch.y / spread)
+        return functional.mse_loss(self._answers(model, batch) / spread, batch.y / spread)
 
 
 def build(

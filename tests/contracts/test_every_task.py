@@ -1,6 +1,7 @@
 """What every task promises, whoever wrote it: on a little data of its own kind."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from fedtui import plugins
 from fedtui.learning import metrics
-from fedtui.learning.data import DataSource
+from fedtui.learning.data import DataError, DataSource
 from fedtui.learning.objectives import MultiLabel
 from fedtui.learning.partition import holdout
 from fedtui.learning.task import Task, describe, load
@@ -168,3 +169,66 @@ def test_predictions_are_one_per_row(made: tuple[Task, DataSource]) -> None:
     if task.labels:
         said = {one for answer in answers for one in str(answer["prediction"]).split("|")}
         assert said <= {*task.labels, *([""] if isinstance(task, MultiLabel) else [])}
+
+
+def refusal(do: Callable[[], object]) -> str:
+    """What a DataError says; empty if there is none. Any other error is a failure."""
+    try:
+        do()
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def own_files(task: Task, source: DataSource, folder: Path) -> tuple[DataSource, list[Path]]:
+    """The source as a path, and the files behind it; where there is none, rows of digits."""
+    if not source.path:
+        (folder / "rows.csv").write_text("\n".join(",".join(["3"] * 65) for _ in range(4)))
+        source = DataSource(path=str(folder / "rows.csv"))
+    path = Path(source.path)
+    return source, sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+
+
+def test_data_that_is_not_there_is_named(made: tuple[Task, DataSource], tmp_path: Path) -> None:
+    task, _ = made
+    for read in (lambda source: load(task, source), task.inputs):
+        with pytest.raises(DataError, match="nowhere"):
+            read(DataSource(path=str(tmp_path / "nowhere")))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty"):
+        load(task, DataSource(path=str(tmp_path / "empty")))
+
+
+def test_damaged_data_are_named_or_read_and_nothing_else(
+    made: tuple[Task, DataSource], tmp_path: Path
+) -> None:
+    task, source = made
+    source, files = own_files(task, source, tmp_path)
+    assert len(load(task, source))
+    rng = np.random.default_rng(1)
+    for file in files[:2]:
+        whole = file.read_bytes()
+        for damage in range(30):
+            spoilt = bytearray(whole)
+            if damage < 3:
+                spoilt = spoilt[: damage * len(whole) // 3]
+            else:
+                for place in rng.integers(len(whole), size=1 + damage % 4):
+                    spoilt[place] = rng.integers(256)
+            file.write_bytes(spoilt)
+            said = refusal(lambda: load(task, source))
+            assert not said or str(tmp_path) in said or said.startswith("example ")
+        file.write_bytes(whole)
+
+
+def test_what_to_predict_from_may_be_anything(
+    made: tuple[Task, DataSource], tmp_path: Path
+) -> None:
+    task, _ = made
+    for name in ("x.npy", "x.npz", "x.csv", "x.png", "x.parquet"):
+        for content in (b"", b"\x93NUMPY\x01", b"PK\x03\x04", b"\xff\xfe a,b\n1\n", b"\0" * 99):
+            path = tmp_path / name
+            path.write_bytes(content)
+            source = DataSource(path=str(path))
+            said = refusal(lambda source=source: task.prepare(task.inputs(source)))
+            assert not said or name in said

@@ -10,6 +10,11 @@ _MEANS = {
     "accuracy": "share of examples answered correctly (1.0 is all of them)",
     "loss": "mean loss per example (lower is better)",
     "rmse": "root of the mean squared error, in the target's unit (lower is better)",
+    "perplexity": "e to the mean loss per token: as unsure as between so many (lower is better)",
+    "balanced_accuracy": "mean over classes of the share of a class answered correctly",
+    "macro_f1": "mean over classes of F1, which asks for few misses and few false alarms",
+    "auroc": "how often a positive example is scored above a negative one (0.5 is chance)",
+    "calibration_error": "how far confidence and correctness are apart (lower is better)",
     "r2": "share of the target's variance explained (1.0 is all of it)",
 }
 

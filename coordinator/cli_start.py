@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from coordinator.templates import (
     DEFAULT_PORT,
     PlanChoices,
     ServerChoices,
+    Value,
 )
 from fedtui.plugins import file_hash
 from fedtui.wire.labels import safe_label
@@ -36,7 +37,6 @@ _OF_A_RUN = (
     "initial",
     "task_file",
 )
-Value: TypeAlias = bool | int | float | str
 
 
 def init(
@@ -184,13 +184,17 @@ def _option(text: str) -> tuple[str, Value]:
     key, equals, value = text.partition("=")
     if not equals or not key.isidentifier():
         raise BadRequestError(
-            f"--option {text!r}: write key=value, for example --option model=cnn"
+            f"--option {text!r}: write key=value, for example --option model=cnn or, for a list, "
+            """--option 'classes=["cat", "dog"]'"""
         )
     try:
         parsed = json.loads(value)
     except json.JSONDecodeError:
         return key, value
-    return key, parsed if isinstance(parsed, Value) else value
+    if isinstance(parsed, list):
+        plain = all(isinstance(one, bool | int | float | str) for one in parsed)
+        return key, parsed if plain else value
+    return key, parsed if isinstance(parsed, bool | int | float | str) else value
 
 
 def _text(path: Path) -> str:

@@ -237,6 +237,8 @@ def _run_task(plan: Plan, wishes: Wishes, *, out: Path) -> str:
     command = [sys.executable, "-m", "fedtui.learning.trainer", "--task", plan.task.name]
     command += ["--options", msgspec.json.encode(plan.task.options).decode()]
     command += ["--seed", str(plan.seed), "--out", str(out)]
+    if isinstance(wishes.plan, str) or wishes.plan.metric is not None:
+        command += ["--metric", plan.task.metric]
     if plan.task.sha256:
         if wishes.task_file is None:
             raise ConfigError(

@@ -2,6 +2,11 @@
 
 import json
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+Scalar: TypeAlias = bool | int | float | str
+Value: TypeAlias = Scalar | list[Scalar]
+"""What a task's option may be, if the command line says it."""
 
 DEFAULT_PORT = 8443
 DEFAULT_HEALTH_PORT = 8444
@@ -76,7 +81,7 @@ name = {name}
 
 [task]
 {task} # the model, its data and its loss; 'sha256' pins an operator's own file
-{sha256}{metric} # accuracy, loss, rmse or r2
+{sha256}{metric} # or another that this task can be measured by: docs/extending.md
 {options}
 [training]
 # What a node does in one round, on its own examples.
@@ -84,7 +89,7 @@ epochs = {epochs}
 # steps = 100             # exactly so many batches, instead of epochs
 batch_size = {batch_size}
 learning_rate = {learning_rate}
-optimizer = "sgd"         # sgd, adam or adamw
+{optimizer} # sgd, adam or adamw
 momentum = {momentum}
 # weight_decay = 0.0
 # clip_norm = 1.0         # bound of each gradient (L2)
@@ -162,7 +167,7 @@ class PlanChoices:
     task: str = "digits"
     sha256: str = ""
     metric: str | None = None
-    options: dict[str, bool | int | float | str] = field(default_factory=dict)
+    options: dict[str, Value] = field(default_factory=dict)
     seed: int = 1
     minimum: int | None = None
     start_with: int | None = None
@@ -172,8 +177,21 @@ class PlanChoices:
     masked: bool = True
 
 
-_TRAINING = {"digits": (2, 32, 0.1, 0.9), "fashion_mnist": (1, 32, 0.05, 0.0)}
-_ANY_TRAINING = (1, 32, 0.05, 0.0)
+class _Training(NamedTuple):
+    epochs: int = 1
+    batch_size: int = 32
+    learning_rate: float = 0.05
+    momentum: float = 0.0
+    optimizer: str = "sgd"
+
+
+_TRAINING = {
+    "arrays": _Training(batch_size=16, learning_rate=0.003, optimizer="adam"),
+    "char_lm": _Training(batch_size=8, learning_rate=0.005, optimizer="adam"),
+    "digits": _Training(epochs=2, learning_rate=0.1, momentum=0.9),
+    "image_folder": _Training(batch_size=16, learning_rate=0.002, optimizer="adam"),
+    "word_lm": _Training(batch_size=8, learning_rate=0.005, optimizer="adam"),
+}
 _TARGETS = {"digits": 0.95}
 
 
@@ -189,7 +207,7 @@ def coordinator_toml(choices: ServerChoices) -> str:
 
 def plan_toml(choices: PlanChoices) -> str:
     """The text of plan.toml."""
-    epochs, batch_size, learning_rate, momentum = _TRAINING.get(choices.task, _ANY_TRAINING)
+    training = _TRAINING.get(choices.task, _Training())
     metric = choices.metric or DEFAULT_METRIC
     target = choices.target
     if target is None and metric == DEFAULT_METRIC and not choices.sha256:
@@ -202,10 +220,11 @@ def plan_toml(choices: PlanChoices) -> str:
         sha256=f'sha256 = "{choices.sha256}"\n' if choices.sha256 else "",
         metric=_line("metric", metric),
         options=_options(choices.options),
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        momentum=momentum,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        optimizer=_line("optimizer", training.optimizer),
+        momentum=training.momentum,
         minimum=_line("minimum", choices.minimum or (3 if choices.masked else 2)),
         start_with=f"{_line('start_with', start_with)} # the first round waits for so many\n"
         if start_with
@@ -217,7 +236,7 @@ def plan_toml(choices: PlanChoices) -> str:
     )
 
 
-def _options(options: dict[str, bool | int | float | str]) -> str:
+def _options(options: dict[str, Value]) -> str:
     if not options:
         return "# options = {}            # what this task takes: see the README\n"
     pairs = ", ".join(f"{key} = {json.dumps(value)}" for key, value in options.items())

@@ -93,7 +93,7 @@ def build_file(path: Path, pinned_hash: str | None, /, **options: Any) -> Any:
     module = importlib.util.module_from_spec(spec)
     try:
         loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = _line_in(error, str(path))
         raise PluginError(
             f"the task file {path}{where} failed: {type(error).__name__}: {error}"

@@ -27,13 +27,15 @@ FailureKind = Literal["data", "missing", "task", "training", "crashed", "memory"
 class TaskRef(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which task: a name of fedtui/tasks, or the operator's own `file` if that is set.
 
-    `sha256` pins the file: if its bytes hash to anything else it does not run.
+    `sha256` pins the file: if its bytes hash to anything else it does not run. `metric` is the
+    plan's; empty: the task's own.
     """
 
     name: str
     options: Options = {}
     file: str | None = None
     sha256: str | None = None
+    metric: str = ""
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="train"):

@@ -34,6 +34,7 @@ import numpy as np
 from fedtui import plugins
 from fedtui.learning import metrics
 from fedtui.learning.data import DataError, Examples
+from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
@@ -130,7 +131,7 @@ class Jobs:
                     return self._predict(job, task)
         except StoppedError:
             return Cancelled(job_id=job.job_id)
-        except Exception as error:  # noqa: BLE001 - tasks are foreign code: any error is an outcome
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - tasks are foreign code
             return _failed(job, error)
 
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
@@ -291,10 +292,10 @@ class Jobs:
         key = msgspec.json.encode(ref)
         kept_key, task = self._task
         if task is None or kept_key != key:
-            if ref.file is not None:
-                task = plugins.build_file(Path(ref.file), ref.sha256, **ref.options)
-            else:
-                task = plugins.build("tasks", ref.name, **ref.options)
+            file = Path(ref.file) if ref.file is not None else None
+            task = load_task(
+                ref.name, ref.options, file=file, sha256=ref.sha256, metric=ref.metric
+            )
             self._task = (key, task)
         return task
 
@@ -329,7 +330,7 @@ def _nothing(task: FixedUpdate) -> dict[str, float]:
 
 
 def _classes(task: Task, examples: Examples) -> dict[str, int]:
-    if examples.y.dtype.kind not in "iu":
+    if examples.y.ndim != 1 or examples.y.dtype.kind not in "iu":
         return {}
     numbers, counts = np.unique(examples.y, return_counts=True)
     labels = task.labels
@@ -411,7 +412,7 @@ def _safe(text: str) -> str:
     )
 
 
-def _place(job: Job, error: Exception) -> str:
+def _place(job: Job, error: Exception | SystemExit) -> str:
     """Where it happened: in the operator's own file, if that was on the way."""
     frames = traceback.extract_tb(error.__traceback__)
     own = None if isinstance(job, MaskJob) else job.task.file
@@ -419,7 +420,7 @@ def _place(job: Job, error: Exception) -> str:
     return f"{Path(where.filename).name}, line {where.lineno}"
 
 
-def _failed(job: Job, error: Exception) -> JobFailed:
+def _failed(job: Job, error: Exception | SystemExit) -> JobFailed:
     for known, kind in _KINDS:
         if isinstance(error, known):
             lacks = kind == "data" and _lacks_data(job)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fedtui.learning.data import DataSource
-from fedtui.learning.metrics import sums_for
+from fedtui.learning.metrics import said, sums_for
 from fedtui.rounds import machine
 from fedtui.status import CheckReport, Refused
 from fedtui.wire.messages import UpdateHeader
@@ -319,7 +319,7 @@ def task_ref(agreement: Agreement, config: NodeConfig, folder: Path) -> jobs.Tas
     """Which task the plan means here. Raises Stop if the operator must add its file."""
     task = agreement.plan.task
     if not task.sha256:
-        return jobs.TaskRef(name=task.name, options=task.options)
+        return jobs.TaskRef(name=task.name, options=task.options, metric=task.metric)
     if config.task.sha256 != task.sha256:
         raise Stop(
             f"the plan needs the task file with hash {task.sha256}",
@@ -331,6 +331,7 @@ def task_ref(agreement: Agreement, config: NodeConfig, folder: Path) -> jobs.Tas
         options=task.options,
         file=str(folder / f"{task.sha256}.py"),
         sha256=task.sha256,
+        metric=task.metric,
     )
 
 
@@ -362,8 +363,8 @@ def _report(outcome: jobs.Outcome, agreement: Agreement, role: Role) -> CheckRep
         case jobs.Checked():
             sends = outcome.sends
             if role == "evaluator":
-                names = sums_for(agreement.plan.task.metric)
-                sends = f"{len(names)} sums over them, no update: {', '.join(names)}"
+                metric = agreement.plan.task.metric
+                sends = f"{len(sums_for(metric))} sums over them, no update: {said(metric)}"
             facts = (f"{outcome.num_examples:,} examples of yours", f"would send {sends}")
             problems: tuple[str, ...] = ()
             if outcome.manifest != agreement.manifest:

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 
 from coordinator.cli import app as coordinator_app
 from fedtui.experiments.cli import app as simulate_app
@@ -238,6 +239,64 @@ def test_your_own_model_works_from_its_check_to_its_predictions(desk: Desk) -> N
     for document in (section("Your own model"), EXTENDING.read_text()):
         assert "`.npy`" in document
         assert "`np.save`" in document
+
+
+@pytest.mark.loopback
+@pytest.mark.timeout(300)
+def test_images_go_the_whole_way_from_init_to_predictions(desk: Desk) -> None:
+    (row,) = re.findall(r"^\| `image_folder` .*`init (.*)` \|$", README.read_text(), re.MULTILINE)
+    for name, shade in (("cat", 40), ("dog", 200)):
+        (desk.folder / "own" / name).mkdir(parents=True)
+        for number in range(12):
+            grey = Image.new("L", (30, 20), shade + number)
+            grey.save(desk.folder / "own" / name / f"{number}.png")
+    desk.works(f"fedtui-coordinator init --dir fed {row} --metric macro_f1 --visible")
+    plan = tomllib.loads((desk.folder / "fed/plan.toml").read_text())
+    assert plan["task"]["options"] == {"classes": ["cat", "dog"]}
+    desk.change("coordinator.toml", host='"127.0.0.1"', port=0, addresses='["127.0.0.1"]')
+    desk.change("plan.toml", minimum=1, maximum=6)
+    with desk.serving():
+        for name in ("broken", "good"):
+            made = desk.works("fedtui-coordinator invite --dir fed --auto-approve --json")
+            (desk.folder / f"{name}.invite").write_text(json.loads(made)["invite"])
+        join = "fedtui {} join --invite-file {} --data own --yes --visible"
+        (desk.folder / "own" / "dog" / "x.jpg").write_bytes(b"no image")
+        refused = desk.type(join.format("--profile broken", "broken.invite"))
+        assert refused.returncode == 65
+        assert "own/dog/x.jpg is not an image that can be read" in refused.stdout + refused.stderr
+        (desk.folder / "own" / "dog" / "x.jpg").unlink()
+        desk.works(join.format("", "good.invite"))
+        desk.until(
+            lambda: "all 6 rounds done" in desk.works("fedtui-coordinator status --dir fed")
+        )
+        answers = desk.works("fedtui predict own/dog").splitlines()
+    assert [json.loads(line)["prediction"] for line in answers] == ["dog"] * 12
+
+
+@pytest.mark.loopback
+@pytest.mark.timeout(120)
+def test_the_own_task_of_the_documents_is_tried_by_its_check(desk: Desk) -> None:
+    code = python_block(EXTENDING, "class Alarms")
+    assert len(code.splitlines()) <= 30
+    (desk.folder / "alarms.py").write_text(code)
+    rng = np.random.default_rng(1)
+    readings, alarms = rng.standard_normal((20, 4, 60)), rng.integers(0, 2, (20, 3))
+    np.savez(desk.folder / "pump.npz", readings=readings, alarms=alarms)
+    said = desk.works("fedtui task check alarms.py --data pump.npz")
+    assert "20 examples, measured by macro_f1" in said
+    assert "would send" in said
+    assert "predicted_0 to predicted_63" in said
+    np.savez(desk.folder / "short.npz", readings=readings[:, :, :9], alarms=alarms)
+    np.savez(desk.folder / "odd.npz", readings=readings, alarms=alarms + 1)
+    for file, says in (
+        ("short.npz", "short.npz: readings are 4 by 60 numbers"),
+        ("odd.npz", "label overheated: 2 is neither 0 nor 1"),
+        ("none.npz", "none.npz does not exist: name the file"),
+    ):
+        refused = desk.type(f"fedtui task check alarms.py --data {file}")
+        assert refused.returncode in {65, 66}
+        assert says in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.loopback

@@ -59,7 +59,7 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Inputs `x` of shape (n, ...) and targets `y` of shape (n,): one row each per example."""
+    """Inputs `x` of shape (n, ...), targets `y` of (n,) or (n, ...): one row each per example."""
 
     x: Array
     y: Array

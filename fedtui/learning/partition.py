@@ -42,7 +42,7 @@ def check(spec: str) -> None:
 
 
 def partition(spec: str, labels: Array, *, num_shards: int, seed: int) -> list[Indices]:
-    """Indices of each shard, by `spec` (see above); `labels` has shape (n,).
+    """Indices of each shard, by `spec` (see above); `labels` has shape (n,) or (n, ...).
 
     Raises:
         DataError: a spec that is not understood, or fewer examples than shards.
@@ -133,8 +133,11 @@ def _cut(order: Indices, shares: npt.NDArray[np.float64]) -> list[Indices]:
 def _dirichlet(
     labels: Array, num_shards: int, alpha: float, rng: np.random.Generator
 ) -> list[Indices]:
-    if labels.dtype.kind not in "iub":
-        raise DataError("a Dirichlet split needs classes: for a regression use iid or quantity")
+    if labels.ndim != 1 or labels.dtype.kind not in "iub":
+        raise DataError(
+            "a Dirichlet split needs one class per example: for a regression, for several labels "
+            "and for text use iid or quantity"
+        )
     parts: list[list[Indices]] = [[] for _ in range(num_shards)]
     for label in np.unique(labels):
         order = rng.permutation(np.flatnonzero(labels == label))
@@ -146,6 +149,11 @@ def _dirichlet(
 def _pieces(
     labels: Array, num_shards: int, num_each: int, rng: np.random.Generator
 ) -> list[Indices]:
+    if labels.ndim != 1:
+        raise DataError(
+            "a split into shards:K sorts by one target per example: for several labels and for "
+            "text use iid or quantity"
+        )
     num_pieces = num_shards * num_each
     if num_pieces > len(labels):
         raise DataError(

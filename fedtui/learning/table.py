@@ -1,4 +1,6 @@
-"""Tables from CSV or Parquet files: columns of a stated type, errors that name row and column.
+"""Tables of the operator's own: columns of a stated type, errors that name row and column.
+
+Files are CSV or Parquet, or a folder that Hugging Face `datasets` saved (saveddata.py).
 
 A plan states each column's type, so that every node turns the same cell into the same numbers:
 
@@ -16,11 +18,12 @@ import csv
 import importlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from fedtui.learning import saveddata
 from fedtui.learning.data import DataError
 
 if TYPE_CHECKING:
@@ -124,10 +127,18 @@ class Table:
         )
 
 
-def read_table(path: Path, names: Sequence[str]) -> Table:
-    """The named columns of a .csv or .parquet file. DataError if one lacks or it is broken."""
+def read_table(
+    path: Path, names: Sequence[str], *, part: Literal["train", "test"] = "train"
+) -> Table:
+    """The named columns of a .csv or .parquet file, or of a folder that `datasets` saved.
+
+    `part` matters only to such a folder, if it has several. DataError if a column lacks or the
+    file is broken.
+    """
     if path.suffix == ".parquet":
         return Table(path, _parquet(path, names))
+    if saveddata.is_saved(path):
+        return Table(path, saveddata.read_columns(path, names, part))
     return Table(path, _csv(path, names))
 
 

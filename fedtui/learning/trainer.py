@@ -29,6 +29,7 @@ from fedtui import plugins
 from fedtui.errors import ExitCode, FedtuiError
 from fedtui.learning import metrics, optimizers
 from fedtui.learning.flat import FlatModel, manifest_of, travelling
+from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params, first_outside, norm
 from fedtui.learning.result import StoppedError, TrainError, TrainProgress, TrainResult
 from fedtui.learning.task import Batch, FixedUpdate
@@ -79,7 +80,7 @@ def initial(task: Task, *, seed: int) -> Params:
         return Params(manifest, np.zeros(manifest.num_values, np.float32))
     manifest = manifest_of(_module(task))  # what is frozen is as every node makes it
     torch.manual_seed(seed)
-    tensors = travelling(task.model()).values()
+    tensors = travelling(_module_of(task)).values()
     parts = [tensor.detach().numpy().reshape(-1) for tensor in tensors]
     return Params(manifest, np.concatenate(parts))
 
@@ -149,7 +150,9 @@ class Workbench:
                     raise StoppedError("evaluation was stopped")
                 try:
                     chosen = torch.from_numpy(rows[start : start + _EVALUATION_BATCH])
-                    part = self.task.metrics(module, _batch(x, y, chosen))
+                    part = _sums(self.task, self.task.metrics(module, _batch(x, y, chosen)))
+                except FedtuiError:
+                    raise
                 except (RuntimeError, IndexError, ValueError, TypeError) as error:
                     raise TrainError(_cannot("evaluate", x, error)) from error
                 sums = metrics.add(sums, part)
@@ -166,7 +169,7 @@ class Workbench:
 def _module(task: Task) -> nn.Module:
     """A task's module as every node makes it, but for the values that travel."""
     _seed_torch(_MODULE_SEED)
-    return task.model()
+    return _module_of(task)
 
 
 def train_locally(
@@ -183,6 +186,7 @@ def train_locally(
     Raises:
         TrainError: no examples, a loss that the model cannot compute, or NaN or Inf in the update
             (names the tensor).
+        PluginError: `model` or `loss` of the task returned something else than it must.
         ParamsError: `params` are not of this task's model.
         StoppedError: `hooks.cancelled` returned True.
     """
@@ -263,8 +267,10 @@ class _Loop:
         model = self._model
         model.grads.zero_()
         try:
-            loss = self._task.loss(model.module, batch)
+            loss = _scalar(self._task.loss(model.module, batch))
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        except FedtuiError:
+            raise
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
             raise TrainError(_cannot("train on", batch.x, error)) from error
         with torch.no_grad():
@@ -292,6 +298,47 @@ class _Loop:
         if bad is not None:
             said += f", and tensor {self._model.manifest.tensor_at(bad)!r} holds NaN or Inf"
         return f"{said}: nothing is sent; {_REMEDY}"
+
+
+def _module_of(task: Task) -> nn.Module:
+    made: object = task.model()
+    if not isinstance(made, torch.nn.Module):
+        raise plugins.PluginError(
+            f"`model` of the task returned {type(made).__name__}, expected a torch.nn.Module"
+        )
+    return made
+
+
+def _scalar(loss: object) -> Tensor:
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        got = f"a tensor of {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else loss
+        raise plugins.PluginError(
+            f"`loss` of the task returned {got!s:.80}, expected a tensor of one number, the mean "
+            "over the batch"
+        )
+    if not loss.requires_grad:
+        raise plugins.PluginError(
+            "`loss` of the task does not depend on the model's parameters, so nothing can be "
+            "learned: compute it from model(batch.x), without .item() or .detach()"
+        )
+    return loss
+
+
+def _sums(task: Task, part: object) -> dict[str, float]:
+    names = metrics.sums_for(task.metric)
+    if isinstance(part, dict) and part.keys() >= {*names}:
+        odd = next((name for name in part if not isinstance(part[name], int | float)), None)
+        if odd is None:
+            return part
+        raise plugins.PluginError(
+            f"`metrics` of the task returned {odd} as {type(part[odd]).__name__}: expected a "
+            "number, use float(...)"
+        )
+    got = ", ".join(map(str, part)) if isinstance(part, dict) else type(part).__name__
+    raise plugins.PluginError(
+        f"`metrics` of the task returned {got or 'no sums':.200}; its metric {task.metric} needs "
+        f"the sums {metrics.said(task.metric)}"
+    )
 
 
 _REMEDY = "look for NaN or huge values in the data, or ask for a lower learning_rate"
@@ -349,6 +396,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--options", default="{}", help="the task's options, a JSON object")
     parser.add_argument("--file", type=Path, help="an own task file to use instead")
     parser.add_argument("--sha256", help="refuse the file if its hash is another")
+    parser.add_argument("--metric", default="", help="measure by this one, not the task's own")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="the safetensors file to write")
     chosen = parser.parse_args(arguments)
@@ -358,11 +406,10 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--options: {error}")
     torch.set_num_threads(1)
     try:
-        if chosen.file is not None:
-            task = plugins.build_file(chosen.file, chosen.sha256, **options)
-        else:
-            task = plugins.build("tasks", chosen.task, **options)
-        params = initial(task, seed=chosen.seed)
+        task = load_task(
+            chosen.task, options, file=chosen.file, sha256=chosen.sha256, metric=chosen.metric
+        )
+        params = initial(task, seed=chosen.seed)  # type: ignore[arg-type]  # takes both kinds
         _write(chosen.out, params.to_safetensors())
     except FedtuiError as error:
         sys.stderr.write(f"{error}\n")

@@ -8,7 +8,7 @@ own examples, but not break the arithmetic, nor make a message or a record grow.
 import math
 from collections.abc import Iterable, Mapping
 
-from fedtui.learning.metrics import sums_for
+from fedtui.learning.metrics import possible, sums_for
 
 TRAINING = ("loss_sum", "examples")
 MAX_SUM = 1e100
@@ -38,7 +38,7 @@ def measured_sums(metric: str, sums: Mapping[str, float]) -> dict[str, float]:
     if any(name not in sums for name in names):
         return {}
     kept = {name: sums[name] for name in names}
-    return kept if _sane(kept) and _possible(kept) else {}
+    return kept if _sane(kept) and possible(metric, kept) else {}
 
 
 def finite(sums: Mapping[str, float]) -> bool:
@@ -48,11 +48,3 @@ def finite(sums: Mapping[str, float]) -> bool:
 
 def _sane(sums: Mapping[str, float]) -> bool:
     return finite(sums) and sums["examples"] <= MAX_EXAMPLES
-
-
-def _possible(sums: Mapping[str, float]) -> bool:
-    examples = sums["examples"]
-    if examples < 1 or examples != int(examples):
-        return False
-    squares = ("squared_error", "target_squares")
-    return 0 <= sums.get("correct", 0) <= examples and all(sums.get(n, 0) >= 0 for n in squares)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedtui import plugins
 from fedtui.learning.data import DataError, DataSource, Examples
+from fedtui.learning.loading import load_task
 from fedtui.learning.partition import partition
-from fedtui.learning.task import FixedUpdate, prepared
+from fedtui.learning.task import FixedUpdate, prepared, read
 
 if TYPE_CHECKING:
     from fedtui.learning.partition import Indices
@@ -53,11 +53,13 @@ class Setup:
     def task(self) -> Task | FixedUpdate:
         """The plan's task, loaded anew. Raises PluginError."""
         section = self.plan.task
-        if self.task_file:
-            pinned = section.sha256 or None
-            path = Path(self.task_file)
-            return plugins.build_file(path, pinned, **section.options)  # type: ignore[no-any-return]
-        return plugins.build("tasks", section.name, **section.options)  # type: ignore[no-any-return]
+        return load_task(
+            section.name,
+            section.options,
+            file=Path(self.task_file) if self.task_file else None,
+            sha256=section.sha256 or None,
+            metric=section.metric,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,14 +130,14 @@ def survey(setup: Setup) -> Ground:
     if isinstance(task, FixedUpdate):
         return Ground(None, None, _NO_SHARES, _NO_SHARES)
     population = setup.population
-    examples = task.data(DataSource(path=population.data))
+    examples = read(task, DataSource(path=population.data))
     shares = partition(
         population.split, examples.y, num_shards=population.nodes, seed=setup.data_seed
     )
     _check_shares(shares, setup)
     test = None
     if setup.plan.evaluation.with_evaluator:
-        test = prepared(task, task.data(DataSource(path=population.data, part="test")))
+        test = prepared(task, read(task, DataSource(path=population.data, part="test")))
     is_raw = population.shift.name != "none"
     if not is_raw:
         whole = prepared(task, examples)

@@ -180,7 +180,9 @@ class _Learner:
     def _num_classes(self) -> int:
         """How many classes there are; 0 when targets are no classes."""
         y = self._ground.examples.y if self._ground.examples is not None else np.zeros(0)
-        return len(self._task.labels) or (int(y.max()) + 1 if y.dtype.kind in "iu" else 0)
+        if y.ndim != 1 or y.dtype.kind not in "iu":
+            return 0
+        return len(self._task.labels) or int(y.max()) + 1
 
 
 def _liar(seed: int, job: TrainJob) -> np.random.Generator:

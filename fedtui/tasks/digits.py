@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,11 +65,13 @@ class Digits(Classification):
     def data(self, source: DataSource) -> Examples:
         """The bundled digits, or the operator's own rows of 64 pixels (0 to 16) and a label."""
         if source.path:
-            return _split(_rows(own_path(source), _NUM_PIXELS + 1))
-        table = _rows(_bundled(), _NUM_PIXELS + 1)
+            path = own_path(source)
+            return _split(path, _rows(path, _NUM_PIXELS + 1))
+        bundled = _bundled()
+        table = _rows(bundled, _NUM_PIXELS + 1)
         order = np.random.default_rng(0).permutation(len(table))
         chosen = order[:_NUM_TEST] if source.part == "test" else order[_NUM_TEST:]
-        return _split(table[np.sort(chosen)])
+        return _split(bundled, table[np.sort(chosen)])
 
     def prepare(self, x: Array) -> Array:
         return ((x / 16.0 - _MEAN) / _SPREAD).astype(np.float32)
@@ -95,18 +98,26 @@ def _bundled() -> Path:
 def _rows(path: Path, num_columns: int | None) -> Array:
     try:
         text = read_bytes(path).decode()
-        table = np.loadtxt(io.StringIO(text), delimiter=",", dtype=np.float64, ndmin=2)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "loadtxt: input contained no data")
+            table = np.loadtxt(io.StringIO(text), delimiter=",", dtype=np.float64, ndmin=2)
     except ValueError as error:
         raise DataError(f"cannot read {path} as rows of numbers: {error}") from error
+    if not len(table):
+        raise DataError(f"{path} holds no rows of numbers")
     if num_columns is not None and table.shape[1] != num_columns:
         raise DataError(f"{path}: a row has {table.shape[1]} numbers, expected {num_columns}")
     return table
 
 
-def _split(table: Array) -> Examples:
+def _split(path: Path, table: Array) -> Examples:
     y = table[:, -1]
-    if not np.isin(y, np.arange(10)).all():
-        raise DataError("the last number of a row is the label: it must be 0 to 9")
+    wrong = np.flatnonzero(~np.isin(y, np.arange(10)))
+    if len(wrong):
+        raise DataError(
+            f"{path}, row {wrong[0] + 1}: the last number is the label and must be 0 to 9, not "
+            f"{y[wrong[0]]:g}"
+        )
     return Examples(table[:, :-1], y.astype(np.int64))
 
 

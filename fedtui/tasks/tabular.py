@@ -2,7 +2,8 @@
 
 The plan names the columns and their types (fedtui/learning/table.py); each node's file, CSV or
 Parquet, must have them. The type of the target decides: a category is classified, a number is
-regressed. For example, in plan.toml:
+regressed. With `targets`, several categories of two words each, every one of them is a label that
+an example has (the second word) or has not. For example, in plan.toml:
 
     [task]
     name = "tabular"
@@ -26,13 +27,16 @@ from torch import nn
 from torch.nn import functional
 
 from fedtui.learning.data import Examples, own_path
-from fedtui.learning.objectives import Classification, Regression
-from fedtui.learning.table import Column, parse_column, read_table
+from fedtui.learning.objectives import Classification, MultiLabel, Regression
+from fedtui.learning.optionchecks import is_texts, is_whole_numbers
+from fedtui.learning.table import parse_column, read_table
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from fedtui.learning.data import Array, DataSource
+    from fedtui.learning.objectives import Objective
+    from fedtui.learning.table import Column, Table
     from fedtui.learning.task import Batch
 
 _SHOWN = 40  # characters of a wrong option in an error
@@ -52,8 +56,9 @@ class _Rescale(nn.Module):
 class _Form:
     """What both kinds share: which columns, and how wide the network is."""
 
-    def __init__(self, target: Column, features: list[Column], hidden: list[int]) -> None:
-        self.target = target
+    def __init__(self, targets: list[Column], features: list[Column], hidden: list[int]) -> None:
+        self.targets = targets
+        self.target = targets[0]
         self.features = features
         self._hidden = hidden
 
@@ -66,16 +71,16 @@ class _Form:
         return nn.Sequential(*layers, nn.Linear(width, num_outputs))
 
     def inputs(self, source: DataSource) -> Array:
-        names = [column.name for column in self.features]
-        return read_table(own_path(source), names).features(self.features)
+        return self._table(source, self.features).features(self.features)
 
-    def examples(self, source: DataSource) -> Examples:
-        names = [column.name for column in (*self.features, self.target)]
-        table = read_table(own_path(source), names)
-        x = table.features(self.features)
-        if self.target.categories:
-            return Examples(x, table.positions(self.target))
-        return Examples(x, table.numbers(self.target).astype(np.float32))
+    def table(self, source: DataSource) -> tuple[Table, Array]:
+        """The table at the source, and the inputs in it."""
+        table = self._table(source, [*self.features, *self.targets])
+        return table, table.features(self.features)
+
+    def _table(self, source: DataSource, columns: list[Column]) -> Table:
+        names = [column.name for column in columns]
+        return read_table(own_path(source), names, part=source.part)
 
 
 class _Classify(Classification):
@@ -89,7 +94,27 @@ class _Classify(Classification):
         return self._form.network(len(self.labels))
 
     def data(self, source: DataSource) -> Examples:
-        return self._form.examples(source)
+        table, x = self._form.table(source)
+        return Examples(x, table.positions(self._form.target))
+
+    def inputs(self, source: DataSource) -> Array:
+        return self._form.inputs(source)
+
+
+class _Label(MultiLabel):
+    """Each target is a category of two words, and a label that an example has or has not."""
+
+    def __init__(self, form: _Form) -> None:
+        self._form = form
+        self.labels = tuple(column.name for column in form.targets)
+
+    def model(self) -> nn.Module:
+        return self._form.network(len(self.labels))
+
+    def data(self, source: DataSource) -> Examples:
+        table, x = self._form.table(source)
+        y = np.stack([table.positions(column) for column in self._form.targets], 1)
+        return Examples(x, y.astype(np.float32))
 
     def inputs(self, source: DataSource) -> Array:
         return self._form.inputs(source)
@@ -105,42 +130,62 @@ class _Regress(Regression):
         return nn.Sequential(self._form.network(1), _Rescale(self._form.target))
 
     def data(self, source: DataSource) -> Examples:
-        return self._form.examples(source)
+        table, x = self._form.table(source)
+        return Examples(x, table.numbers(self._form.target).astype(np.float32))
 
     def inputs(self, source: DataSource) -> Array:
         return self._form.inputs(source)
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         spread = self._form.target.spread
-        return functional.mse_loss(model(batch.x) / spread, batch.y / spread)
+        return functional.mse_loss(self._answers(model, batch) / spread, batch.y / spread)
 
 
 def build(
-    target: str, columns: dict[str, str], hidden: list[int] | None = None
-) -> Classification | Regression:
+    target: str | None = None,
+    columns: dict[str, str] | None = None,
+    hidden: list[int] | None = None,
+    *,
+    targets: list[str] | None = None,
+) -> Objective:
     """A task that predicts `target` from the other `columns`; `hidden` are the layers' widths.
+
+    `targets` instead of `target` are several labels: categories of two words, no and yes.
 
     Raises:
         TypeError: an argument of another type; a plan can say anything here.
         ValueError: a type that is not understood, or a target that no column describes.
     """
-    _check_types(target, columns, hidden)
-    parsed = [parse_column(name, text) for name, text in columns.items()]
-    if target not in columns:
-        raise ValueError(f"the target {target!r} is not among the columns {', '.join(columns)}")
-    if len(parsed) < 2:
-        raise ValueError("there must be a column besides the target")
+    if (target is None) == (targets is None):
+        raise ValueError("say the target column, or several targets, and not both")
+    columns = {} if columns is None else columns
+    wanted = [target] if target is not None else targets or []
     widths = [64] if hidden is None else hidden
+    _check_types(wanted, columns, widths)
+    parsed = {name: parse_column(name, text) for name, text in columns.items()}
+    lacking = next((name for name in wanted if name not in columns), None)
+    if lacking is not None:
+        raise ValueError(f"the target {lacking!r} is not among the columns {', '.join(columns)}")
+    if len(parsed) <= len(set(wanted)) or not wanted:
+        raise ValueError("there must be a target, and a column besides the target")
     if len(widths) > 8 or not all(1 <= width <= 4096 for width in widths):
         raise ValueError("hidden lists up to 8 widths from 1 to 4096")
-    features = [column for column in parsed if column.name != target]
-    form = _Form(next(column for column in parsed if column.name == target), features, widths)
-    return _Classify(form) if form.target.categories else _Regress(form)
+    features = [column for name, column in parsed.items() if name not in wanted]
+    form = _Form([parsed[name] for name in dict.fromkeys(wanted)], features, widths)
+    if targets is None:
+        return _Classify(form) if form.target.categories else _Regress(form)
+    wrong = next((column.name for column in form.targets if len(column.categories) != 2), None)
+    if wrong is not None:
+        raise ValueError(
+            f'the target {wrong!r} is a label: its type must be like "category:no|yes"'
+        )
+    return _Label(form)
 
 
-def _check_types(target: object, columns: object, hidden: object) -> None:
-    if not isinstance(target, str):
-        raise TypeError(f"target is the name of a column, not {target!r}")
+def _check_types(wanted: object, columns: object, hidden: object) -> None:
+    if not is_texts(wanted):
+        shown = wanted[0] if isinstance(wanted, list) and len(wanted) == 1 else wanted
+        raise TypeError(f"target is the name of a column, not {shown!r}; targets lists several")
     if not isinstance(columns, dict):
         raise TypeError(
             f"columns is a table, not {str(columns)[:_SHOWN]!r}: under [task.options.columns] of "
@@ -151,7 +196,5 @@ def _check_types(target: object, columns: object, hidden: object) -> None:
             raise TypeError(
                 f'the type of column {name!r} is a text such as "number", not {text!r}'
             )
-    if hidden is not None and not (
-        isinstance(hidden, list) and all(type(width) is int for width in hidden)
-    ):
+    if not is_whole_numbers(hidden):
         raise TypeError(f"hidden is a list of whole numbers such as [64], not {hidden!r}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fedtui.crypto.keys import digest
-from fedtui.learning.metrics import sums_for
+from fedtui.learning.metrics import said
 from fedtui.rounds import claims, masking
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.status import Leaves
@@ -202,4 +202,4 @@ def _connection(*, shown_to_nodes: bool) -> tuple[Leaves, ...]:
 
 
 def _sums(plan: Plan) -> str:
-    return ", ".join(sums_for(plan.task.metric))
+    return said(plan.task.metric)

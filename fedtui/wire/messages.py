@@ -55,9 +55,9 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
 Label = Annotated[str, msgspec.Meta(max_length=64)]
 Text = Annotated[str, msgspec.Meta(max_length=200)]
-Sums = Annotated[
-    dict[Annotated[str, msgspec.Meta(max_length=32)], Finite], msgspec.Meta(max_length=16)
-]
+SumName = Annotated[str, msgspec.Meta(max_length=32)]
+Sums = Annotated[dict[SumName, Finite], msgspec.Meta(max_length=16)]
+MetricSums = Annotated[dict[SumName, Finite], msgspec.Meta(max_length=256)]
 Role = Literal["participant", "evaluator", "observer"]
 BulkKind = Literal["plan", "model", "update", "masked"]
 
@@ -305,7 +305,7 @@ class MaskedSums(Message, frozen=True, kw_only=True):
     incarnation: Count
     round: RoundNumber
     attempt: RoundNumber
-    words: Annotated[bytes, msgspec.Meta(max_length=4096)]
+    words: Annotated[bytes, msgspec.Meta(max_length=8192)]
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -367,7 +367,7 @@ class Evaluation(Message, frozen=True, kw_only=True):
 
     incarnation: Count
     round: RoundNumber
-    sums: Sums
+    sums: MetricSums
     reason: Text = ""
 
 

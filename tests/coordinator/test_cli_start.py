@@ -24,7 +24,10 @@ from fedtui.wire.tensors import from_bytes
         ("width=3", ("width", 3)),
         ("rate=0.5", ("rate", 0.5)),
         ("deep=true", ("deep", True)),
-        ("list=[1]", ("list", "[1]")),
+        ("list=[1]", ("list", [1])),
+        ('classes=["cat", "dog"]', ("classes", ["cat", "dog"])),
+        ("deeper=[[1]]", ("deeper", "[[1]]")),
+        ("table={}", ("table", "{}")),
         ("empty=", ("empty", "")),
     ],
 )

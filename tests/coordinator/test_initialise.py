@@ -135,10 +135,12 @@ def test_what_the_tasks_process_says_is_passed_on(
         initialise(tmp_path / "f", Wishes(server=SERVER, plan=TEXT))
 
 
-def saying(stdout: str, model: Path) -> object:
-    """A process of the task that copies `model` and prints."""
+def saying(stdout: str, model: Path, asked: list[list[str]] | None = None) -> object:
+    """A process of the task that copies `model` and prints; `asked` collects its commands."""
 
     def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
+        if asked is not None:
+            asked.append(command)
         Path(command[command.index("--out") + 1]).write_bytes(model.read_bytes())
         return subprocess.CompletedProcess(command, 0, stdout, "")
 
@@ -149,13 +151,16 @@ def test_the_metric_is_the_tasks_own_unless_it_is_chosen(
     tmp_path: Path, initial: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = 'loading\n{"manifest": [], "metric": "rmse", "sums": []}\nbye\n'
-    monkeypatch.setattr(initialise_module.subprocess, "run", saying(said, initial))
+    asked: list[list[str]] = []
+    monkeypatch.setattr(initialise_module.subprocess, "run", saying(said, initial, asked))
     open_ = Wishes(server=SERVER, plan=PlanChoices(target=95.0))
     made = initialise(tmp_path / "a", open_)
     assert (made.plan.task.metric, made.plan.rounds.target) == ("rmse", 95.0)
     assert read_settings(made.layout).plan == made.plan
+    assert "--metric" not in asked[-1]
     chosen = replace(open_, plan=PlanChoices(target=95.0, metric="loss"))
     assert initialise(tmp_path / "b", chosen).plan.task.metric == "loss"
+    assert asked[-1][-2:] == ["--metric", "loss"], "a metric that is chosen is asked of the task"
     taken = replace(open_, plan=PlanChoices(), initial=initial)
     assert initialise(tmp_path / "c", taken).plan.task.metric == "accuracy"
     monkeypatch.setattr(initialise_module.subprocess, "run", saying("loading\n", initial))

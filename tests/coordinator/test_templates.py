@@ -8,6 +8,7 @@ import pytest
 from coordinator.config import CoordinatorConfig
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
 from fedtui import tomlfile
+from fedtui.plugins import names
 from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, check
 
 ANY = "0.0.0.0"  # noqa: S104  written, not bound to
@@ -59,7 +60,14 @@ def test_an_own_file_is_pinned_and_has_no_target_of_ours() -> None:
     assert plan(plan_toml(PlanChoices())).rounds.target == 0.95
 
 
-@pytest.mark.parametrize("task", ["digits", "fashion_mnist", "tabular"])
+def test_lists_and_scalars_are_options() -> None:
+    options = {"classes": ["cat", 'a "dog"'], "size": 16, "grey": True, "share": 0.5}
+    found = plan(plan_toml(PlanChoices(task="image_folder", options=options)))
+    assert found.task.options == options
+    assert found.training.optimizer == "adam"
+
+
+@pytest.mark.parametrize("task", names("tasks"))
 def test_plan_toml_holds_together(task: str) -> None:
     text = plan_toml(PlanChoices(task=task))
     assert check(plan(text)) == []

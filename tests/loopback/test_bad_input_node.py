@@ -43,6 +43,13 @@ def joining(federation: Federation, *, task: Path | None = None) -> tuple[str, .
     )
 
 
+OWN = """\
+from fedtui.learning.objectives import Classification
+class Own(Classification):
+    def model(self): ...
+"""
+
+
 def run(federation: Federation, *arguments: str, **environment: str) -> Done:
     return subprocess.run(
         [BIN / "fedtui", *arguments],
@@ -122,6 +129,13 @@ def test_another_plan_hash_and_another_task_file_are_refused(
         ("def x(:\n", "line 1 failed: SyntaxError"),
         ("\nraise RuntimeError('boom')\n", "line 2 failed: RuntimeError: boom"),
         ("x = 1\n", "has no `build`"),
+        ("import sys\nsys.exit(3)\n", "line 2 failed: SystemExit: 3"),
+        ("def build():\n    return None\n", "returned None: end it with `build = YourClass`"),
+        (
+            f"{OWN}    def date(self, source): ...\nbuild = Own\n",
+            "has no `data`: write `def data(",
+        ),
+        (f"{OWN}    def data(self): ...\nbuild = Own\n", "`data` of the task file"),
     ],
 )
 def test_an_own_task_that_does_not_load_is_named_with_its_line(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fedtui.status import NodeStatus
     from fedtui.tui.view import View
 
-HIGHER_IS_BETTER = frozenset({"accuracy", "r2"})
+HIGHER_IS_BETTER = frozenset({"accuracy", "r2", "balanced_accuracy", "macro_f1", "auroc"})
 
 
 def best(status: NodeStatus) -> float | None:

@@ -6,6 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtui.learning import metrics
+from fedtui.secagg.encoding import Encoding
+from fedtui.tui.panes.federation import HIGHER_IS_BETTER
+from fedtui.wire import codec
+from fedtui.wire.codec import MAX_CONTROL_BYTES
+from fedtui.wire.messages import Evaluation, MaskedSums
 
 floats = st.floats(-100, 100)
 
@@ -60,8 +65,67 @@ def test_unknown_metrics_and_missing_sums_are_refused() -> None:
 
 
 def test_which_way_is_up() -> None:
-    assert [m for m in metrics.METRICS if metrics.higher_is_better(m)] == ["accuracy", "r2"]
+    up = {m for m in metrics.METRICS if metrics.higher_is_better(m)}
+    assert up == {"accuracy", "r2", "balanced_accuracy", "macro_f1", "auroc"}
+    assert up == HIGHER_IS_BETTER, "the screen, which may not ask, knows the same"
     assert metrics.reached("accuracy", 0.95, 0.95)
     assert metrics.reached("rmse", 1.0, 2.0)
     assert not metrics.reached("rmse", 3.0, 2.0)
     assert not metrics.reached("accuracy", math.nan, 0.0)
+
+
+def test_perplexity_is_a_number_whatever_the_loss() -> None:
+    sums = {"loss_sum": 2 * math.log(5), "correct": 0.0, "examples": 2.0}
+    assert metrics.score("perplexity", sums) == pytest.approx(5.0)
+    assert math.isfinite(metrics.score("perplexity", sums | {"loss_sum": 1e100}))
+
+
+@pytest.mark.parametrize("metric", metrics.METRICS)
+def test_every_metric_has_its_place_in_a_message_and_under_masks(metric: str) -> None:
+    names = metrics.sums_for(metric)
+    assert len(set(names)) == len(names) <= metrics.MAX_SUMS
+    sums = dict.fromkeys(names, 0.1)
+    assert len(codec.encode(Evaluation(incarnation=1, round=1, sums=sums))) < MAX_CONTROL_BYTES
+    assert (
+        codec.decode(codec.encode(Evaluation(incarnation=1, round=1, sums=sums)), Evaluation).sums
+        == sums
+    )
+    for lanes, largest in ((4, 256), (3, 8192), (2, 2**24)):  # the fewest bits that a value has
+        encoding = Encoding(
+            num_values=0, scalars=names, lanes=lanes, largest_cohort=largest, value_range=1.0
+        )
+        MaskedSums(incarnation=1, round=1, attempt=1, words=bytes(encoding.num_bytes))
+        assert encoding.num_bytes <= 8192
+
+
+def test_many_sums_are_said_in_few_words() -> None:
+    assert metrics.said("accuracy") == "loss_sum, correct, examples"
+    assert metrics.said("rmse").endswith("squared_error, target_sum, target_squares, examples")
+    assert (
+        metrics.said("balanced_accuracy")
+        == "loss_sum, examples, actual_0 to actual_63, right_0 to right_63"
+    )
+    assert metrics.said("calibration_error").endswith("right_0 to right_14")
+
+
+def zeros(metric: str, **sums: float) -> dict[str, float]:
+    return dict.fromkeys(metrics.sums_for(metric), 0.0) | {"examples": 4.0} | sums
+
+
+@pytest.mark.parametrize(
+    ("metric", "lie"),
+    [
+        ("accuracy", {"correct": 5.0}),
+        ("accuracy", {"examples": 0.5}),
+        ("balanced_accuracy", {"right_3": 1.0}),
+        ("macro_f1", {"right_3": 1.0, "actual_3": 1.0}),
+        ("macro_f1", {"predicted_3": 5.0}),
+        ("auroc", {"positive_0": -1.0}),
+        ("auroc", {"negative_0": 300.0}),
+        ("calibration_error", {"confidence_1": 4.5}),
+        ("rmse", {"squared_error": -1.0}),
+    ],
+)
+def test_sums_that_no_examples_have_are_impossible(metric: str, lie: dict[str, float]) -> None:
+    assert metrics.possible(metric, zeros(metric))
+    assert not metrics.possible(metric, zeros(metric, **lie))

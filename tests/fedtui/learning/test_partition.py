@@ -119,7 +119,7 @@ def test_more_shards_than_examples_are_refused() -> None:
 
 
 def test_dirichlet_needs_classes() -> None:
-    with pytest.raises(DataError, match="needs classes"):
+    with pytest.raises(DataError, match="needs one class per example"):
         partition("dirichlet:1", np.zeros(9, np.float32), num_shards=2, seed=1)
 
 

@@ -7,8 +7,11 @@ import pytest
 
 from fedtui import plugins
 from fedtui.learning.data import DataError, DataSource, Examples
+from fedtui.learning.objectives import Classification
 from fedtui.learning.params import Manifest, TensorSpec
-from fedtui.learning.task import FixedUpdate, describe, load
+from fedtui.learning.task import FixedUpdate, describe, load, own, prepared
+
+X, Y = np.zeros((3, 4), np.float32), np.array([0, 1, 0])
 
 OWN_TASK = '''"""Tell two kinds of seeds apart by weight and length."""
 
@@ -52,6 +55,41 @@ def test_a_share_without_examples_is_refused() -> None:
 
     with pytest.raises(DataError, match="holds no examples: this node cannot train"):
         load(Empty(), DataSource())  # type: ignore[arg-type]  # load stops before it needs more
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (lambda: None, "`data` of the task returned NoneType, expected Examples"),
+        (lambda: (X, Y), "`data` of the task returned tuple, expected Examples"),
+        (lambda: Examples(X.tolist(), Y), "returned inputs x as list, expected a NumPy array"),
+        (lambda: Examples(X, Y.tolist()), "returned targets y as list, expected a NumPy array"),
+        (lambda: Examples(X, Y[:2]), "3 inputs but 2 targets"),
+        (lambda: Examples(X, Y - 1), "example 0 .* has the class -1, expected 0 to 1"),
+        (lambda: Examples(X, Y + 1), "example 1 .* has the class 2, .* 1 of 3 examples are wrong"),
+        (lambda: Examples(X, Y + 0.5), "the targets are float64 .* classes are whole numbers"),
+        (lambda: Examples(X, Y[:, None]), r"the targets are int64 of shape \(3, 1\)"),
+    ],
+)
+def test_what_data_returns_is_looked_at(data, says: str) -> None:
+    class Mine(Classification):
+        labels = ("no", "yes")
+
+        def data(self, source):
+            return data()
+
+    with pytest.raises(DataError, match=says):
+        own(Mine(), DataSource())
+
+
+@pytest.mark.parametrize("prepared_x", [None, [1, 2], X[:2], X.astype(np.float64)])
+def test_what_prepare_returns_is_looked_at(prepared_x) -> None:
+    class Mine(Classification):
+        def prepare(self, x):
+            return prepared_x
+
+    with pytest.raises(DataError, match=r"`prepare` of the task returned .* expected a float32"):
+        prepared(Mine(), Examples(X, Y))
 
 
 def test_what_leaves_is_said_in_numbers() -> None:

@@ -25,6 +25,7 @@ from fedtui.learning.trainer import (
     train_locally,
 )
 from fedtui.learning.training import TrainingSpec
+from fedtui.plugins import PluginError
 
 torch.set_num_threads(1)
 
@@ -297,6 +298,74 @@ def test_inputs_that_do_not_fit_the_model_are_said_with_their_shape() -> None:
         train_locally(task, params, labels, TrainingSpec(), seed=(1, 1, 0))
 
 
+class NoModel(Small):
+    def model(self):
+        nn.Linear(4, 2)
+
+
+class NumberLoss(Small):
+    def loss(self, model, batch):
+        return super().loss(model, batch).item()
+
+
+class VectorLoss(Small):
+    def loss(self, model, batch):
+        return model(batch.x)
+
+
+class DetachedLoss(Small):
+    def loss(self, model, batch):
+        return super().loss(model, batch).detach()
+
+
+class NoSums(Small):
+    def metrics(self, model, batch):
+        pass
+
+
+class FewSums(Small):
+    def metrics(self, model, batch):
+        return {"correct": 1.0}
+
+
+class TensorSums(Small):
+    def metrics(self, model, batch):
+        sums = super().metrics(model, batch)
+        return sums | {"correct": torch.tensor(sums["correct"])}
+
+
+class Narrow(Small):
+    def model(self):
+        return nn.Linear(4, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        (NoModel, "`model` of the task returned NoneType, expected a torch.nn.Module"),
+        (NumberLoss, "`loss` of the task returned 0.* expected a tensor of one number"),
+        (VectorLoss, r"`loss` of the task returned a tensor of \(24, 2\), expected"),
+        (DetachedLoss, "`loss` of the task does not depend on the model"),
+        (NoSums, "`metrics` of the task returned NoneType; .* needs the sums loss_sum, correct"),
+        (FewSums, "`metrics` of the task returned correct; its metric accuracy needs"),
+        (TensorSums, r"returned correct as Tensor: expected a number, use float\(...\)"),
+        (Narrow, r"`model` .* shape \(24, 1\), expected \(examples, 2\), one for each class"),
+    ],
+)
+def test_what_a_part_of_a_task_returns_is_looked_at(kind: type[Small], says: str) -> None:
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((24, 4)).astype(np.float32)
+    examples = Examples(x, np.arange(24) % 2)
+
+    def one_step() -> None:
+        params = initial(kind(), seed=1)
+        train_locally(kind(), params, examples, TrainingSpec(), seed=(1, 1, 0))
+        evaluate(kind(), params, examples)
+
+    with pytest.raises(PluginError, match=says):
+        one_step()
+
+
 def test_no_examples_no_training() -> None:
     task = Small()
     with pytest.raises(TrainError, match="no examples"):
@@ -374,9 +443,10 @@ def test_main_writes_a_whole_file_and_says_what_it_is(
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["--task", "nothing"], 78, "there are: digits"),
+        (["--task", "nothing"], 78, "there are: arrays"),
         (["--task", "digits", "--options", '{"depth": 5}'], 78, "it takes model, hidden"),
         (["--task", "x", "--file", "/nowhere/t.py"], 78, "cannot read the task file"),
+        (["--task", "digits", "--metric", "rmse"], 78, "cannot be measured by rmse"),
     ],
 )
 def test_main_refuses_with_a_sentence(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedtui.learning.metrics import METRICS, score
+from fedtui.learning.metrics import METRICS, score, sums_for
 from fedtui.rounds.sums import finite, measured_sums, total, training_sums
 
 parts = st.lists(
@@ -19,6 +19,25 @@ def test_the_order_leaves_no_trace(values, random) -> None:
     shuffled = list(values)
     random.shuffle(shuffled)
     assert total(shuffled) == total(values)
+
+
+@given(
+    st.sampled_from(METRICS),
+    st.lists(st.dictionaries(st.integers(0, 300), st.floats(-2, 9), max_size=4), max_size=3),
+)
+def test_whole_sums_of_strangers_give_a_figure_within_its_range(metric, changes) -> None:
+    names = sums_for(metric)
+    reported = [
+        dict.fromkeys(names, 0.0)
+        | {"examples": 4.0}
+        | {names[k % len(names)]: value for k, value in change.items()}
+        for change in changes
+    ]
+    believed = [s for s in (measured_sums(metric, r) for r in reported) if s]
+    assert not believed or set(believed[0]) == set(names)
+    found = score(metric, total(believed)) if believed else math.nan
+    if not math.isnan(found) and metric in {"accuracy", "balanced_accuracy", "macro_f1", "auroc"}:
+        assert 0 <= found <= 1
 
 
 any_float = st.floats(allow_nan=True, allow_infinity=True) | st.integers(0, 9).map(float)

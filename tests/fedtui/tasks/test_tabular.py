@@ -6,7 +6,7 @@ import torch
 
 from fedtui import plugins
 from fedtui.learning import metrics
-from fedtui.learning.data import DataSource
+from fedtui.learning.data import DataError, DataSource
 from fedtui.learning.params import Params
 from fedtui.learning.task import load
 from fedtui.learning.trainer import evaluate, initial, predict, train_locally
@@ -73,6 +73,11 @@ def test_prediction_needs_no_target_column(tmp_path: Path) -> None:
         ({"hidden": [0]}, "widths from 1 to 4096"),
         ({"hidden": [8] * 9}, "up to 8"),
         ({"columns": COLUMNS | {"area": "float"}}, "column 'area' has type 'float'"),
+        ({"targets": ["heating"]}, "and not both"),
+        ({"target": None}, "say the target column"),
+        ({"target": None, "targets": []}, "must be a target"),
+        ({"target": None, "targets": ["rent"]}, "'rent' is not among"),
+        ({"target": None, "targets": ["price"]}, r"'price' is a label: .*category:no\|yes"),
     ],
 )
 def test_options_are_checked(options: dict, said: str) -> None:
@@ -103,3 +108,34 @@ def test_an_option_of_another_type_is_said_in_a_sentence(options: dict, said: st
 def test_without_hidden_layers_it_is_a_linear_model() -> None:
     task = build(target="price", columns=COLUMNS, hidden=[])
     assert initial(task, seed=1).manifest.num_values == 4
+
+
+def test_several_labels_are_columns_of_no_and_yes(tmp_path: Path) -> None:
+    path = tmp_path / "visits.csv"
+    path.write_text("age,flu,asthma\n" + "20,no,yes\n60,yes,no\n" * 30)
+    columns = {"age": "number:40:20", "flu": "category:no|yes", "asthma": "category:no|yes"}
+    task = build(targets=["flu", "asthma"], columns=columns)
+    assert task.labels == ("flu", "asthma")
+    source = DataSource(path=str(path))
+    assert load(task, source).y[:2].tolist() == [[0, 1], [1, 0]]
+    params, sums = trained(task, source, learning_rate=0.02, optimizer="adam")
+    assert metrics.score("macro_f1", sums) > 0.99
+    answers = list(predict(task, params, task.prepare(task.inputs(source))[:2]))
+    assert [answer["prediction"] for answer in answers] == ["asthma", "flu"]
+
+
+def test_a_class_that_nobody_has_is_fine(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("area,heating\n80,gas\n")
+    columns = {"area": "number:80:30", "heating": "category:gas|pump|wood"}
+    _, sums = trained(build(target="heating", columns=columns), DataSource(path=str(path)))
+    assert sums["examples"] == 1
+
+
+def test_parquet_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "broken.parquet"
+    task = build(target="price", columns=COLUMNS)
+    for content in (b"", b"PAR1 and nothing"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"broken\.parquet is not a Parquet file that can be"):
+            load(task, DataSource(path=str(path)))

@@ -176,9 +176,9 @@ def first_state(strategy: Strategy, num_values: int) -> State:
 
 
 def within(low: float, value: object, high: float, name: str) -> None:
-    """Refuse an option that is no number in [low, high]; open at 0 if `low` is 0. ValueError."""
+    """Refuse an option that is no number in [low, high]; open at 0 if `low` is 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} is {value!r}, expected a number")
+        raise TypeError(f"{name} is {value!r}, expected a number")
     if not (low < value if low == 0 else low <= value) or not value <= high:
         sign = "<" if low == 0 else "<="
         raise ValueError(f"{name} is {value}, expected {low:g} {sign} {name} <= {high:g}")

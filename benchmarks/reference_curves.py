@@ -31,6 +31,7 @@ from fedtui.learning.partition import partition
 from fedtui.learning.task import load
 from fedtui.learning.trainer import evaluate, initial, train_locally
 from fedtui.learning.training import TrainingSpec
+from fedtui.strategies.base import Cohort, first_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,14 +75,16 @@ def accuracies(model: str, split: str, num_rounds: int, path: str = "") -> Itera
     num_nodes = int(split.split("_")[1][1:])
     shards = partition(str(FOLDER / f"{split}.npz"), examples.y, num_shards=num_nodes, seed=0)
     params = initial_params(model)
-    state = strategy.init(params.manifest.num_values)
+    state = first_state(strategy, params.manifest.num_values)
     own = [examples.take(shard) for shard in shards]
     for number in range(1, num_rounds + 1):
         results = [
             train_locally(task, params, share, TRAINING, seed=(SEED, number, node))
             for node, share in enumerate(own)
         ]
-        vector_D, state = strategy.apply(params.vector_D, weighted_mean(results), state)
+        vector_D, state = strategy.apply(
+            params.vector_D, weighted_mean(results), state, Cohort(len(results))
+        )
         params = Params(params.manifest, vector_D)
         yield metrics.score("accuracy", evaluate(task, params, test))
 

@@ -26,6 +26,7 @@ from coordinator import checkpoints, database, schema
 from coordinator.checkpoints import Checkpoint
 from coordinator.files import DISK, StoreConflict, outcomes
 from coordinator.layout import Layout
+from coordinator.statefiles import KEPT, PATTERN, state_name
 from coordinator.store import Store
 
 _PLAIN = ("coordinator.toml", "plan.toml", "manifest.json", "rotations.json")
@@ -61,6 +62,7 @@ def backup(root: Path, target: Path, *, with_identity: bool) -> Saved:
             raise StoreConflict(
                 f"the newest model, {named[-1].name}, is missing: restore it first"
             )
+        _copy_states(layout.checkpoints, copied.checkpoints, named)
         for name in (*_PLAIN, *([layout.identity.name] if with_identity else [])):
             _copy(root / name, half)
     return _saved(target, present)
@@ -159,6 +161,14 @@ def _copy(source: Path, directory: Path) -> bool:
         return False
     (directory / source.name).chmod(0o600)
     return True
+
+
+def _copy_states(source: Path, target: Path, named: list[Checkpoint]) -> None:
+    """What the strategy kept with the newest models. StoreConflict if it is gone already."""
+    copied = [_copy(source / state_name(c.round), target) for c in named[-KEPT:]]
+    keeps = any(PATTERN.fullmatch(name) for name in DISK.names(source))
+    if keeps and named[-1].round and not copied[-1]:
+        raise StoreConflict("rounds went on faster than this backup was made: try again")
 
 
 def _named(state: Path) -> list[Checkpoint]:

@@ -4,6 +4,8 @@ from coordinator.opening import Settings
 from coordinator.report import privacy_of
 from fedtui.crypto.keys import fingerprint
 from fedtui.learning.params import Manifest
+from fedtui.learning.sections import narrowed
+from fedtui.rounds import strategic
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 
 _MEANS = {
@@ -21,7 +23,9 @@ _MEANS = {
 
 def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRound) -> str:
     """Markdown for the exported model of round `finished`."""
-    plan, manifest = settings.plan, settings.manifest
+    plan, carried = settings.plan, strategic.carried(settings.plan)
+    own = narrowed(settings.manifest, carried)
+    more = f" and of what travelled with them ({', '.join(carried)})" if carried else ""
     parts = [
         f"# {plan.federation.name}: model after round {finished.round}",
         "",
@@ -42,8 +46,8 @@ def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRou
         + (f"; ended: {snapshot.ended}" if snapshot.ended is not None else "; not ended yet"),
         f"- participants in any round: {len(_everybody(snapshot))}; in this one: "
         f"{len(finished.survivors)} of {len(finished.cohort)} chosen",
-        f"- {manifest.num_values:,} values in {len(manifest.tensors)} tensors{_beside(manifest)}",
-        f"- digest of the tensors (BLAKE2b-256): `{finished.model_digest.hex()}`",
+        f"- {own.num_values:,} values in {len(own.tensors)} tensors{_beside(own)}",
+        f"- digest of the tensors{more} (BLAKE2b-256): `{finished.model_digest.hex()}`",
         f"- H(plan): `{settings.plan_hash.hex()}`",
         "",
         _what_it_means(settings),

@@ -6,7 +6,7 @@ Also removes models that nobody needs any more. The initial model, the newest on
 the federation wants to keep (the best, the result) stay.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,17 @@ from pathlib import Path
 from coordinator.checkpoints import CheckpointWriter, checkpoint_name, open_checkpoint
 from coordinator.files import DISK, Files
 from coordinator.spool import Promise, Spool
+from coordinator.statefiles import Shape, StateWriter, leftovers, open_state, state_name
 from coordinator.vectorfiles import VectorFile, WordFile
 from fedtui.combining.masked import Unmasked, unmask
-from fedtui.combining.visible import CannotCombineError, Recipe, combine
+from fedtui.combining.visible import (
+    CannotCombineError,
+    Recipe,
+    Sink,
+    Start,
+    cohort_of,
+    combine,
+)
 from fedtui.rounds import masking
 from fedtui.rounds.machine import Aggregate, Aggregated
 from fedtui.rounds.plan import Plan
@@ -45,21 +53,26 @@ class Combiner:
         """
         if verify:
             self._check(effect)
-        manifest = self.recipe.manifest
+        manifest, folder, files = self.recipe.manifest, self.checkpoints, self.files
+        shape = Shape(self.recipe.strategy, self.recipe.num_values)
         with ExitStack() as stack:
             name = checkpoint_name(effect.base.round)
-            base = stack.enter_context(
-                open_checkpoint(self.checkpoints / name, manifest, files=self.files)
-            )
+            base = stack.enter_context(open_checkpoint(folder / name, manifest, files=files))
+            kept = open_state(folder, effect.base.round, effect.base.digest, shape, files=files)
+            stack.callback(kept.close)
             handles = []
             for part in effect.contributions:
                 update = self.spool.open(effect.round, effect.attempt, part.node)
                 handles.append(stack.enter_context(update).handle)
-            writer = CheckpointWriter(self.checkpoints, effect.round, manifest, files=self.files)
+            writer = CheckpointWriter(folder, effect.round, manifest, files=files)
             stack.callback(writer.abandon)
-            start = VectorFile(base.handle, manifest.num_values, base.data_offset, self.files)
-            unmasked = self._combine(effect, start, handles, writer.write)
+            state = StateWriter(folder, effect.round, shape, files=files)
+            stack.callback(state.abandon)
+            values = VectorFile(base.handle, manifest.num_values, base.data_offset, files)
+            sink = Sink(writer.write, state.keep)
+            unmasked = self._combine(effect, Start(values, kept), handles, sink)
             done = writer.finish()
+            state.finish(done.digest)
         model = ModelRef(round=effect.round, digest=done.digest, num_bytes=done.num_bytes)
         if unmasked is None:
             return Aggregated(effect.round, effect.attempt, model, done.name)
@@ -70,19 +83,21 @@ class Combiner:
     def _combine(
         self,
         effect: Aggregate,
-        start: VectorFile,
+        start: Start,
         handles: Sequence[int],
-        write: Callable[[memoryview], object],
+        sink: Sink,
     ) -> Unmasked | None:
         """Write the model. Of masked updates, return what their sum says beside it."""
         recipe, files = self.recipe, self.files
         if effect.opener is not None:
             layout = masking.encoding(self.plan, recipe.manifest.num_values, "update")
             vectors = [WordFile(handle, layout, files) for handle in handles]
-            return unmask(recipe, self.plan, start, vectors, effect.opener, write)
+            return unmask(recipe, self.plan, start, vectors, effect.opener, sink)
         values = [VectorFile(h, recipe.manifest.num_values, files=files) for h in handles]
-        weights = [part.weight for part in effect.contributions]
-        combine(recipe, start, list(zip(values, weights, strict=True)), write)
+        parts = effect.contributions
+        updates = [(value, part.weight) for value, part in zip(values, parts, strict=True)]
+        about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
+        combine(recipe, start, updates, sink, about)
         return None
 
     def _check(self, effect: Aggregate) -> None:
@@ -99,7 +114,10 @@ class Combiner:
         """Remove the models that are neither among the `keep` newest rounds nor milestones."""
         staying = {checkpoint_name(round_) for round_ in milestones | {0}}
         staying |= {checkpoint_name(round_) for round_ in range(newest - keep + 1, newest + 1)}
-        for name in self.files.names(self.checkpoints):
+        names = self.files.names(self.checkpoints)
+        for name in leftovers([n for n in names if n <= state_name(newest)], newest):
+            self.files.remove(self.checkpoints / name)
+        for name in names:
             if name.startswith("model-") and name.endswith(".safetensors"):
                 self._remove_unless(name, staying, newest)
 

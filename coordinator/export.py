@@ -20,9 +20,12 @@ from coordinator.layout import Layout
 from coordinator.opening import Settings
 from coordinator.refusals import BadDataError, BadRequestError, CannotCreateError, os_refusal
 from coordinator.report import best_of
+from fedtui.learning.sections import narrowed
+from fedtui.rounds import strategic
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 
 CHILD_TIMEOUT_S = 600.0
+_BLOCK = 2**20
 
 
 def choose(snapshot: FederationSnapshot, metric: str, round_: int | None) -> FinishedRound:
@@ -64,7 +67,7 @@ def export(
     except OSError as error:
         raise os_refusal(error) from error
     try:
-        shutil.copyfile(layout.checkpoints / finished.checkpoint_name, half / "model.safetensors")
+        _copy_model(settings, finished, half / "model.safetensors")
         if torch:
             _write_torch(half)
         (half / "README.md").write_text(card(settings, snapshot, finished), encoding="utf-8")
@@ -95,6 +98,19 @@ def _check_model(layout: Layout, finished: FinishedRound) -> None:
         )
     if problem := checkpoints.verify(layout.checkpoints, kept):
         raise BadDataError(f"{problem}: restore a backup")
+
+
+def _copy_model(settings: Settings, finished: FinishedRound, target: Path) -> None:
+    """The model itself, without the vectors that travel with it."""
+    source = settings.layout.checkpoints / finished.checkpoint_name
+    own = narrowed(settings.manifest, strategic.carried(settings.plan))
+    if own == settings.manifest:
+        shutil.copyfile(source, target)
+        return
+    with checkpoints.open_checkpoint(source, settings.manifest) as model, target.open("xb") as out:
+        out.write(checkpoints.header(own, finished.round))
+        for offset in range(0, own.num_bytes, _BLOCK):
+            out.write(model.read(offset, min(_BLOCK, own.num_bytes - offset)))
 
 
 def _write_torch(folder: Path) -> None:

@@ -31,6 +31,8 @@ from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, 
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import ExitCode
 from fedtui.learning.params import Manifest, Params, ParamsError, first_outside
+from fedtui.learning.sections import with_zeros
+from fedtui.rounds import strategic
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.rounds.records import RoundFinished
 from fedtui.tomlfile import ConfigError
@@ -142,7 +144,8 @@ def _fill(layout: Layout, wishes: Wishes) -> tuple[Identity, Plan, bytes, Manife
     load_config(layout)
     plan, params = _plan_and_model(layout, wishes)
     identity = keystore.create(layout.root, passphrase_from_environment())
-    modelfile.write(layout, params.manifest, plan.task)
+    params = with_zeros(params, strategic.carried(plan))
+    modelfile.write(layout, params.manifest, plan)
     layout.state.mkdir(mode=0o700)
     asyncio.run(_store_first_model(layout, identity, plan, params))
     for path in (layout.config, layout.plan, layout.manifest):

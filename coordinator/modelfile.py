@@ -1,7 +1,8 @@
 """manifest.json: the layout of the federation's model, and the task that the model was made for.
 
 plan.toml may be edited after `init`: its nodes are asked again then. But another task, or other
-options of it, would need another model than the one that lies here, so that is refused at start.
+options of it, would need another model than the one that lies here, as would a strategy that has
+other vectors travel with it, so that is refused at start.
 """
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, os_refusal
 from fedtui.learning.params import Manifest, ParamsError
+from fedtui.rounds import strategic
 from fedtui.rounds.plan import Options, Plan, TaskSection
 from fedtui.tomlfile import ConfigError
 
@@ -18,6 +20,7 @@ class _MadeFor(msgspec.Struct, frozen=True, kw_only=True):
 
     task: str = ""
     options: Options = {}
+    carried: tuple[str, ...] = ()
 
 
 class _More(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +29,13 @@ class _More(msgspec.Struct, frozen=True, kw_only=True):
     made_for: _MadeFor = _MadeFor()
 
 
-def write(layout: Layout, manifest: Manifest, task: TaskSection) -> None:
+def write(layout: Layout, manifest: Manifest, plan: Plan) -> None:
     """Keep both. Raises OSError."""
     fields = msgspec.to_builtins(manifest)
+    task = plan.task
     fields["made_for"] = {"task": task.name, "options": task.options}
+    if carried := strategic.carried(plan):
+        fields["made_for"]["carried"] = carried
     layout.manifest.write_bytes(msgspec.json.format(msgspec.json.encode(fields)))
 
 
@@ -54,6 +60,12 @@ def read(layout: Layout, plan: Plan) -> Manifest:
         raise ConfigError(
             f"{layout.plan}: [task] {changed} changed, but the model here was made for what it "
             "was: put it back, or make another coordinator with 'fedtui-coordinator init'"
+        )
+    if strategic.carried(plan) != made_for.carried:
+        raise ConfigError(
+            f"{layout.plan}: [strategy] name changed to {plan.strategy.name!r}, and other vectors "
+            "would travel with the model than those that it was made with: put it back, or make "
+            "another coordinator with 'fedtui-coordinator init --initial'"
         )
     return manifest
 

@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from coordinator import checkpoints, config, keystore, lineage, modelfile
+from coordinator import checkpoints, config, keystore, lineage, modelfile, statefiles
 from coordinator.checkpoints import Checkpoint
 from coordinator.config import CoordinatorConfig
-from coordinator.files import StoreConflict
+from coordinator.files import DISK, StoreConflict
 from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, LockedError, MissingInputError, os_refusal
 from coordinator.report import best_of
@@ -15,6 +15,8 @@ from coordinator.store import Store
 from fedtui.crypto.keys import Identity, parse_fingerprint
 from fedtui.errors import FingerprintError
 from fedtui.learning.params import Manifest
+from fedtui.learning.sections import narrowed
+from fedtui.rounds import strategic
 from fedtui.rounds.history import FederationSnapshot
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.tomlfile import ConfigError
@@ -85,7 +87,8 @@ def open_coordinator(settings: Settings, identity: Identity) -> Opened:
 
     Raises:
         LockedError: another process works in this directory.
-        BadDataError: the newest model is damaged, or of another manifest.
+        BadDataError: the newest model or what the strategy kept with it is damaged, or not of
+            this plan.
         StoreError: the disk does not allow it.
     """
     layout = settings.layout
@@ -139,7 +142,24 @@ def _check_models(settings: Settings, snapshot: FederationSnapshot) -> tuple[str
     if problem is not None:
         raise BadDataError(f"{folder}: {problem}: restore a backup")
     checkpoints.open_checkpoint(folder / named[-1].name, settings.manifest).close()
+    _check_state(settings, named[-1])
     return swept.broken
+
+
+def _check_state(settings: Settings, newest: Checkpoint) -> None:
+    """What the strategy kept with the newest model; without it rounds cannot go on as before."""
+    plan, folder = settings.plan, settings.layout.checkpoints
+    own = narrowed(settings.manifest, strategic.carried(plan))
+    shape = statefiles.Shape(strategic.built(plan), own.num_values)
+    problem = statefiles.verify(folder, newest.round, newest.digest, shape)
+    if problem is not None:
+        raise BadDataError(
+            f"{folder}: {problem}; strategy {plan.strategy.name} keeps it from round to round: "
+            "restore a backup, or begin a new federation from this model with 'init --initial'"
+        )
+    names = DISK.names(folder)
+    for name in statefiles.leftovers(names, newest.round):
+        DISK.remove(folder / name)
 
 
 def load_identity(layout: Layout) -> Identity:

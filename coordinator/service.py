@@ -44,6 +44,7 @@ from coordinator.vitals import Vitals
 from fedtui import plugins
 from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.crypto.keys import fingerprint
+from fedtui.rounds import strategic
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import (
@@ -117,13 +118,8 @@ class CoordinatorService:
     def _build(self, opened: Opened) -> None:
         plan, manifest = opened.plan, opened.manifest
         self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
-        strategy = plugins.build("strategies", plan.strategy.name, **plan.strategy.options)
-        recipe = Recipe(
-            manifest,
-            plugins.build("aggregators", "mean"),
-            strategy,
-            strategy.init(manifest.num_values),
-        )
+        mean = plugins.build("aggregators", "mean")
+        recipe = Recipe(manifest, mean, strategic.built(plan))
         self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
         self._library = Library(self.layout.checkpoints, plan, manifest)
         self._serve_models()

@@ -10,15 +10,20 @@ they spell. `build_file` does the same for a file of the operator's own, pinned 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.abc
 import importlib.util
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fedtui.errors import ExitCode, OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
 
 KINDS = (
     "aggregators",
@@ -54,12 +59,33 @@ def build(kind: str, name: str, **options: Any) -> Any:
     Raises:
         PluginError: no such plug-in, or options that it does not take.
     """
+    return _call(_module(kind, name), f"{name!r} of {kind}", options)
+
+
+def builder(kind: str, name: str) -> Any:
+    """The plug-in's `build` itself, not called. Raises PluginError when there is none."""
+    return _maker(_module(kind, name), f"{name!r} of {kind}")
+
+
+def options(kind: str, name: str) -> tuple[str, ...]:
+    """The names of a plug-in's options. Raises PluginError."""
+    return tuple(inspect.signature(builder(kind, name)).parameters)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`", did you mean 'fedavgm'?"` if one of the known names is like this one, else nothing."""
+    close = difflib.get_close_matches(name[:64], list(known), n=1, cutoff=0.5)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def _module(kind: str, name: str) -> ModuleType:
     known = names(kind)
     if name not in known:
         listed = ", ".join(known) or "none"
-        raise PluginError(f"{kind} has no {name[:64]!r}; there are: {listed}")
-    module = importlib.import_module(f"fedtui.{kind}.{name}")
-    return _call(module, f"{name!r} of {kind}", options)
+        raise PluginError(
+            f"{kind} has no {name[:64]!r}; there are: {listed}{nearest(name, known)}"
+        )
+    return importlib.import_module(f"fedtui.{kind}.{name}")
 
 
 def file_hash(source: bytes) -> str:
@@ -127,10 +153,15 @@ def _line_in(error: BaseException, filename: str) -> str:
     return f", line {line}" if line else ""
 
 
-def _call(module: Any, what: str, options: dict[str, Any]) -> Any:
+def _maker(module: ModuleType, what: str) -> Any:
     maker = getattr(module, "build", None)
     if not callable(maker):
         raise PluginError(f"{what} has no `build`: end it with `build = YourClass`")
+    return maker
+
+
+def _call(module: ModuleType, what: str, options: dict[str, Any]) -> Any:
+    maker = _maker(module, what)
     try:
         inspect.signature(maker).bind(**options)
     except TypeError as error:

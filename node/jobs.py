@@ -43,7 +43,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `round` counts from 1, `node_index` from 0; with `seed` they fix the order of the examples.
     `holdout` is the fraction of the examples that never trains. At most `judge` of those held out
-    judge the model before and after: for this node's operator, and for nobody else.
+    judge the model before and after: for this node's operator, and for nobody else. What the node
+    holds for its strategy is read from `held_in` (nothing yet if empty) and written to `held_out`.
     """
 
     job_id: int
@@ -60,6 +61,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     strategy_options: Options = {}
     holdout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     judge: Annotated[int, msgspec.Meta(ge=0)] = 0
+    held_in: str = ""
+    held_out: str = ""
 
 
 class EvaluateJob(
@@ -67,7 +70,8 @@ class EvaluateJob(
 ):
     """Judge the model at `model_path` on the held-out examples, or on all if `holdout` is 0.
 
-    `holdout` and `seed` must be those of the TrainJobs, or what is held out differs.
+    `holdout` and `seed` must be those of the TrainJobs, or what is held out differs. `carried` are
+    the strategy's vectors that the model carries.
     """
 
     job_id: int
@@ -77,6 +81,7 @@ class EvaluateJob(
     model_path: str
     seed: int
     holdout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
+    carried: tuple[str, ...] = ()
 
 
 class CheckJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="check"):
@@ -99,6 +104,7 @@ class PredictJob(
     manifest: Manifest
     model_path: str
     out_path: str
+    carried: tuple[str, ...] = ()
 
 
 class MaskJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mask"):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Params
+from fedtui.learning.sections import model_of
+from fedtui.rounds import strategic
 from fedtui.wire import tensors
 from node import config as configs
 from node import jobs, terms
@@ -31,7 +33,8 @@ def export(home: Profile, out: Path) -> str:
     agreement, model = _last(home)
     path = Models(home.models).path(bytes.fromhex(model.digest))
     vector_D = tensors.from_bytes(path.read_bytes(), agreement.manifest)
-    data = Params(agreement.manifest, vector_D).to_safetensors()
+    carried = strategic.carried(agreement.plan)
+    data = model_of(Params(agreement.manifest, vector_D), carried).to_safetensors()
     try:
         write_atomically(out.absolute(), data)
     except OSError as error:  # it names a temporary file
@@ -51,6 +54,7 @@ def predict(home: Profile, file: Path, out: Path | None, *, show: Callable[[str]
             manifest=agreement.manifest,
             model_path=str(Models(home.models).path(bytes.fromhex(model.digest))),
             out_path=str(answers),
+            carried=strategic.carried(agreement.plan),
         )
         outcome = asyncio.run(run_alone(job))
         if not isinstance(outcome, jobs.Predicted):

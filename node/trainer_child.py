@@ -38,6 +38,7 @@ from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
+from fedtui.learning.sections import model_of
 from fedtui.learning.task import FixedUpdate, describe, own, prepared
 from fedtui.secagg.encoding import EncodingError
 from fedtui.secagg.masks import Masker
@@ -70,13 +71,15 @@ from node.niceness import give_way
 from node.throttle import Clocks, Throttle
 from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
+from node.trainer_pupil import Pupil, learnt, strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import ModuleType
 
+    from fedtui.combining.local import Learnt
     from fedtui.learning.params import Vector
-    from fedtui.learning.result import TrainProgress, TrainResult
+    from fedtui.learning.result import TrainProgress
     from fedtui.learning.task import Task
     from fedtui.strategies.base import Strategy
 
@@ -137,14 +140,15 @@ class Jobs:
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
         started_s = time.monotonic()
         about, data = None, DataSeen()
+        strategy = strategy_of(job)
         if isinstance(task, FixedUpdate):
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
-            sums = _nothing(task)
+            sums = _nothing(task) | dict.fromkeys(strategy.scalars, 1.0)
         else:
-            before = self._judge(job, task, None)
-            result = self._train_task(job, task)
-            update_D, num_examples, sums = result.update_D, result.num_examples, result.sums
-            after = self._judge(job, task, update_D)
+            before = self._judge(job, task, None, strategy.carried)
+            result = self._train_task(job, task, strategy)
+            update_D, num_examples, sums = result.update_W, result.num_examples, result.sums
+            after = self._judge(job, task, result.local_D, strategy.carried)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
         return Trained(
@@ -158,12 +162,14 @@ class Jobs:
             data=data,
         )
 
-    def _judge(self, job: TrainJob, task: Task, update_D: Vector | None) -> dict[str, float]:
+    def _judge(
+        self, job: TrainJob, task: Task, update_D: Vector | None, carried: tuple[str, ...]
+    ) -> dict[str, float]:
         """Sums of the model received, or of what training made of it, on what is held out."""
         _, held = self._share_of(task, job)
         if not job.judge or not len(held):
             return {}
-        params = _model(job)
+        params = model_of(_model(job), carried)
         if update_D is not None:
             params = Params(params.manifest, params.vector_D + update_D)
         examples = first(held, job.judge)
@@ -212,21 +218,18 @@ class Jobs:
             side.set_num_threads(self._num_threads)
         return side
 
-    def _train_task(self, job: TrainJob, task: Task) -> TrainResult:
+    def _train_task(self, job: TrainJob, task: Task, strategy: Strategy) -> Learnt:
         train, _ = self._share_of(task, job)
-        started_s = time.monotonic()
-        strategy: Strategy = plugins.build("strategies", job.strategy, **job.strategy_options)
-        side = self._torch()
-        hooks = side.Hooks(
-            correct=strategy.correct,
-            progress=functools.partial(self._progress, job.job_id, started_s),
+        pupil = Pupil(
+            side=self._torch(),
+            job=job,
+            task=task,
+            examples=train,
+            strategy=strategy,
+            progress=functools.partial(self._progress, job.job_id, time.monotonic()),
             cancelled=self._stopped,
         )
-        seed = (job.seed, job.round, job.node_index)
-        result: TrainResult = side.train_locally(
-            task, _model(job), train, job.training, seed=seed, hooks=hooks
-        )
-        return result
+        return learnt(pupil, _model(job))
 
     def _progress(self, job_id: int, started_s: float, said: TrainProgress) -> None:
         now_s = time.monotonic()
@@ -250,7 +253,10 @@ class Jobs:
             return Evaluated(job_id=job.job_id, sums=_nothing(task))
         train, held = self._share_of(task, job)
         sums: dict[str, float] = self._torch().evaluate(
-            task, _model(job), held if job.holdout else train, cancelled=self._stopped
+            task,
+            model_of(_model(job), job.carried),
+            held if job.holdout else train,
+            cancelled=self._stopped,
         )
         return Evaluated(job_id=job.job_id, sums=sums, data=self._data_seen)
 
@@ -284,7 +290,7 @@ class Jobs:
         if isinstance(task, FixedUpdate):
             raise DataError("this task predicts nothing: it exists for benchmarks")
         x = task.prepare(task.inputs(job.data))
-        answers = self._torch().predict(task, _model(job), x)
+        answers = self._torch().predict(task, model_of(_model(job), job.carried), x)
         num_rows = _write_rows(Path(job.out_path), answers)
         return Predicted(job_id=job.job_id, out_path=job.out_path, num_rows=num_rows)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fedtui.wire.messages import UpdateHeader
+from node.holding import Holding
 from node.models import digest_of
 from node.paths import write_atomically
 
@@ -39,6 +40,7 @@ class Updates:
         self._note = folder / "update.json"
         self.path = folder / "update.f32"
         self.masked = folder / "masked.u64"
+        self.holding = Holding(folder / "held")
 
     def kept_for(self, number: int, model: bytes) -> Update | None:
         """The update that was trained for this round from this model, if it is here and whole."""

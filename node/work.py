@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from fedtui.learning.data import DataSource
 from fedtui.learning.metrics import said, sums_for
-from fedtui.rounds import machine
+from fedtui.learning.sections import widened
+from fedtui.rounds import machine, strategic
 from fedtui.status import CheckReport, Refused
 from fedtui.wire.messages import UpdateHeader
 from node import jobs, own_scores
@@ -202,6 +203,11 @@ class Work:
     ) -> None:
         plan = agreement.plan
         shard, _ = parse_shard(config.data.shard)
+        held_in, held_out = "", ""
+        if strategic.held(plan):
+            federation = self._places.models.owner.federation_id
+            before, after = self._places.updates.holding.begin(federation, effect.round)
+            held_in, held_out = str(before or ""), str(after)
         job = jobs.TrainJob(
             job_id=self._next_id(),
             task=task_ref(agreement, config, self._places.tasks),
@@ -217,6 +223,8 @@ class Work:
             strategy_options=plan.strategy.options,
             holdout=plan.evaluation.held_out,
             judge=own_scores.MOST_EXAMPLES,
+            held_in=held_in,
+            held_out=held_out,
         )
         outcome = await self._run(job, number)
         match outcome:
@@ -254,6 +262,7 @@ class Work:
             model_path=str(self._places.models.path(effect.model.digest)),
             seed=plan.seed,
             holdout=0.0 if config.role == "evaluator" else plan.evaluation.held_out,
+            carried=strategic.carried(plan),
         )
         outcome = await self._run(job, number)
         match outcome:
@@ -367,7 +376,7 @@ def _report(outcome: jobs.Outcome, agreement: Agreement, role: Role) -> CheckRep
                 sends = f"{len(sums_for(metric))} sums over them, no update: {said(metric)}"
             facts = (f"{outcome.num_examples:,} examples of yours", f"would send {sends}")
             problems: tuple[str, ...] = ()
-            if outcome.manifest != agreement.manifest:
+            if widened(outcome.manifest, strategic.carried(agreement.plan)) != agreement.manifest:
                 problems = (
                     "the task's model on this machine is not the model of the plan: "
                     "check that both sides have the same version of the task",

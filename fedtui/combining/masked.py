@@ -14,22 +14,29 @@ Shapes: `_C` is one chunk of uint64 words.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from fedtui.combining.visible import CannotCombineError, Recipe, Values, in_order, step
+from fedtui.combining.visible import (
+    CannotCombineError,
+    Piece,
+    Recipe,
+    Sink,
+    Start,
+    in_order,
+    put,
+    step,
+)
 from fedtui.crypto.keystream import Words
-from fedtui.learning.params import Vector
 from fedtui.rounds import masking
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.sums import training_sums
 from fedtui.secagg import encoding, opening
 from fedtui.secagg.coordinator import Coordinator, LostError, Unmasking
 from fedtui.secagg.encoding import EncodingError, Slots
-from fedtui.wire.tensors import to_bytes
 
 _PIECE = 2**13  # wide values at a time: larger arrays would come from the kernel, page by page
 
@@ -56,12 +63,12 @@ class Unmasked:
 def unmask(
     recipe: Recipe,
     plan: Plan,
-    base: Values,
+    start: Start,
     vectors: Sequence[MaskedVector],
     opener: Coordinator,
-    write: Callable[[memoryview], object],
+    sink: Sink,
 ) -> Unmasked:
-    """Write the model after the round: `base` and the mean of the survivors' `vectors` on it.
+    """Write the model after the round: `start` and the mean of the survivors' `vectors` on it.
 
     Slow: the secrets are recovered and every mask is made anew. Run it in a thread.
 
@@ -70,10 +77,9 @@ def unmask(
     """
     try:
         unmasking = opener.unmasking()
-        mean = _Mean(recipe, plan, base, vectors, unmasking)
-        for model_C in in_order(mean.model_chunk, range(mean.layout.num_chunks)):
-            if len(model_C):
-                write(to_bytes(model_C))
+        mean = _Mean(recipe, plan, start, vectors, unmasking)
+        for pieces in in_order(mean.pieces, range(mean.layout.num_chunks)):
+            put(sink, pieces)
         mean.check_length()
     except (LostError, EncodingError) as error:
         raise CannotCombineError(str(error)) from error
@@ -87,14 +93,14 @@ class _Mean:
         self,
         recipe: Recipe,
         plan: Plan,
-        base: Values,
+        start: Start,
         vectors: Sequence[MaskedVector],
         unmasking: Unmasking,
     ) -> None:
         """Open the chunks that hold the scalars. Raises EncodingError."""
         self.layout = masking.encoding(plan, recipe.manifest.num_values, "update")
         self._recipe = recipe
-        self._base = base
+        self._start = start
         self._vectors = vectors
         self._unmasking = unmasking
         self._bound = plan.training.update_clip
@@ -113,24 +119,23 @@ class _Mean:
         num_survivors = unmasking.num_survivors
         self.scalars = encoding.scalars(layout, digits, num_survivors)
         self._share = masking.share_of_full(plan, self.scalars, num_survivors)
+        self._about = masking.cohort_of(plan, self.scalars, num_survivors)
 
-    def model_chunk(self, index: int) -> Vector:
+    def pieces(self, index: int) -> list[Piece]:
         """The part of the next model that chunk `index` holds; empty if it holds scalars only."""
         place = self.layout.slots_of(index)
         num_values = max(0, min(place.stop, self.layout.num_values) - place.start)
         if not num_values:
-            return np.empty(0, np.float32)
+            return []
         slots_S = self._tail[index] if index in self._tail else self._open(index)
-        model_C = np.empty(num_values, np.float32)
+        pieces: list[Piece] = []
         for first in range(0, num_values, _PIECE):
             piece_C = slots_S[first : min(first + _PIECE, num_values)]
             mean_C = masking.mean_of(self.layout, piece_C, self._share)
             if self._bound is not None:  # not np.dot: BLAS would wake threads of its own for this
                 self._squares[index] += float(np.square(mean_C).sum())
-            model_C[first : first + len(mean_C)] = step(
-                self._recipe, self._base, place.start + first, mean_C
-            )
-        return model_C
+            pieces += step(self._recipe, self._start, place.start + first, mean_C, self._about)
+        return pieces
 
     def check_length(self) -> None:
         """Whether updates within the plan's bound can have this mean, once all chunks are made.

@@ -10,20 +10,22 @@ Whoever reads and writes (files, memory) lets its own errors through.
 Shapes: `_C` is one chunk of a vector of D float32 values.
 """
 
+import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from fedtui.aggregators.base import Aggregator
 from fedtui.learning.params import Manifest, Vector, first_outside
-from fedtui.strategies.base import State, Strategy, Wide
+from fedtui.strategies.base import Cohort, State, Strategy, Wide
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 CHUNK = 2**16
 NUM_THREADS = 2
 _SCAN_VALUES = 2**20
+T = TypeVar("T")
 
 
 class CannotCombineError(Exception):
@@ -44,6 +46,12 @@ class Values(Protocol):
         """
 
 
+class Parts(Protocol):
+    """What a strategy kept, to read chunk by chunk. Safe in many threads; State is one."""
+
+    def part(self, place: slice) -> State: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How updates become a model, and which model it must fit."""
@@ -51,40 +59,99 @@ class Recipe:
     manifest: Manifest
     aggregator: Aggregator
     strategy: Strategy
-    state: State = field(default_factory=State)
+
+    @property
+    def num_values(self) -> int:
+        """D, of the model itself: without the vectors that travel with it."""
+        return self.manifest.num_values // (1 + len(self.strategy.carried))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a round begins with: the model, and what its strategy kept so far."""
+
+    base: Values
+    kept: Parts = field(default_factory=State)
+
+
+def _nowhere(state_C: State) -> None:
+    """For strategies that keep nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Takes the model and what the strategy keeps from now on, each chunk by chunk, in order."""
+
+    write: Callable[[memoryview], object]
+    keep: Callable[[State], object] = _nowhere
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some values of the next model, and the kept vectors where it has any."""
+
+    model_C: Vector
+    kept: State | None
 
 
 def combine(
     recipe: Recipe,
-    base: Values,
+    start: Start,
     updates: Sequence[tuple[Values, int]],
-    write: Callable[[memoryview], object],
+    sink: Sink,
+    cohort: Cohort | None = None,
 ) -> None:
-    """Write the model after the round: `base` and the (update, weight) pairs on top of it.
+    """Write the model after the round: `start` and the (update, weight) pairs on top of it.
 
     Raises:
         CannotCombineError: the result is not finite or out of range, or a vector is too short.
     """
     num_values = recipe.manifest.num_values
     weights = [weight for _, weight in updates]
+    about = cohort or Cohort(len(updates))
 
-    def one_chunk(first: int) -> Vector:
+    def one_chunk(first: int) -> list[Piece]:
         chunks = (update.read(first, CHUNK) for update, _ in updates)
-        return step(recipe, base, first, recipe.aggregator.combine(chunks, weights))
+        return step(recipe, start, first, recipe.aggregator.combine(chunks, weights), about)
 
-    for model_C in in_order(one_chunk, range(0, num_values, CHUNK)):
-        write(to_bytes(model_C))
+    for pieces in in_order(one_chunk, range(0, num_values, CHUNK)):
+        put(sink, pieces)
 
 
-def step(recipe: Recipe, base: Values, first: int, mean_C: Wide) -> Vector:
-    """The next model from value `first` on, one mean update further than `base`.
+def put(sink: Sink, pieces: Sequence[Piece]) -> None:
+    """Write what was made."""
+    for piece in pieces:
+        sink.write(to_bytes(piece.model_C))
+        if piece.kept is not None:
+            sink.keep(piece.kept)
+
+
+def step(recipe: Recipe, start: Start, first: int, mean_C: Wide, about: Cohort) -> list[Piece]:
+    """The next model from value `first` on, one mean update further; a piece for each section.
 
     Raises:
         CannotCombineError: it is not finite or out of range, or the base is too short.
     """
-    place = slice(first, first + len(mean_C))
-    base_C = base.read(first, len(mean_C))
-    model_C, _ = recipe.strategy.apply(base_C, mean_C, recipe.state.part(place))
+    pieces, at = [], 0
+    while at < len(mean_C):
+        section, inside = divmod(first + at, recipe.num_values)
+        num = min(len(mean_C) - at, recipe.num_values - inside)
+        base_C = start.base.read(first + at, num)
+        here_C = mean_C[at : at + num]
+        kept = None
+        if section:
+            name = recipe.strategy.carried[section - 1]
+            model_C = recipe.strategy.carry(name, base_C, here_C, about)
+        else:
+            before = start.kept.part(slice(inside, inside + num))
+            model_C, kept = recipe.strategy.apply(base_C, here_C, before, about)
+        _check(recipe, model_C, first + at)
+        pieces.append(Piece(model_C, kept if recipe.strategy.kept else None))
+        at += num
+    return pieces
+
+
+def _check(recipe: Recipe, model_C: Vector, first: int) -> None:
     found = first_outside(model_C, limit=VALUE_LIMIT)
     if found is not None:
         name = recipe.manifest.tensor_at(first + found)
@@ -92,16 +159,31 @@ def step(recipe: Recipe, base: Values, first: int, mean_C: Wide) -> Vector:
             f"the new model would be out of range in tensor {name!r}: training diverged; "
             "lower the learning rate"
         )
-    return model_C
 
 
-def in_order(work: Callable[[int], Vector], starts: range) -> Iterator[Vector]:
+def cohort_of(recipe: Recipe, parts: Sequence[tuple[Mapping[str, float], int]]) -> Cohort:
+    """Of visible updates: what each says for its strategy, with its weight.
+
+    Raises:
+        CannotCombineError: something is missing.
+    """
+    total = math.fsum(weight for _, weight in parts)
+    names = recipe.strategy.scalars
+    if any(name not in said for said, _ in parts for name in names):
+        raise CannotCombineError(f"an update came without its {' and '.join(names)}")
+    return Cohort(
+        len(parts),
+        {n: math.fsum(weight * said[n] for said, weight in parts) / total for n in names},
+    )
+
+
+def in_order(work: Callable[[int], T], starts: range) -> Iterator[T]:
     """`map(work, starts)` on NUM_THREADS threads, with few results waiting at any time."""
     if len(starts) == 1:
         yield work(starts[0])
         return
     with ThreadPoolExecutor(NUM_THREADS, "combine") as threads:
-        waiting: deque[Future[Vector]] = deque()
+        waiting: deque[Future[T]] = deque()
         try:
             for start in starts:
                 waiting.append(threads.submit(work, start))

@@ -52,7 +52,7 @@ _FILES = (
     "picture.png",
     "picture.svg",
 )
-_MODEL_OF_ROUND = "model-[0-9]*.safetensors"
+_OF_ROUNDS = ("model-[0-9]*.safetensors", "state-[0-9]*.safetensors")
 _PACKAGES = ("numpy", "torch")
 _Text = Annotated[str, msgspec.Meta(max_length=65_536)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -179,6 +179,10 @@ class RunFolder:
         return self.path / "picture.png"
 
     @property
+    def holding(self) -> Path:
+        return self.path / "held"
+
+    @property
     def failures(self) -> Path:
         return self.path / "failures"
 
@@ -258,9 +262,8 @@ class RunFolder:
             if self.failures.is_dir():
                 for path in self.failures.glob("*.txt"):
                     path.unlink()
-            for path in self.path.glob(_MODEL_OF_ROUND):
-                path.unlink()
-            for pattern in ("node-*.recording", "*.tmp"):
+            shutil.rmtree(self.holding, ignore_errors=True)
+            for pattern in (*_OF_ROUNDS, "node-*.recording", "*.tmp"):
                 for path in self.path.glob(pattern):
                     path.unlink()
             for name in plugins.names("tracking"):
@@ -296,7 +299,7 @@ def _joined(before: str, now: str) -> str:
 
 def _foreign(path: Path) -> list[str]:
     """What lies here that no run puts there."""
-    ours = {*_FILES, *(f"{name}.tmp" for name in _FILES), "failures", "lock"}
+    ours = {*_FILES, *(f"{name}.tmp" for name in _FILES), "failures", "held", "lock"}
     with writing(path):
         return sorted(entry.name for entry in path.iterdir() if entry.name not in ours)
 

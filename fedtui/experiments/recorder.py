@@ -3,8 +3,9 @@
 A round that is closed goes to a thread of its own, which first appends to the journal, then
 writes the models that are needed to go on, the newest last, then removes those that are not. While
 it is still busy, rounds wait for it together: so long rounds are each on disk when the next is
-done, and short ones are not slowed down. A run goes on from the newest round whose model is whole
-and the one that the journal names.
+done, and short ones are not slowed down. What the strategy kept with a model is written before it.
+A run goes on from the newest round whose model and state are whole and those that the journal
+names.
 
 As the `Memory` of a village it answers, for all rounds up to that one, what came out before.
 """
@@ -15,8 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fedtui.experiments import keptstate
 from fedtui.experiments.disk import write_whole
 from fedtui.experiments.folder import RunFolder
+from fedtui.experiments.held import OnDisk
 from fedtui.experiments.journal import (
     Entry,
     JobDone,
@@ -26,15 +29,19 @@ from fedtui.experiments.journal import (
     RoundClosed,
     SumFailed,
 )
+from fedtui.experiments.keptstate import StateError
 from fedtui.learning.params import Manifest, Params, ParamsError, Vector
 from fedtui.rounds.machine import Aggregate, Aggregated, AggregationFailed
 from fedtui.simulation.jobs import Failed, Measured
 from fedtui.simulation.memory import JobKey, Remembered
 from fedtui.simulation.node_host import vector_digest
 from fedtui.simulation.report import NodeReport, RoundReport
+from fedtui.strategies.base import State
 from fedtui.wire.messages import ModelRef
 
-_NAME = re.compile(r"^model-(\d{6,8})\.safetensors$")
+_NAME = re.compile(r"^(model|state)-(\d{6,8})\.safetensors$")
+
+Kept = tuple[Vector, State]
 
 
 @dataclass(slots=True)
@@ -42,22 +49,27 @@ class _Batch:
     """What waits to be written."""
 
     entries: list[Entry] = field(default_factory=list)
-    models: dict[int, Vector] = field(default_factory=dict)
+    models: dict[int, Kept] = field(default_factory=dict)
 
 
 class Recorder:
     """The memory and the hand of one run. `until` is the newest round that is remembered."""
 
-    def __init__(self, folder: RunFolder, manifest: Manifest) -> None:
-        """Read what is there. Raises DamagedError, RunFolderError, DiskError."""
+    def __init__(self, folder: RunFolder, manifest: Manifest, *, keeps: bool = False) -> None:
+        """Read what is there; `keeps`: the run's strategy keeps vectors.
+
+        Raises DamagedError, RunFolderError, DiskError.
+        """
         self._folder = folder
         self._manifest = manifest
+        self._keeps = keeps
         self._jobs: dict[JobKey, Remembered | Measured | Failed] = {}
         self._sums: dict[tuple[int, int], Aggregated | AggregationFailed] = {}
-        self._models: dict[bytes, Vector] = {}
-        self._held: dict[int, Vector] = {}  # by round: what is needed to go on
+        self._models: dict[bytes, Kept] = {}
+        self._held: dict[int, Kept] = {}  # by round: what is needed to go on
         self._journal = Journal(folder.journal)
         self.until = self._remember()
+        self.holding = OnDisk(folder.holding, self.until)
         self._new: list[Entry] = []
         self._batch = _Batch()
         self._busy = False
@@ -76,14 +88,14 @@ class Recorder:
         entries = self._journal.read()
         closed = {e.report.round: bytes.fromhex(e.report.model) for e in _closed(entries)}
         until = 0
-        for number, path in sorted(_models(self._folder.path).items(), reverse=True):
+        for number, path in sorted(_files(self._folder.path, "model").items(), reverse=True):
             if number not in closed:
                 continue
-            vector_D = _whole(path, self._manifest, closed[number])
-            if vector_D is None:
+            kept = self._whole(path, number, closed[number])
+            if kept is None:
                 path.unlink()
                 continue
-            self._models[closed[number]] = self._held[number] = vector_D
+            self._models[closed[number]] = self._held[number] = kept
             until = max(until, number)
         if any(number > until for number in closed):
             entries = self._journal.read(upto=until)
@@ -125,7 +137,12 @@ class Recorder:
         return self._sums.get((effect.round, effect.attempt))
 
     def model(self, digest: bytes) -> Vector | None:
-        return self._models.get(digest)
+        found = self._models.get(digest)
+        return found and found[0]
+
+    def state(self, digest: bytes) -> State | None:
+        found = self._models.get(digest)
+        return found and found[1]
 
     def is_past(self, number: int) -> bool:
         """Whether this round was closed in an earlier beginning."""
@@ -158,10 +175,12 @@ class Recorder:
         self,
         report: RoundReport,
         nodes: list[NodeReport],
-        model_D: Vector,
+        kept: Kept,
         needed: Iterable[int],
     ) -> None:
-        """Have a finished round written; of other rounds' models only those `needed` stay.
+        """Have a finished round written, with its model and what the strategy kept.
+
+        Of other rounds' models only those `needed` stay.
 
         Raises:
             DiskError: an earlier one could not be written.
@@ -170,7 +189,7 @@ class Recorder:
             return
         self._new.append(RoundClosed(report=report, nodes=nodes))
         staying = {report.round, *needed}
-        self._held[report.round] = model_D
+        self._held[report.round] = kept
         self._held = {number: self._held[number] for number in self._held if number in staying}
         with self._turn:
             self._check()
@@ -191,8 +210,10 @@ class Recorder:
 
     def remove_models(self) -> None:
         """Of a run that came to its end: it is never gone on with."""
-        for path in _models(self._folder.path).values():
-            path.unlink(missing_ok=True)
+        self.holding.remove()
+        for kind in ("model", "state"):
+            for path in _files(self._folder.path, kind).values():
+                path.unlink(missing_ok=True)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -216,12 +237,31 @@ class Recorder:
 
     def _write(self, batch: _Batch) -> None:
         self._journal.append(batch.entries)
-        there = _models(self._folder.path)
+        there = _files(self._folder.path, "model")
         for number in sorted(batch.models.keys() - there.keys()):
-            data = Params(self._manifest, batch.models[number]).to_safetensors()
-            write_whole(self._folder.path / f"model-{number:06}.safetensors", data)
-        for number in there.keys() - batch.models.keys():
-            there[number].unlink(missing_ok=True)
+            vector_D, state = batch.models[number]
+            if self._keeps:
+                data = keptstate.to_bytes(state, vector_digest(vector_D))
+                write_whole(_place(self._folder.path, "state", number), data)
+            data = Params(self._manifest, vector_D).to_safetensors()
+            write_whole(_place(self._folder.path, "model", number), data)
+        for kind in ("model", "state"):
+            for number, path in _files(self._folder.path, kind).items():
+                if number not in batch.models:
+                    path.unlink(missing_ok=True)
+        self.holding.recorded(max(batch.models))
+
+    def _whole(self, path: Path, number: int, digest: bytes) -> Kept | None:
+        """The model of this round and what was kept with it, if they are those they should be."""
+        try:
+            vector_D = Params.from_safetensors(path.read_bytes(), self._manifest).vector_D
+            state = State()
+            if self._keeps:
+                beside = _place(self._folder.path, "state", number).read_bytes()
+                state = keptstate.from_bytes(beside, digest)
+        except (OSError, ParamsError, StateError):
+            return None
+        return (vector_D, state) if vector_digest(vector_D) == digest else None
 
 
 def _written(key: JobKey, outcome: Remembered | Measured | Failed) -> JobDone | JobFailed:
@@ -252,21 +292,16 @@ def _closed(entries: Iterable[Entry]) -> Iterable[RoundClosed]:
     return (entry for entry in entries if isinstance(entry, RoundClosed))
 
 
-def _models(folder: Path) -> dict[int, Path]:
-    """The models in a run's folder by round; what a kill left half-written goes."""
+def _place(folder: Path, kind: str, number: int) -> Path:
+    return folder / f"{kind}-{number:06}.safetensors"
+
+
+def _files(folder: Path, kind: str) -> dict[int, Path]:
+    """The models or states in a run's folder by round; what a kill left half-written goes."""
     found = {}
     for path in folder.iterdir():
-        if path.name.startswith("model-") and path.name.endswith(".tmp"):
+        if path.name.startswith(f"{kind}-") and path.name.endswith(".tmp"):
             path.unlink(missing_ok=True)
-        if named := _NAME.match(path.name):
-            found[int(named.group(1))] = path
+        if (named := _NAME.match(path.name)) and named.group(1) == kind:
+            found[int(named.group(2))] = path
     return found
-
-
-def _whole(path: Path, manifest: Manifest, digest: bytes) -> Vector | None:
-    """The model of this file if it is the one with this digest."""
-    try:
-        vector_D = Params.from_safetensors(path.read_bytes(), manifest).vector_D
-    except (OSError, ParamsError):
-        return None
-    return vector_D if vector_digest(vector_D) == digest else None

@@ -21,7 +21,9 @@ from fedtui.experiments.recorder import Recorder
 from fedtui.experiments.trackers import Trackers, open_trackers
 from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, ParamsError
+from fedtui.learning.sections import model_of, with_zeros
 from fedtui.learning.task import FixedUpdate
+from fedtui.rounds import strategic
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.simulation.blame import blamed
 from fedtui.simulation.engine import Engine, EngineError
@@ -82,6 +84,11 @@ class _Stage:
     ground: Ground
     first: Params
 
+    @property
+    def wide(self) -> Params:
+        """The first model as it travels: with the vectors of its strategy."""
+        return with_zeros(self.first, strategic.carried(self.setup.plan))
+
 
 @dataclass(slots=True)
 class _Run:
@@ -101,13 +108,14 @@ class _Run:
         if village is None or self.recorder.is_past(report.round):
             return
         host = village.coordinator
-        model_D = host.models[host.machine.model.digest]
-        if model_D is None:
+        digest = host.machine.model.digest
+        model_D, state = host.models[digest], host.states.get(digest)
+        if model_D is None or state is None:
             raise RunFolderError(
                 f"{self.folder.path}: the model after round {report.round} is gone"
             )
         needed = host.machine.keep | village.hands.pending_rounds
-        self.recorder.close_round(report, nodes, model_D, needed)
+        self.recorder.close_round(report, nodes, (model_D, state), needed)
         self.trackers.round(report, _utc())
         self.show.round(report)
         now_s = time.perf_counter()
@@ -157,7 +165,7 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
     stage = _set(wishes)
     plan = stage.setup.plan
     info = RunInfo(
-        plan_hash=plan_hash(plan, stage.first.manifest).hex(),
+        plan_hash=plan_hash(plan, stage.wide.manifest).hex(),
         data_hash=stage.ground.digest().hex(),
         seed=plan.seed,
         engine=wishes.engine.name,
@@ -174,7 +182,9 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
         if folder.info.state == "finished":
             show.ends(folder.info, folder.path)
             return folder.info
-        going = _Run(folder, show, Recorder(folder, stage.first.manifest), trackers)
+        keeps = bool(strategic.built(plan).kept)
+        recorder = Recorder(folder, stage.wide.manifest, keeps=keeps)
+        going = _Run(folder, show, recorder, trackers)
         return _go(wishes, stage, going)
 
 
@@ -201,7 +211,7 @@ def _set(wishes: Wishes) -> _Stage:
 
 def _go(wishes: Wishes, stage: _Stage, going: _Run) -> RunInfo:
     folder, show, trackers = going.folder, going.show, going.trackers
-    setup, manifest = stage.setup, stage.first.manifest
+    setup, manifest = stage.setup, stage.wide.manifest
     show.begins(stage.file, folder.path, again=going.recorder.until)
     trackers.begin(folder.path.name, {"seed": str(setup.plan.seed), **versions()})
     try:
@@ -229,7 +239,7 @@ def _work(going: _Run, wishes: Wishes, stage: _Stage) -> tuple[State, str]:
             going.village = Village(
                 stage.setup,
                 stage.ground,
-                stage.first,
+                stage.wide,
                 engine,
                 memory=going.recorder,
                 listener=listener,
@@ -280,7 +290,8 @@ def _write_results(going: _Run, plan: Plan, manifest: Manifest) -> None:
         digest = village.coordinator.machine.result.model_digest
         model_D = village.coordinator.models.get(digest)
         if model_D is not None:  # None: stopped while it was told again, and the file is there
-            write_whole(folder.model, Params(manifest, model_D).to_safetensors())
+            own = model_of(Params(manifest, model_D), strategic.carried(plan))
+            write_whole(folder.model, own.to_safetensors())
 
 
 def _first_model(wishes: Wishes, setup: Setup) -> Params:

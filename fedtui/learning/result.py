@@ -28,12 +28,14 @@ class TrainResult:
 
     `update_D` is float32, local minus global, finite, in manifest order. `num_examples` is the
     number of examples trained on (each counted once, whatever the epochs): the update's weight.
-    `sums` are `loss_sum` and `examples` over the batches as they were trained.
+    `sums` are `loss_sum` and `examples` over the batches as they were trained; `num_steps` counts
+    those batches.
     """
 
     update_D: Vector
     num_examples: int
     sums: dict[str, float]
+    num_steps: int = 1
 
 
 class StoppedError(FedtuiError):

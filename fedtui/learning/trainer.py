@@ -80,7 +80,7 @@ def initial(task: Task, *, seed: int) -> Params:
         return Params(manifest, np.zeros(manifest.num_values, np.float32))
     manifest = manifest_of(_module(task))  # what is frozen is as every node makes it
     torch.manual_seed(seed)
-    tensors = travelling(_module_of(task)).values()
+    tensors = travelling(_checked_module(task)).values()
     parts = [tensor.detach().numpy().reshape(-1) for tensor in tensors]
     return Params(manifest, np.concatenate(parts))
 
@@ -127,7 +127,7 @@ class Workbench:
         if training.update_clip is not None and (length := norm(update_D)) > training.update_clip:
             update_D *= np.float32(training.update_clip / length)
         sums = {"loss_sum": loop.loss_sum, "examples": float(loop.num_seen)}
-        return TrainResult(update_D, min(len(rows), loop.num_seen), sums)
+        return TrainResult(update_D, min(len(rows), loop.num_seen), sums, loop.num_steps)
 
     def evaluate(
         self,
@@ -143,20 +143,32 @@ class Workbench:
         sums = dict.fromkeys(metrics.sums_for(self.task.metric), 0.0)
         module = self._load(params).module
         module.eval()
-        x, y = _tensors(examples)
-        with torch.no_grad():
-            for start in range(0, len(rows), _EVALUATION_BATCH):
-                if cancelled is not None and cancelled():
-                    raise StoppedError("evaluation was stopped")
-                try:
-                    chosen = torch.from_numpy(rows[start : start + _EVALUATION_BATCH])
-                    part = _sums(self.task, self.task.metrics(module, _batch(x, y, chosen)))
-                except FedtuiError:
-                    raise
-                except (RuntimeError, IndexError, ValueError, TypeError) as error:
-                    raise TrainError(_cannot("evaluate", x, error)) from error
-                sums = metrics.add(sums, part)
-        return sums
+
+        def part(batch: Batch) -> dict[str, float]:
+            return _sums(self.task, self.task.metrics(module, batch))
+
+        return _summed(part, examples, rows, sums, cancelled)
+
+    def loss(
+        self,
+        params: Params,
+        examples: Examples,
+        *,
+        cancelled: Callable[[], bool] | None = None,
+        rows: Indices | None = None,
+    ) -> float:
+        """The mean of the task's loss over `examples.take(rows)`. Raises as `evaluate`."""
+        if rows is None:
+            rows = np.arange(len(examples))
+        module = self._load(params).module
+        module.eval()
+
+        def part(batch: Batch) -> dict[str, float]:
+            value = float(self.task.loss(module, batch).item())
+            return {"loss_sum": value * len(batch.y), "examples": float(len(batch.y))}
+
+        sums = _summed(part, examples, rows, {"loss_sum": 0.0, "examples": 0.0}, cancelled)
+        return sums["loss_sum"] / max(sums["examples"], 1.0)
 
     def _load(self, params: Params) -> FlatModel:
         if self._model is None:
@@ -169,7 +181,7 @@ class Workbench:
 def _module(task: Task) -> nn.Module:
     """A task's module as every node makes it, but for the values that travel."""
     _seed_torch(_MODULE_SEED)
-    return _module_of(task)
+    return _checked_module(task)
 
 
 def train_locally(
@@ -224,6 +236,30 @@ def predict(task: Task, params: Params, x: Array) -> Iterator[dict[str, str | fl
         yield from answers
 
 
+def _summed(
+    part: Callable[[Batch], dict[str, float]],
+    examples: Examples,
+    rows: Indices,
+    sums: dict[str, float],
+    cancelled: Callable[[], bool] | None,
+) -> dict[str, float]:
+    """`sums` and those of every batch of the rows, without gradients."""
+    x, y = _tensors(examples)
+    with torch.no_grad():
+        for start in range(0, len(rows), _EVALUATION_BATCH):
+            if cancelled is not None and cancelled():
+                raise StoppedError("evaluation was stopped")
+            try:
+                chosen = torch.from_numpy(rows[start : start + _EVALUATION_BATCH])
+                found = part(_batch(x, y, chosen))
+            except FedtuiError:
+                raise
+            except (RuntimeError, IndexError, ValueError, TypeError) as error:
+                raise TrainError(_cannot("evaluate", x, error)) from error
+            sums = metrics.add(sums, found)
+    return sums
+
+
 class _Loop:
     """One node's training in one round, batch by batch."""
 
@@ -237,6 +273,7 @@ class _Loop:
         self._extra = None if hooks.extra_D is None else torch.from_numpy(hooks.extra_D)
         self.loss_sum = 0.0
         self.num_seen = 0
+        self.num_steps = 0
 
     def run(self, examples: Examples, rows: Indices, rng: np.random.Generator) -> None:
         """Every batch of every epoch, or as many batches as the plan says."""
@@ -278,6 +315,7 @@ class _Loop:
         value = float(loss.item())
         self.loss_sum += value * len(batch.y)
         self.num_seen += len(batch.y)
+        self.num_steps += 1
         return value
 
     def _gradient(self) -> Tensor:
@@ -300,7 +338,7 @@ class _Loop:
         return f"{said}: nothing is sent; {_REMEDY}"
 
 
-def _module_of(task: Task) -> nn.Module:
+def _checked_module(task: Task) -> nn.Module:
     made: object = task.model()
     if not isinstance(made, torch.nn.Module):
         raise plugins.PluginError(

@@ -9,6 +9,7 @@ too few fail the attempt and the federation starts the next one. See attempt.py 
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
+from fedtui.rounds import strategic
 from fedtui.rounds.attempt import Attempt, Frame
 from fedtui.rounds.cohort import Cohort, Standing
 from fedtui.rounds.history import OpenAttempt
@@ -22,7 +23,7 @@ from fedtui.rounds.machine import (
     UpdateOpened,
 )
 from fedtui.rounds.records import SurvivorsChosen, UpdateReceived
-from fedtui.rounds.sums import total, training_sums
+from fedtui.rounds.sums import strategy_scalars, total, training_sums
 from fedtui.wire.messages import ModelRef
 
 
@@ -61,6 +62,7 @@ class RoundCoordinator(Attempt):
         super().__init__(frame, number=number, attempt=attempt, base=base, started=started)
         self.phase = Phase.INVITING
         self._sums: dict[NodeId, dict[str, float]] = {}
+        self._scalars = strategic.scalars(frame.plan)
 
     def resume(self, attempt: OpenAttempt, now: float) -> list[CoordinatorEffect]:
         """Finish an attempt whose survivors were chosen before the coordinator went down."""
@@ -73,9 +75,7 @@ class RoundCoordinator(Attempt):
         for update in attempt.updates:
             if update.node in attempt.survivors:
                 self._cohort.stand(update.node, Standing.DELIVERED)
-                weight = round(update.weight or 0)
-                self.contributions[update.node] = Contribution(update.node, update.digest, weight)
-                self._sums[update.node] = update.sums
+                self._count(update.node, update.digest, round(update.weight or 0), update.sums)
         self.phase = Phase.AGGREGATING
         self._survivors = attempt.survivors
         return [self._aggregate()]
@@ -108,7 +108,11 @@ class RoundCoordinator(Attempt):
                 f"an update has {self.base.num_bytes} bytes in the layout of the plan's model; "
                 f"{event.num_bytes} were offered"
             )
-        return "" if event.header is not None else "updates are not masked under this plan"
+        if event.header is None:
+            return "updates are not masked under this plan"
+        if strategy_scalars(self._scalars, event.header.sums) is None:
+            return f"updates under this plan come with positive {' and '.join(self._scalars)}"
+        return ""
 
     def _receive(self, opened: UpdateOpened) -> UpdateReceived:
         header = opened.header
@@ -116,8 +120,7 @@ class RoundCoordinator(Attempt):
             raise LocalProtocolError("a masked update among visible ones")
         self._cohort.stand(opened.node, Standing.DELIVERED)
         weight = self._weight(header.num_examples)
-        self.contributions[opened.node] = Contribution(opened.node, opened.digest, weight)
-        sums = self._sums[opened.node] = training_sums(header.sums)
+        sums = self._count(opened.node, opened.digest, weight, header.sums)
         return UpdateReceived(
             self.round,
             self.attempt,
@@ -127,6 +130,15 @@ class RoundCoordinator(Attempt):
             weight=float(weight),
             sums=sums,
         )
+
+    def _count(
+        self, node: NodeId, digest: bytes, weight: int, sums: dict[str, float]
+    ) -> dict[str, float]:
+        """Count an update, and return what of its sums is kept."""
+        shown = self._sums[node] = training_sums(sums)
+        scalars = strategy_scalars(self._scalars, sums) or {}
+        self.contributions[node] = Contribution(node, digest, weight, scalars)
+        return shown | scalars
 
     def _weight(self, num_examples: int) -> int:
         weights = self.frame.plan.weights

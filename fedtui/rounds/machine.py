@@ -7,7 +7,7 @@ first, in one transaction, and only then the others, in order: write down, then 
 one timer for `deadline` and sends a `Tick` when it is due.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 from fedtui.crypto.keys import PublicIdentity
@@ -211,11 +211,12 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """One spooled update and what it weighs; `weight` is a positive integer (examples)."""
+    """One spooled update, its weight (an integer from 1), and what it says for its strategy."""
 
     node: NodeId
     digest: bytes
     weight: int
+    scalars: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from fedtui.crypto.keys import FINGERPRINT_BYTES, PublicIdentity, fingerprint
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import masking
+from fedtui.rounds import masking, strategic
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.machine import (
     Journal,
@@ -210,6 +210,7 @@ class MaskedWork:
         weight = masking.weight_of(self._plan, trained.header.num_examples)
         sums = trained.header.sums
         scalars = {name: float(sums.get(name, 0.0)) for name in masking.TRAINING_SCALARS}
+        scalars |= {n: weight * sums.get(n, 0.0) for n in strategic.scalars(self._plan)}
         scalars[masking.WEIGHT] = float(weight)
         return Prepare(
             self.attempt.round,

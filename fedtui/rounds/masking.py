@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedtui.learning.metrics import sums_for
+from fedtui.rounds import strategic
 from fedtui.secagg import graph
 from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding, EncodingError
+from fedtui.strategies.base import Cohort
 
 if TYPE_CHECKING:
     from fedtui.rounds.plan import Plan
@@ -54,11 +56,16 @@ def encoding(plan: Plan, num_values: int, purpose: Purpose) -> Encoding:
     update = purpose == "update"
     return Encoding(
         num_values=num_values if update else 0,
-        scalars=TRAINING_SCALARS if update else sums_for(plan.task.metric),
+        scalars=update_scalars(plan) if update else sums_for(plan.task.metric),
         lanes=plan.privacy.lanes,
         largest_cohort=plan.privacy.largest_cohort,
         value_range=plan.privacy.value_range,
     )
+
+
+def update_scalars(plan: Plan) -> tuple[str, ...]:
+    """What travels in the vector of an update beside its values, by name."""
+    return (*TRAINING_SCALARS, *strategic.scalars(plan))
 
 
 def weight_of(plan: Plan, num_examples: int) -> int:
@@ -78,6 +85,18 @@ def share_of_full(plan: Plan, scalars: dict[str, float], num_survivors: int) -> 
             f"{num_survivors} updates cannot weigh {weight:g} together: one of them was spoilt"
         )
     return weight
+
+
+def cohort_of(plan: Plan, scalars: dict[str, float], num_survivors: int) -> Cohort:
+    """What the sums of the scalars say of the survivors, for the plan's strategy.
+
+    Raises:
+        EncodingError: no honest cohort has such sums.
+    """
+    means = {name: scalars[name] / scalars[WEIGHT] for name in strategic.scalars(plan)}
+    if spoilt := [name for name, mean in means.items() if mean <= 0]:
+        raise EncodingError(f"the mean {spoilt[0]} is not positive: an update was spoilt")
+    return Cohort(num_survivors, means)
 
 
 def mean_of(layout: Encoding, slots_C: Slots, share: float) -> Wide:

@@ -15,7 +15,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import masking
+from fedtui.rounds import masking, strategic
 from fedtui.wire.codec import canonical
 
 Scalar = bool | int | float | str
@@ -187,15 +187,13 @@ def check(plan: Plan) -> list[str]:
             f"{', '.join(sorted(plugins.names('tasks')))}); an own task needs its sha256, see "
             "'fedtui task check'"
         )
-    for section, kind, name in (
-        ("strategy", "strategies", plan.strategy.name),
-        ("selection", "selection", plan.selection.name),
-    ):
-        if name not in plugins.names(kind):
-            found.append(
-                f"[{section}] name: there is no {section} {name!r} "
-                f"(there are: {', '.join(sorted(plugins.names(kind)))})"
-            )
+    found += strategic.conflicts(plan)
+    selections, name = plugins.names("selection"), plan.selection.name
+    if name not in selections:
+        found.append(
+            f"[selection] name: there is no selection {name!r} "
+            f"(there are: {', '.join(selections)})"
+        )
     if plan.task.metric not in METRICS:
         found.append(
             f"[task] metric: {plan.task.metric!r} is not known (known: {', '.join(METRICS)})"

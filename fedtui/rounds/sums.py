@@ -6,13 +6,14 @@ own examples, but not break the arithmetic, nor make a message or a record grow.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from fedtui.learning.metrics import possible, sums_for
 
 TRAINING = ("loss_sum", "examples")
 MAX_SUM = 1e100
 MAX_EXAMPLES = 2**40
+MAX_SCALAR = 2.0**38
 
 
 def total(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -30,6 +31,14 @@ def training_sums(sums: Mapping[str, float]) -> dict[str, float]:
         return {}
     kept = {name: sums[name] for name in TRAINING}
     return kept if _sane(kept) and kept["examples"] >= 0 else {}
+
+
+def strategy_scalars(names: Sequence[str], sums: Mapping[str, float]) -> dict[str, float] | None:
+    """What an update says for its strategy: positive numbers; None unless it says them all."""
+    if any(name not in sums for name in names):
+        return None
+    kept = {name: float(sums[name]) for name in names}
+    return kept if all(0 < value <= MAX_SCALAR for value in kept.values()) else None
 
 
 def measured_sums(metric: str, sums: Mapping[str, float]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fedtui.combining.visible import CannotCombineError
+from fedtui.combining.visible import CannotCombineError, Start
 from fedtui.learning.params import Vector
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
@@ -29,8 +29,10 @@ from fedtui.rounds.machine import (
     Tick,
 )
 from fedtui.rounds.records import Record, RoundFinished
+from fedtui.simulation.mixing import Values
 from fedtui.simulation.node_host import TIMER_S, vector_digest
 from fedtui.simulation.work import Parcel
+from fedtui.strategies.base import State
 from fedtui.wire.messages import ModelRef
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ class CoordinatorHost:
     """Survives crashes: `records` (the store), `models` (checkpoints), `spool`, `incarnation`.
 
     In a world that keeps little of the past `records` stay empty, and it cannot restart. `models`
-    hold None where a run is told again from its journal.
+    hold None where a run is told again from its journal; `states` are what the strategy kept with
+    each model that is at hand.
     """
 
     world: "SimulatedFederation"
@@ -57,6 +60,7 @@ class CoordinatorHost:
     incarnation: int = 1
     records: list[Record] = field(default_factory=list)
     models: dict[bytes, Vector | None] = field(default_factory=dict)
+    states: dict[bytes, State] = field(default_factory=dict)
     spool: dict[tuple[int, int, bytes, bytes], Parcel] = field(default_factory=dict)
     crash_plan: CrashPlan | None = None
     ended: str | None = None
@@ -67,6 +71,7 @@ class CoordinatorHost:
         """Commit the initial model as round 0 and start."""
         digest = vector_digest(initial_D)
         self.models[digest] = initial_D
+        self.states[digest] = self.world.mixer.first_state()
         first = RoundFinished(
             0,
             0,
@@ -173,6 +178,8 @@ class CoordinatorHost:
         needed = {r.model_digest for r in rounds[-2:]} | {self.machine.best.model_digest}
         if self.world.kept is not None or len(self.models) > 2 * len(keep):
             self.models = {d: m for d, m in self.models.items() if d in needed}
+        newest = rounds[-1].model_digest
+        self.states = {d: s for d, s in self.states.items() if d == newest}
 
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
         if not self.up or incarnation != self.incarnation:
@@ -180,7 +187,10 @@ class CoordinatorHost:
         answer = self.world.remembered(effect) or self._combine(effect)
         if isinstance(answer, Aggregated):
             digest = answer.model.digest
-            self.models.setdefault(digest, self.world.kept_model(digest))
+            if digest not in self.models:
+                self.models[digest] = None
+                if (kept := self.world.kept_model(digest)) is not None:
+                    self.models[digest], self.states[digest] = kept
         self.world.combined(effect, answer)
         self.feed(answer)
 
@@ -189,14 +199,15 @@ class CoordinatorHost:
         parts = [self.spool[key].content for key in wanted if key in self.spool]
         contents = [content for content in parts if content is not None]
         base_D = self.models.get(effect.base.digest)
-        if len(contents) < len(wanted) or base_D is None:
+        kept = self.states.get(effect.base.digest)
+        if len(contents) < len(wanted) or base_D is None or kept is None:
             return AggregationFailed(effect.round, effect.attempt, "updates are gone")
         try:
-            mixed = self.world.mixer.mix(effect, base_D, contents)
+            mixed = self.world.mixer.mix(effect, Start(Values(base_D), kept), contents)
         except CannotCombineError as error:
             return AggregationFailed(effect.round, effect.attempt, str(error))
         digest = vector_digest(mixed.model_D)
-        self.models[digest] = mixed.model_D
+        self.models[digest], self.states[digest] = mixed.model_D, mixed.kept
         model = ModelRef(round=effect.round, digest=digest, num_bytes=mixed.model_D.nbytes)
         name = f"round-{effect.round}"
         return Aggregated(effect.round, effect.attempt, model, name, mixed.sums, mixed.liars)

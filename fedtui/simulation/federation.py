@@ -19,6 +19,7 @@ from fedtui import plugins
 from fedtui.combining.visible import Recipe
 from fedtui.crypto.keys import Identity
 from fedtui.learning.params import Manifest, Vector
+from fedtui.rounds import strategic
 from fedtui.rounds.machine import (
     AcceptUpdate,
     Aggregate,
@@ -43,6 +44,7 @@ from fedtui.simulation.node_host import NodeHost
 from fedtui.simulation.sizes import bulk_bytes, control_bytes
 from fedtui.simulation.watch import Watch
 from fedtui.simulation.work import Work
+from fedtui.strategies.base import State
 from fedtui.wire.codec import decode, encode
 from fedtui.wire.messages import Control, FromCoordinator, FromNode, Role
 from fedtui.wire.parts import MAX_FROM_COORDINATOR_BYTES
@@ -106,10 +108,9 @@ class SimulatedFederation:
         self._num_sessions = 0
         self._num_streams = 0
         self._sent: deque[tuple[FromCoordinator, FromCoordinator, int]] = deque(maxlen=_SENT_KEPT)
-        chosen = self.plan.strategy
-        strategy = plugins.build("strategies", chosen.name, **chosen.options)
         aggregator = plugins.build("aggregators", "mean")
-        self.mixer = Mixer(Recipe(self.manifest, aggregator, strategy), self.plan)
+        recipe = Recipe(self.manifest, aggregator, strategic.built(self.plan))
+        self.mixer = Mixer(recipe, self.plan)
         self.coordinator = CoordinatorHost(self)
 
     # ---- who is here --------------------------------------------------------------------------
@@ -332,10 +333,13 @@ class SimulatedFederation:
         del effect
         return None
 
-    def kept_model(self, digest: bytes) -> Vector | None:
-        """The model that came of a remembered sum, if it is at hand."""
+    def kept_model(self, digest: bytes) -> tuple[Vector, State] | None:
+        """The model that came of a remembered sum, and its strategy's state, if at hand."""
         del digest
         return None
+
+    def counted(self, node: NodeHost, number: int) -> None:
+        """The coordinator acknowledged the node's update of this round."""
 
     def combined(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
         """What came of combining updates, now or remembered."""

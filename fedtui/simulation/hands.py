@@ -52,7 +52,8 @@ class Hands:
             return _Done(self, key, Failed("this job came to nothing"))
         self._pending[key] = asked.model.round
         if isinstance(asked, Train):
-            job = TrainJob(index, asked.round, asked.attempt, digest)
+            held = self._memory.holding.before(index, asked.round)
+            job = TrainJob(index, asked.round, asked.attempt, digest, held)
             return _UnderWay(self, key, self._engine.submit(job))
         return _UnderWay(self, key, self._engine.submit(MeasureJob(index, asked.round, digest)))
 
@@ -94,7 +95,9 @@ class Hands:
             case Measured(sums=sums):
                 self._memory.job_done(key, outcome)
                 return work.Measured(sums)
-            case Trained(update_D=update_D, num_examples=num_examples, sums=sums):
+            case Trained(update_D=update_D, num_examples=num_examples, sums=sums, held=held):
+                if held:
+                    self._memory.holding.hold(key.node, key.round, held)
                 digest, flaw = self._judged(update_D)
                 remembered = Remembered(digest, num_examples, sums, flaw)
                 self.results[key] = remembered

@@ -4,19 +4,23 @@ Any engine can carry it: to this process, to others on this machine, to a cluste
 updates are flat float32 vectors of D values; a job names its model by digest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fedtui.learning.params import Vector
 
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """Train node `node` (an index from 0) in a round, from the model with this digest."""
+    """Train node `node` (an index from 0) in a round, from the model with this digest.
+
+    `held` is what the node holds for its strategy; None if it never trained.
+    """
 
     node: int
     round: int
     attempt: int
     model: bytes
+    held: dict[str, Vector] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,12 @@ Job = TrainJob | MeasureJob
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """An update of D float32 values, as learning.result.TrainResult says it."""
+    """An update of D float32 values, as combining.local.Learnt says it; what the node holds."""
 
     update_D: Vector
     num_examples: int
     sums: dict[str, float]
+    held: dict[str, Vector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from typing import Literal, Protocol
 
 from fedtui.learning.params import Vector
 from fedtui.rounds.machine import Aggregate, Aggregated, AggregationFailed
+from fedtui.simulation.holding import Holding, InMemory
 from fedtui.simulation.jobs import Failed, Measured
+from fedtui.strategies.base import State
 
 JobKind = Literal["train", "measure"]
 
@@ -39,6 +41,10 @@ class JobKey:
 class Memory(Protocol):
     """Told what happens, and asked before it happens again."""
 
+    @property
+    def holding(self) -> Holding:
+        """What the nodes hold for their strategy."""
+
     def job(self, key: JobKey) -> Remembered | Measured | Failed | None:
         """What came of this job; None if it is not remembered."""
 
@@ -48,13 +54,19 @@ class Memory(Protocol):
     def model(self, digest: bytes) -> Vector | None:
         """A model that came of a sum that is remembered, if it is at hand."""
 
+    def state(self, digest: bytes) -> State | None:
+        """What the strategy kept with that model."""
+
     def job_done(self, key: JobKey, outcome: Remembered | Measured | Failed) -> None: ...
 
     def sum_done(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None: ...
 
 
 class Forgetful:
-    """Remembers nothing: for a run that is not kept."""
+    """Remembers nothing that could be told again: for a run that is not kept."""
+
+    def __init__(self) -> None:
+        self.holding: Holding = InMemory()
 
     def job(self, key: JobKey) -> None:
         del key
@@ -63,6 +75,9 @@ class Forgetful:
         del effect
 
     def model(self, digest: bytes) -> None:
+        del digest
+
+    def state(self, digest: bytes) -> None:
         del digest
 
     def job_done(self, key: JobKey, outcome: Remembered | Measured | Failed) -> None:

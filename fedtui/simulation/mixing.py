@@ -2,22 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from fedtui.combining.masked import unmask
-from fedtui.combining.visible import CannotCombineError, Recipe, combine
+from fedtui.combining.visible import (
+    CannotCombineError,
+    Recipe,
+    Sink,
+    Start,
+    cohort_of,
+    combine,
+)
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.learning.params import Vector
 from fedtui.rounds.machine import Aggregate
 from fedtui.rounds.plan import Plan
+from fedtui.strategies.base import State, first_state
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixed:
-    """The next model; of masked updates also what their sum says, and whose shares were wrong."""
+    """The next model, and what the strategy keeps from now on.
+
+    Of masked updates also what their sum says, and whose shares were wrong.
+    """
 
     model_D: Vector
+    kept: State
     sums: dict[str, float] | None = None
     liars: tuple[bytes, ...] = ()
 
@@ -51,40 +65,56 @@ class Mixer:
     recipe: Recipe
     plan: Plan
 
-    def mix(self, effect: Aggregate, base_D: Vector, contents: Sequence[Vector | Words]) -> Mixed:
+    def first_state(self) -> State:
+        """What the strategy keeps before round one."""
+        return first_state(self.recipe.strategy, self.recipe.num_values)
+
+    def mix(self, effect: Aggregate, start: Start, contents: Sequence[Vector | Words]) -> Mixed:
         """The model after the round, from the contributions' contents in their order.
 
         Raises:
             CannotCombineError: these updates give no usable model.
         """
-        model = _Sheet(self.recipe.manifest.num_values)
+        recipe = self.recipe
+        model = _Sheet(recipe.manifest.num_values)
+        kept = {name: _Sheet(recipe.num_values, np.float64) for name in recipe.strategy.kept}
+
+        def keep(state_C: State) -> None:
+            for name, vector_C in state_C.vectors.items():
+                kept[name].put(vector_C)
+
+        sink = Sink(lambda data: model.put(np.frombuffer(data, "<f4")), keep)
+        sums: dict[str, float] | None = None
+        liars: tuple[bytes, ...] = ()
         if effect.opener is not None:
             words = [_Masked(content.view(np.uint64)) for content in contents]
-            base = Values(base_D)
-            done = unmask(self.recipe, self.plan, base, words, effect.opener, model.write)
-            return Mixed(model.whole(), done.sums, done.liars)
-        updates = [
-            (Values(content.view(np.float32)), part.weight)
-            for content, part in zip(contents, effect.contributions, strict=True)
-        ]
-        combine(self.recipe, Values(base_D), updates, model.write)
-        return Mixed(model.whole())
+            done = unmask(recipe, self.plan, start, words, effect.opener, sink)
+            sums, liars = done.sums, done.liars
+        else:
+            parts = effect.contributions
+            updates = [
+                (Values(content.view(np.float32)), part.weight)
+                for content, part in zip(contents, parts, strict=True)
+            ]
+            about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
+            combine(recipe, start, updates, sink, about)
+        state = State({name: sheet.whole() for name, sheet in kept.items()})
+        return Mixed(model.whole(), state, sums, liars)
 
 
 class _Sheet:
-    """Takes a model as it comes, chunk by chunk."""
+    """Takes a vector as it comes, chunk by chunk."""
 
-    def __init__(self, num_values: int) -> None:
-        self._model_D = np.empty(num_values, np.float32)
+    def __init__(self, num_values: int, dtype: DTypeLike = np.float32) -> None:
+        self._vector = np.empty(num_values, dtype)
         self._num_written = 0
 
-    def write(self, data: memoryview) -> None:
-        values_C = np.frombuffer(data, "<f4")
+    def put(self, values_C: NDArray[Any]) -> None:
         place = slice(self._num_written, self._num_written + len(values_C))
-        self._model_D[place] = values_C
+        self._vector[place] = values_C
         self._num_written = place.stop
 
-    def whole(self) -> Vector:
-        if self._num_written != len(self._model_D):
+    def whole(self) -> NDArray[Any]:
+        if self._num_written != len(self._vector):
             raise CannotCombineError("the model came out too short")
-        return self._model_D
+        return self._vector

@@ -170,6 +170,8 @@ class NodeHost:
         self.feed(Disconnected())
 
     def receipt(self, digest: bytes) -> None:
+        if self.uploading is not None:
+            self.world.counted(self, self.uploading.round)
         self.uploading = None
         self.feed(UpdateAcknowledged(digest))
 

@@ -20,7 +20,7 @@ import tempfile
 import threading
 import weakref
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -210,7 +210,7 @@ class _Worker:
         outcome: Outcome = self._pipe.recv()
         if isinstance(outcome, Trained):
             update_D = np.frombuffer(self._pipe.recv_bytes(), np.float32)
-            return Trained(update_D, outcome.num_examples, outcome.sums)
+            return replace(outcome, update_D=update_D)
         return outcome
 
     def kill(self) -> int:
@@ -252,7 +252,7 @@ def _answer(pipe: Connection, workshop: Workshop, job: Job, model_D: Vector) -> 
     except MemoryError:
         os._exit(_OUT_OF_MEMORY)  # another worker may have more luck, with fewer others beside it
     if isinstance(outcome, Trained):
-        pipe.send(Trained(_NO_UPDATE, outcome.num_examples, outcome.sums))
+        pipe.send(replace(outcome, update_D=_NO_UPDATE))
         pipe.send_bytes(np.ascontiguousarray(outcome.update_D, np.float32).data.cast("B"))
     else:
         pipe.send(outcome)

@@ -186,7 +186,8 @@ def _unpacked(setup: Setup, source: bytes) -> Setup:
 def _taken(outcome: Outcome) -> Outcome:
     """The outcome without a hold on Ray's store."""
     if isinstance(outcome, Trained):
-        return Trained(np.array(outcome.update_D), outcome.num_examples, outcome.sums)
+        held = {name: np.array(vector) for name, vector in outcome.held.items()}
+        return dataclasses.replace(outcome, update_D=np.array(outcome.update_D), held=held)
     return outcome
 
 

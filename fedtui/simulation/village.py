@@ -21,6 +21,7 @@ from fedtui.simulation.memory import Forgetful, Memory
 from fedtui.simulation.network import Link
 from fedtui.simulation.node_host import NodeHost
 from fedtui.simulation.population import BYTES_PER_MBIT, Population, Traits, traits
+from fedtui.strategies.base import State
 
 KEPT = 4
 """How much of the past a node keeps: models, journal and ledger entries."""
@@ -97,8 +98,12 @@ class Village(SimulatedFederation):
     def remembered(self, effect: Aggregate) -> Aggregated | AggregationFailed | None:
         return self.memory.sum(effect)
 
-    def kept_model(self, digest: bytes) -> Vector | None:
-        return self.memory.model(digest)
+    def kept_model(self, digest: bytes) -> tuple[Vector, State] | None:
+        model_D, kept = self.memory.model(digest), self.memory.state(digest)
+        return None if model_D is None or kept is None else (model_D, kept)
+
+    def counted(self, node: NodeHost, number: int) -> None:
+        self.memory.holding.counted(node.index, number)
 
     def combined(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
         self.memory.sum_done(effect, answer)

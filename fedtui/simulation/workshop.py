@@ -14,18 +14,22 @@ from __future__ import annotations
 
 import functools
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fedtui import plugins
+from fedtui.combining.local import learn
 from fedtui.learning import metrics
 from fedtui.learning.data import DataError, Examples
 from fedtui.learning.params import Params, first_outside
 from fedtui.learning.partition import holdout
-from fedtui.learning.result import TrainError, TrainResult
+from fedtui.learning.result import TrainError
+from fedtui.learning.sections import model_of, widened
 from fedtui.learning.task import FixedUpdate, prepared
 from fedtui.learning.trainer import Hooks, Workbench, set_num_threads
+from fedtui.rounds import strategic
 from fedtui.simulation.blame import sentence
 from fedtui.simulation.ground import EVALUATOR
 from fedtui.simulation.jobs import Failed, Measured, Trained, TrainJob
@@ -33,11 +37,16 @@ from fedtui.simulation.shift import shifted
 
 if TYPE_CHECKING:
     from fedtui.attacks.base import Attack
-    from fedtui.learning.params import Vector
+    from fedtui.combining.local import Learnt
+    from fedtui.learning.params import Manifest, Vector
     from fedtui.learning.partition import Indices
+    from fedtui.learning.result import TrainResult
     from fedtui.learning.task import Task
+    from fedtui.learning.trainer import Correct
+    from fedtui.learning.training import TrainingSpec
     from fedtui.simulation.ground import Ground, Setup
     from fedtui.simulation.jobs import Job, MeasureJob, Outcome
+    from fedtui.strategies.base import Strategy
 
 _LIE = 1  # keeps what an attack draws apart from what the node's training draws
 _CUTS_KEPT = 1024
@@ -84,8 +93,10 @@ class _Fixed:
         self._task = task
         self._seed = setup.plan.seed
         self._attacks = attacks
-        self._manifest = task.manifest()
+        strategy = strategic.built(setup.plan)
+        self._manifest = widened(task.manifest(), strategy.carried)
         self._sums = {n: float(n == "examples") for n in metrics.sums_for(task.metric)}
+        self._sums |= dict.fromkeys(strategy.scalars, 1.0)
         self._checked: Vector | None = None
 
     def train(self, job: TrainJob, model_D: Vector) -> Trained:  # noqa: ARG002 - as _Learner's
@@ -102,7 +113,8 @@ class _Fixed:
         return Trained(update_D, attack.claimed(1), dict(self._sums))
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:  # noqa: ARG002
-        return Measured(dict(self._sums))
+        names = metrics.sums_for(self._task.metric)
+        return Measured({name: self._sums[name] for name in names})
 
 
 class _Learner:
@@ -118,42 +130,40 @@ class _Learner:
         self._ground = ground
         self._attacks = attacks
         self._bench = Workbench(task)
-        strategy = plugins.build("strategies", plan.strategy.name, **plan.strategy.options)
-        self._hooks = Hooks(correct=strategy.correct)
+        self._strategy = strategic.built(plan)
         self._cut = functools.lru_cache(_CUTS_KEPT)(
             functools.partial(holdout, fraction=plan.evaluation.held_out, seed=plan.seed)
         )
 
     def train(self, job: TrainJob, model_D: Vector) -> Trained:
-        params = Params(self._bench.manifest, model_D)
         examples, rows = self._rows(job.node, held=False)
         attack = self._attacks.get(job.node)
         if attack is None:
-            result = self._learn(job, params, examples, rows)
-            return Trained(result.update_D, result.num_examples, result.sums)
+            done = self._learn(job, model_D, examples, rows)
+            return Trained(done.update_W, done.num_examples, done.sums, done.held)
         rng = _liar(self._plan.seed, job)
-        result = TrainResult(np.zeros_like(model_D), len(rows), {"loss_sum": 0.0, "examples": 0.0})
-        if attack.trains:
-            own = examples.take(rows)
-            examples = Examples(*attack.examples(own.x, own.y, self._num_classes, rng))
-            result = self._learn(job, params, examples, np.arange(len(examples)))
-        update_D = attack.update(result.update_D, rng)
-        return Trained(update_D, attack.claimed(result.num_examples), result.sums)
+        if not attack.trains:
+            update_D = attack.update(np.zeros_like(model_D), rng)
+            sums = {"loss_sum": 0.0, "examples": 0.0} | dict.fromkeys(self._strategy.scalars, 1.0)
+            return Trained(update_D, attack.claimed(len(rows)), sums)
+        own = examples.take(rows)
+        examples = Examples(*attack.examples(own.x, own.y, self._num_classes, rng))
+        done = self._learn(job, model_D, examples, np.arange(len(examples)))
+        update_D = attack.update(done.update_W, rng)
+        return Trained(update_D, attack.claimed(done.num_examples), done.sums, done.held)
 
-    def _learn(
-        self, job: TrainJob, params: Params, examples: Examples, rows: Indices
-    ) -> TrainResult:
-        return self._bench.train(
-            params,
-            examples,
-            self._plan.training,
-            seed=(self._plan.seed, job.round, job.node),
-            hooks=self._hooks,
-            rows=rows,
-        )
+    def _learn(self, job: TrainJob, model_W: Vector, examples: Examples, rows: Indices) -> Learnt:
+        seed = (self._plan.seed, job.round, job.node)
+        pupil = _Pupil(self._bench, self._strategy, self._plan.training, seed, examples, rows)
+        received = Params(self._wide, model_W)
+        return learn(self._strategy, self._plan.training, received, job.held, pupil)
+
+    @functools.cached_property
+    def _wide(self) -> Manifest:
+        return widened(self._bench.manifest, self._strategy.carried)
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:
-        params = Params(self._bench.manifest, model_D)
+        params = model_of(Params(self._wide, model_D), self._strategy.carried)
         if job.node == EVALUATOR:
             if self._ground.test is None:
                 raise DataError("the plan has no evaluator, so no test examples were read")
@@ -183,6 +193,28 @@ class _Learner:
         if y.ndim != 1 or y.dtype.kind not in "iu":
             return 0
         return len(self._task.labels) or int(y.max()) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Pupil:
+    """One node on the workbench; see combining/local.py."""
+
+    bench: Workbench
+    strategy: Strategy
+    training: TrainingSpec
+    seed: tuple[int, int, int]
+    examples: Examples
+    rows: Indices
+
+    def train(self, model: Params, extra_D: Vector | None) -> TrainResult:
+        correct: Correct = self.strategy.correct  # type: ignore[assignment]  # tensors, too
+        hooks = Hooks(correct=correct, extra_D=extra_D)
+        return self.bench.train(
+            model, self.examples, self.training, seed=self.seed, hooks=hooks, rows=self.rows
+        )
+
+    def loss(self, model: Params) -> float:
+        return self.bench.loss(model, self.examples, rows=self.rows)
 
 
 def _liar(seed: int, job: TrainJob) -> np.random.Generator:

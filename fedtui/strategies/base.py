@@ -1,28 +1,41 @@
-"""What a strategy is: how local steps are corrected, and how a mean update becomes the next model.
+"""What a strategy is: how nodes train, and how their mean update becomes the next model.
 
-Both halves of an algorithm live in one file. The node's half is `correct`, called on every
-gradient; it uses operators only, so the same line serves torch tensors and numpy arrays, and
-nobody here needs torch. The coordinator's half is `apply`: elementwise, so it can run chunk by
-chunk over a model that is read from one file and written to another. `in_chunks` does that for
-arrays.
+Both halves of an algorithm live in one file that overrides what differs from plain averaging:
 
-Shapes: every vector is flat, of the model's D values or of one chunk of them (C). Models are
-float32; the mean update and all state are float64.
+- on a node, `correct` is called on every gradient and `finish` once after local training;
+- at the coordinator, `apply` steps the model, and `carry` every vector that travels with it.
+
+A strategy names the vectors that it needs, each of the model's D values and zero at first (but
+for `initial`). Who keeps and moves them is settled by that name, never by the strategy:
+
+    kept     the coordinator keeps them from round to round, beside the model; nothing travels
+    carried  they travel to the nodes with the model, and their changes back with the updates
+    held     every node keeps its own; nothing travels
+    scalars  one number of each node; the coordinator sees their mean, weighted as updates are
+
+Whatever a node sends is averaged, visible or masked, so a strategy sees means only. `correct` uses
+operators only, so the same line serves torch tensors and numpy arrays. `apply` and `carry` are
+elementwise: they run chunk by chunk over a model read from one file and written to another.
+
+Shapes: `_D` is a whole vector, `_C` one chunk of it. Models, updates and what travels or is held
+are float32; mean updates and kept vectors are float64.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from fedtui.learning.params import Vector
+    from collections.abc import Mapping
 
-Wide = npt.NDArray[np.float64]
+    from fedtui.learning.params import Vector
+    from fedtui.learning.training import TrainingSpec
+
+Wide: TypeAlias = npt.NDArray[np.float64]
 CHUNK = 2**16
 
 
@@ -35,60 +48,158 @@ class Arithmetic(Protocol):
     def __rmul__(self, other: float, /) -> Arithmetic: ...
 
 
-class LocalRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What of the strategy travels to the nodes: its name, its options, and vectors sent along.
-
-    `extra` names the state vectors that go with the model; FedAvg and FedProx send none.
-    """
-
-    name: str
-    options: dict[str, float] = {}
-    extra: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the coordinator remembers from round to round: vectors of D values, a count."""
+    """The kept vectors, by name: whole ones, or one chunk of each."""
 
     vectors: dict[str, Wide] = field(default_factory=dict)
-    num_rounds: int = 0
 
     def part(self, place: slice) -> State:
         """The state that belongs to one chunk (views, not copies)."""
-        return State({name: v[place] for name, v in self.vectors.items()}, self.num_rounds)
+        return State({name: v[place] for name, v in self.vectors.items()})
 
 
-class Strategy(Protocol):
-    """One algorithm, both halves."""
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Whose updates the mean is of: how many nodes, and the weighted means of their scalars."""
 
-    def init(self, num_values: int) -> State:
-        """The state before round one, for a model of `num_values` values."""
+    num_nodes: int = 1
+    means: Mapping[str, float] = field(default_factory=dict)
 
-    def local(self, state: State) -> LocalRule:
-        """What nodes need to know in the coming round."""
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Local:
+    """One node's training in one round. `update_D` is the local minus the global model.
+
+    `held` is what the node held before. `loss` is the mean loss of the global model over the
+    examples that were trained on; NaN unless the strategy asks for it by `needs_loss`.
+    """
+
+    update_D: Vector
+    num_steps: int
+    training: TrainingSpec
+    carried: Mapping[str, Vector] = field(default_factory=dict)
+    held: Mapping[str, Vector] = field(default_factory=dict)
+    loss: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Finished:
+    """What a node makes of it: what it sends, and what it holds from now on.
+
+    `changes` has a vector for each carried one, `held` for each held one, `scalars` a positive
+    number for each scalar; its product with the update's weight stays below 2**38 under masks.
+    """
+
+    update_D: Vector
+    changes: Mapping[str, Vector] = field(default_factory=dict)
+    held: Mapping[str, Vector] = field(default_factory=dict)
+    scalars: Mapping[str, float] = field(default_factory=dict)
+
+
+class Strategy:
+    """Plain averaging; a strategy is a frozen dataclass of its options that overrides parts of it.
+
+    The four tuples of names are explained above. `wants` says what of a plan it takes for granted,
+    in words of rounds/strategic.py; a plan that does not give it is refused.
+    """
+
+    __slots__ = ()
+
+    kept: ClassVar[tuple[str, ...]] = ()
+    carried: ClassVar[tuple[str, ...]] = ()
+    held: ClassVar[tuple[str, ...]] = ()
+    scalars: ClassVar[tuple[str, ...]] = ()
+    needs_loss: ClassVar[bool] = False
+    wants: ClassVar[frozenset[str]] = frozenset()
+
+    def initial(self, name: str) -> float:  # noqa: ARG002
+        """Every value of the kept vector `name` before round one."""
+        return 0.0
+
+    def guide(
+        self,
+        carried: Mapping[str, Vector],  # noqa: ARG002 - a part of the protocol
+        held: Mapping[str, Vector],  # noqa: ARG002
+    ) -> Vector | None:
+        """The vector that `correct` gets as `extra` in the coming round; made once."""
+        return None
 
     def correct(
-        self, grad: Arithmetic, param: Arithmetic, anchor: Arithmetic, extra: Arithmetic | None
+        self,
+        grad: Arithmetic,
+        param: Arithmetic,  # noqa: ARG002
+        anchor: Arithmetic,  # noqa: ARG002
+        extra: Arithmetic | None,  # noqa: ARG002
     ) -> Arithmetic:
         """The gradient to step along; `anchor` is the global model the round began with."""
+        return grad
 
-    def apply(self, model_C: Vector, mean_delta_C: Wide, state: State) -> tuple[Vector, State]:
+    def finish(self, local: Local) -> Finished:
+        """What the node sends and holds after its training. Must not change its input."""
+        return Finished(update_D=local.update_D)
+
+    def apply(
+        self,
+        model_C: Vector,
+        mean_C: Wide,
+        state: State,
+        cohort: Cohort,  # noqa: ARG002
+    ) -> tuple[Vector, State]:
         """The next model (float32, new array) and state. Elementwise; inputs stay as they are."""
+        return stepped(model_C, mean_C), state
+
+    def carry(
+        self,
+        name: str,  # noqa: ARG002
+        vector_C: Vector,
+        mean_C: Wide,
+        cohort: Cohort,  # noqa: ARG002
+    ) -> Vector:
+        """The next carried vector of this name, by the mean of its changes. As `apply`."""
+        return stepped(vector_C, mean_C)
+
+
+def stepped(vector_C: Vector, by_C: Wide) -> Vector:
+    """The sum as float32, added in float64."""
+    return (vector_C + by_C).astype(np.float32)
+
+
+def share(cohort: Cohort, population: int) -> float:
+    """Which part of all nodes took part; all of them if the population is not known (0)."""
+    return min(1.0, cohort.num_nodes / population) if population else 1.0
+
+
+def first_state(strategy: Strategy, num_values: int) -> State:
+    """The kept vectors before round one."""
+    return State({name: np.full(num_values, strategy.initial(name)) for name in strategy.kept})
+
+
+def within(low: float, value: object, high: float, name: str) -> None:
+    """Refuse an option that is no number in [low, high]; open at 0 if `low` is 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} is {value!r}, expected a number")
+    if not (low < value if low == 0 else low <= value) or not value <= high:
+        sign = "<" if low == 0 else "<="
+        raise ValueError(f"{name} is {value}, expected {low:g} {sign} {name} <= {high:g}")
 
 
 def in_chunks(
-    strategy: Strategy, model_D: Vector, mean_delta_D: Wide, state: State, *, chunk: int = CHUNK
+    strategy: Strategy,
+    model_D: Vector,
+    mean_D: Wide,
+    state: State,
+    cohort: Cohort = Cohort(),
+    *,
+    chunk: int = CHUNK,
 ) -> tuple[Vector, State]:
     """`strategy.apply` over a whole model, chunk by chunk, with little scratch memory."""
     result_D = np.empty_like(model_D)
     vectors = {name: np.empty_like(v) for name, v in state.vectors.items()}
-    num_rounds = state.num_rounds
     for start in range(0, len(model_D), chunk):
         place = slice(start, start + chunk)
-        result_D[place], new = strategy.apply(
-            model_D[place], mean_delta_D[place], state.part(place)
-        )
+        part = state.part(place)
+        result_D[place], new = strategy.apply(model_D[place], mean_D[place], part, cohort)
         for name, values in new.vectors.items():
             vectors[name][place] = values
-        num_rounds = new.num_rounds
-    return result_D, State(vectors, num_rounds)
+    return result_D, State(vectors)

@@ -1,19 +1,31 @@
 """What every strategy promises, whoever wrote it."""
 
+import math
+
 import msgspec
 import numpy as np
 import pytest
 import torch
 
 from fedtui import plugins
-from fedtui.strategies.base import LocalRule, State, Strategy, in_chunks
+from fedtui.learning.training import TrainingSpec
+from fedtui.rounds.masking import TRAINING_SCALARS
+from fedtui.rounds.plan import Plan
+from fedtui.rounds.strategic import WANTS
+from fedtui.rounds.sums import strategy_scalars
+from fedtui.strategies.base import Cohort, Finished, Local, State, Strategy, first_state, in_chunks
 
 D = 1000
 
 
 @pytest.fixture(params=plugins.names("strategies"))
-def strategy(request: pytest.FixtureRequest) -> Strategy:
-    return plugins.build("strategies", request.param)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def strategy(name: str) -> Strategy:
+    return plugins.build("strategies", name)
 
 
 def inputs() -> tuple[np.ndarray, np.ndarray]:
@@ -21,12 +33,33 @@ def inputs() -> tuple[np.ndarray, np.ndarray]:
     return rng.standard_normal(D).astype(np.float32), rng.standard_normal(D) * 0.01
 
 
+def about(strategy: Strategy) -> Cohort:
+    return Cohort(3, dict.fromkeys(strategy.scalars, 1.5))
+
+
 def run(strategy: Strategy, chunk: int) -> tuple[np.ndarray, State]:
     model, delta = inputs()
-    state = strategy.init(D)
+    state = first_state(strategy, D)
     for _ in range(3):
-        model, state = in_chunks(strategy, model, delta, state, chunk=chunk)
+        model, state = in_chunks(strategy, model, delta, state, about(strategy), chunk=chunk)
     return model, state
+
+
+def finished(strategy: Strategy) -> tuple[Local, Finished]:
+    rng = np.random.default_rng(3)
+
+    def vectors(names: tuple[str, ...]) -> dict[str, np.ndarray]:
+        return {name: rng.standard_normal(D).astype(np.float32) for name in names}
+
+    local = Local(
+        update_D=rng.standard_normal(D).astype(np.float32),
+        num_steps=5,
+        training=TrainingSpec(),
+        carried=vectors(strategy.carried),
+        held=vectors(strategy.held),
+        loss=0.7 if strategy.needs_loss else math.nan,
+    )
+    return local, strategy.finish(local)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 999, D, 10 * D])
@@ -34,59 +67,101 @@ def test_chunks_do_not_change_a_bit(strategy: Strategy, chunk: int) -> None:
     whole_model, whole_state = run(strategy, D)
     model, state = run(strategy, chunk)
     assert model.tobytes() == whole_model.tobytes()
-    assert state.num_rounds == whole_state.num_rounds == 3
-    for name, vector in whole_state.vectors.items():
+    assert tuple(whole_state.vectors) == strategy.kept
+    for key, vector in whole_state.vectors.items():
         assert vector.dtype == np.float64
-        assert state.vectors[name].tobytes() == vector.tobytes()
+        assert state.vectors[key].tobytes() == vector.tobytes()
 
 
 def test_applying_moves_towards_the_mean_and_leaves_its_inputs_alone(strategy: Strategy) -> None:
     model, delta = inputs()
-    kept = model.copy(), delta.copy()
-    stepped, _ = strategy.apply(model, delta, strategy.init(D))
+    state = first_state(strategy, D)
+    kept = [a.copy() for a in (model, delta, *state.vectors.values())]
+    stepped, _ = strategy.apply(model, delta, state, about(strategy))
     assert stepped.dtype == np.float32
     assert stepped.shape == (D,)
     assert np.dot(stepped - model, delta) > 0
-    assert np.array_equal(model, kept[0])
-    assert np.array_equal(delta, kept[1])
+    for now, before in zip((model, delta, *state.vectors.values()), kept, strict=True):
+        assert np.array_equal(now, before)
 
 
 def test_no_change_learned_is_no_change_made(strategy: Strategy) -> None:
     model, _ = inputs()
-    stepped, _ = strategy.apply(model, np.zeros(D), strategy.init(D))
+    stepped, _ = strategy.apply(model, np.zeros(D), first_state(strategy, D), about(strategy))
     assert np.array_equal(stepped, model)
+    for name in strategy.carried:
+        assert np.array_equal(strategy.carry(name, model, np.zeros(D), about(strategy)), model)
+
+
+def test_carried_vectors_are_stepped_elementwise(strategy: Strategy) -> None:
+    model, delta = inputs()
+    for name in strategy.carried:
+        whole = strategy.carry(name, model, delta, about(strategy))
+        assert whole.dtype == np.float32
+        parts = [strategy.carry(name, model[s], delta[s], about(strategy)) for s in halves()]
+        assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def halves() -> list[slice]:
+    return [slice(0, 333), slice(333, D)]
 
 
 def test_correct_does_the_same_to_tensors_and_arrays(strategy: Strategy) -> None:
     grad, param, anchor, extra = np.random.default_rng(1).standard_normal((4, D), np.float32)
     on_arrays = strategy.correct(grad, param, anchor, extra)
     tensors = [torch.from_numpy(a.copy()) for a in (grad, param, anchor, extra)]
-    np.testing.assert_allclose(np.asarray(strategy.correct(*tensors)), on_arrays, rtol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(strategy.correct(*tensors)), on_arrays, rtol=1e-5, atol=1e-6
+    )
 
 
-def test_what_travels_survives_the_wire(strategy: Strategy) -> None:
-    rule = strategy.local(strategy.init(D))
-    assert msgspec.json.decode(msgspec.json.encode(rule), type=LocalRule) == rule
-    assert rule.name in plugins.names("strategies")
-    assert plugins.build("strategies", rule.name, **rule.options) is not None
+def test_a_node_sends_and_holds_what_is_declared(strategy: Strategy) -> None:
+    local, done = finished(strategy)
+    assert tuple(done.changes) == strategy.carried
+    assert tuple(done.held) == strategy.held
+    assert tuple(done.scalars) == strategy.scalars
+    assert strategy_scalars(strategy.scalars, done.scalars) == dict(done.scalars)
+    for vector in (done.update_D, *done.changes.values(), *done.held.values()):
+        assert (vector.dtype, vector.shape) == (np.float32, (D,))
+    again, same = finished(strategy)
+    assert np.array_equal(local.update_D, again.update_D), "finish changed its input"
+    assert np.array_equal(done.update_D, same.update_D)
+
+
+def test_scalars_do_not_take_the_names_of_others(strategy: Strategy) -> None:
+    assert not set(strategy.scalars) & set(TRAINING_SCALARS)
+    assert strategy.wants <= WANTS
+
+
+def test_what_a_plan_says_of_it_survives_the_wire(name: str) -> None:
+    options = plugins.options("strategies", name)
+    built = plugins.build("strategies", name)
+    said = {key: value for key in options if (value := getattr(built, key)) is not None}
+    plan = msgspec.convert(
+        {
+            "federation": {"name": "f"},
+            "task": {"name": "digits"},
+            "strategy": {"name": name, "options": said},
+        },
+        Plan,
+    )
+    heard = msgspec.msgpack.decode(msgspec.msgpack.encode(plan), type=Plan)
+    assert plugins.build("strategies", heard.strategy.name, **heard.strategy.options) == built
 
 
 def test_chunks_carry_their_own_part_of_the_state() -> None:
-    class Heavy:
+    class Heavy(Strategy):
         """A ball that rolls on: state of the model's size, different in every value."""
 
-        def init(self, num_values: int) -> State:
-            return State({"speed": np.arange(num_values, dtype=np.float64)})
+        kept = ("speed",)
 
-        def apply(self, model_C, mean_delta_C, state: State):
-            speed = 0.9 * state.vectors["speed"] + mean_delta_C
-            return (model_C + speed).astype(np.float32), State(
-                {"speed": speed}, state.num_rounds + 1
-            )
+        def apply(self, model_C, mean_C, state: State, cohort: Cohort):
+            speed = 0.9 * state.vectors["speed"] + mean_C
+            return (model_C + speed).astype(np.float32), State({"speed": speed})
 
     model, delta = inputs()
-    whole, state = Heavy().apply(model, delta, Heavy().init(D))
-    pieces, parts = in_chunks(Heavy(), model, delta, Heavy().init(D), chunk=17)
+    state = State({"speed": np.arange(D, dtype=np.float64)})
+    whole, after = Heavy().apply(model, delta, state, Cohort())
+    pieces, parts = in_chunks(Heavy(), model, delta, state, chunk=17)
     assert np.array_equal(whole, pieces)
-    assert np.array_equal(state.vectors["speed"], parts.vectors["speed"])
-    assert parts.num_rounds == 1
+    assert np.array_equal(after.vectors["speed"], parts.vectors["speed"])

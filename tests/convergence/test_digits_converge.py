@@ -12,6 +12,7 @@ from fedtui.learning.partition import holdout
 from fedtui.learning.task import load
 from fedtui.learning.trainer import evaluate, initial, train_locally
 from fedtui.learning.training import TrainingSpec
+from fedtui.strategies.base import Cohort, first_state
 
 TRAINING = TrainingSpec(epochs=1, batch_size=16, learning_rate=0.1, momentum=0.9)
 
@@ -24,14 +25,14 @@ def accuracy_after(num_rounds: int, split: str, model: str) -> float:
     parts = [(s, *holdout(len(s), 0.2, seed=1)) for s in shares]
     nodes = [(s.take(train), s.take(held)) for s, train, held in parts]
     params = initial(task, seed=1)
-    state = strategy.init(params.manifest.num_values)
+    state = first_state(strategy, params.manifest.num_values)
     total = sum(len(train) for train, _ in nodes)
     for number in range(1, num_rounds + 1):
         mean = np.zeros(params.manifest.num_values)
         for index, (train, _) in enumerate(nodes):
             result = train_locally(task, params, train, TRAINING, seed=(1, number, index))
             mean += result.update_D.astype(np.float64) * (result.num_examples / total)
-        vector, state = strategy.apply(params.vector_D, mean, state)
+        vector, state = strategy.apply(params.vector_D, mean, state, Cohort(len(shares)))
         params = Params(params.manifest, vector)
     sums: dict[str, float] = {}
     for _, held in nodes:

@@ -8,7 +8,7 @@ import pytest
 from coordinator.vectorfiles import VectorFile
 from fedtui.aggregators.mean import Mean
 from fedtui.combining import visible
-from fedtui.combining.visible import CannotCombineError, Recipe, combine, unfit
+from fedtui.combining.visible import CannotCombineError, Recipe, Sink, Start, combine, unfit
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.strategies.fedavg import FedAvg
 
@@ -41,7 +41,7 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 def run(base: VectorFile, updates: list[tuple[VectorFile, int]]) -> np.ndarray:
     written: list[bytes] = []
-    combine(RECIPE, base, updates, lambda data: written.append(bytes(data)))
+    combine(RECIPE, Start(base), updates, Sink(lambda data: written.append(bytes(data))))
     return np.frombuffer(b"".join(written), "<f4")
 
 
@@ -91,4 +91,4 @@ def test_a_failing_writer_stops_the_threads(shelf: Shelf) -> None:
 
     base = shelf.put(np.zeros(D))
     with pytest.raises(OSError, match="full"):
-        combine(RECIPE, base, [(base, 1)], full)
+        combine(RECIPE, Start(base), [(base, 1)], Sink(full))

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtui.aggregators.mean import Mean
-from fedtui.combining.visible import CannotCombineError, Recipe
+from fedtui.combining.visible import CannotCombineError, Recipe, Start
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.rounds.machine import Aggregate, Contribution
-from fedtui.simulation.mixing import Mixer
+from fedtui.simulation.mixing import Mixer, Values
 from fedtui.simulation.world import small_plan
 from fedtui.strategies.fedavg import FedAvg
 from fedtui.wire.messages import ModelRef
@@ -32,7 +32,7 @@ def test_the_model_is_base_plus_weighted_mean(weights: list[int], seed: int) -> 
     rng = np.random.default_rng(seed)
     base_D = rng.standard_normal(D, np.float32)
     updates = [rng.standard_normal(D, np.float32) for _ in weights]
-    mixed = mixer().mix(effect(*weights), base_D, updates)
+    mixed = mixer().mix(effect(*weights), Start(Values(base_D)), updates)
     exact = base_D + np.average(np.stack(updates).astype(float), axis=0, weights=weights)
     np.testing.assert_array_max_ulp(mixed.model_D, exact.astype(np.float32), maxulp=1)
     assert mixed.sums is None
@@ -41,4 +41,4 @@ def test_the_model_is_base_plus_weighted_mean(weights: list[int], seed: int) -> 
 def test_what_is_out_of_range_is_no_model() -> None:
     huge_D = np.full(D, 1023.0, np.float32)
     with pytest.raises(CannotCombineError, match="diverged"):
-        mixer().mix(effect(1), huge_D, [huge_D])
+        mixer().mix(effect(1), Start(Values(huge_D)), [huge_D])

@@ -1,0 +1,57 @@
+"""FedNova: averages steps, not distances (Wang et al. 2020, arXiv:2007.07481).
+
+A node with more examples takes more local steps, and under FedAvg pulls the model to its own
+optimum for that. Here node i divides its update by tau_i, the length of its steps, and all go
+along the mean direction by the mean length (section 4, with p_i the weights):
+
+    d_i = (w_i - w) / tau_i        w <- w + (sum p_i tau_i) * (sum p_i d_i)
+
+tau_i is the number of local steps K; with momentum m it is the sum of how often each gradient
+counts, (K - m * (1 - m**K) / (1 - m)) / (1 - m). The trap: that length is that of plain SGD; the
+adaptive steps of adam have none, so plans with it are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from fedtui.strategies.base import Finished, Strategy, stepped, within
+
+if TYPE_CHECKING:
+    from fedtui.learning.params import Vector
+    from fedtui.strategies.base import Cohort, Local, State, Wide
+
+
+@dataclass(frozen=True, slots=True)
+class FedNova(Strategy):
+    """`server_learning_rate` in (0, 10]: how far to go along the mean direction."""
+
+    scalars: ClassVar[tuple[str, ...]] = ("tau",)
+    wants: ClassVar[frozenset[str]] = frozenset({"sgd"})
+
+    server_learning_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        within(0, self.server_learning_rate, 10, "server_learning_rate")
+
+    def finish(self, local: Local) -> Finished:
+        tau = length(local.num_steps, local.training.momentum)
+        return Finished(update_D=local.update_D / np.float32(tau), scalars={"tau": tau})
+
+    def apply(
+        self, model_C: Vector, mean_C: Wide, state: State, cohort: Cohort
+    ) -> tuple[Vector, State]:
+        far = self.server_learning_rate * cohort.means["tau"]
+        return stepped(model_C, far * mean_C), state
+
+
+def length(num_steps: int, momentum: float) -> float:
+    """How often the gradients of so many steps count together."""
+    lost = momentum * (1 - momentum**num_steps) / (1 - momentum)
+    return (num_steps - lost) / (1 - momentum)
+
+
+build = FedNova

@@ -1,0 +1,99 @@
+"""How the trainer process learns for one round, with the strategy's node half around it.
+
+What the node holds for its strategy is read from one file and written to another, whole and
+synced, before anybody hears that training is done (node/holding.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import safetensors
+import safetensors.numpy
+
+from fedtui import plugins
+from fedtui.combining.local import learn
+from fedtui.learning.result import TrainError
+from node.paths import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from fedtui.combining.local import Learnt
+    from fedtui.learning.data import Examples
+    from fedtui.learning.params import Params, Vector
+    from fedtui.learning.result import TrainProgress, TrainResult
+    from fedtui.learning.task import Task
+    from fedtui.strategies.base import Strategy
+    from node.jobs import TrainJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pupil:
+    """A Learner on this node's examples; `side` is the module that knows torch."""
+
+    side: ModuleType
+    job: TrainJob
+    task: Task
+    examples: Examples
+    strategy: Strategy
+    progress: Callable[[TrainProgress], None]
+    cancelled: Callable[[], bool]
+
+    def train(self, model: Params, extra_D: Vector | None) -> TrainResult:
+        job = self.job
+        hooks = self.side.Hooks(
+            correct=self.strategy.correct,
+            extra_D=extra_D,
+            progress=self.progress,
+            cancelled=self.cancelled,
+        )
+        result: TrainResult = self.side.train_locally(
+            self.task,
+            model,
+            self.examples,
+            job.training,
+            seed=(job.seed, job.round, job.node_index),
+            hooks=hooks,
+        )
+        return result
+
+    def loss(self, model: Params) -> float:
+        found: float = self.side.Workbench(self.task).loss(
+            model, self.examples, cancelled=self.cancelled
+        )
+        return found
+
+
+def strategy_of(job: TrainJob) -> Strategy:
+    """The strategy that the plan names. Raises PluginError."""
+    strategy: Strategy = plugins.build("strategies", job.strategy, **job.strategy_options)
+    return strategy
+
+
+def learnt(pupil: Pupil, received: Params) -> Learnt:
+    """What came of the round; what the node holds is on disk.
+
+    Raises:
+        TrainError: what was held cannot be read, and what training raises.
+    """
+    job = pupil.job
+    done = learn(pupil.strategy, job.training, received, _held(job), pupil)
+    if done.held:
+        write_atomically(Path(job.held_out), safetensors.numpy.save(done.held))
+    return done
+
+
+def _held(job: TrainJob) -> dict[str, Vector] | None:
+    if not job.held_in:
+        return None
+    try:
+        return dict(safetensors.numpy.load(Path(job.held_in).read_bytes()))
+    except (OSError, safetensors.SafetensorError) as error:
+        raise TrainError(
+            f"what this node holds for its strategy cannot be read ({error}): remove "
+            f"{job.held_in}, and it begins anew"
+        ) from error

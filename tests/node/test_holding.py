@@ -1,0 +1,73 @@
+"""A node's strategy goes on from what counted, whatever happened in between."""
+
+from pathlib import Path
+
+import pytest
+
+from node.holding import Holding
+
+FEDERATION = "f" * 64
+
+
+def trained(holding: Holding, number: int) -> Path | None:
+    """A trainer's work in a round: what it began with."""
+    before, after = holding.begin(FEDERATION, number)
+    after.write_text(f"after {number}")
+    return before
+
+
+@pytest.fixture
+def holding(tmp_path: Path) -> Holding:
+    return Holding(tmp_path / "held")
+
+
+def test_what_counted_is_gone_on_from(holding: Holding) -> None:
+    assert trained(holding, 3) is None
+    holding.confirm()
+    before = trained(holding, 5)
+    assert before is not None
+    assert before.read_text() == "after 3"
+
+
+def test_what_never_counted_leaves_no_trace(holding: Holding, tmp_path: Path) -> None:
+    trained(holding, 3)
+    assert trained(holding, 4) is None
+    assert len(list(tmp_path.rglob("round-*"))) == 1
+
+
+def test_a_round_that_is_tried_again_begins_with_the_same(holding: Holding) -> None:
+    trained(holding, 3)
+    holding.confirm()
+    for _ in range(2):
+        before = trained(holding, 4)
+        assert before is not None
+        assert before.read_text() == "after 3"
+    holding.confirm()
+    before = trained(holding, 4)  # acknowledged, but the attempt came to nothing
+    assert before is not None
+    assert before.read_text() == "after 3"
+
+
+def test_a_receipt_that_comes_twice_changes_nothing(holding: Holding) -> None:
+    trained(holding, 3)
+    holding.confirm()
+    holding.confirm()
+    assert trained(holding, 4) is not None
+
+
+def test_another_federation_begins_with_nothing(holding: Holding) -> None:
+    trained(holding, 3)
+    holding.confirm()
+    assert holding.begin("e" * 64, 4)[0] is None
+
+
+def test_of_many_rounds_few_files_stay(holding: Holding, tmp_path: Path) -> None:
+    for number in range(1, 30):
+        trained(holding, number)
+        holding.confirm()
+    assert len(list(tmp_path.rglob("round-*"))) == 2
+
+
+def test_without_anything_held_a_receipt_is_nothing(holding: Holding, tmp_path: Path) -> None:
+    holding.confirm()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,104 @@
+"""What the trainer makes of a round under strategies that move or hold more than an update."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from fedtui.learning.data import DataSource
+from fedtui.learning.params import Params
+from fedtui.learning.sections import with_zeros
+from fedtui.learning.trainer import initial
+from fedtui.learning.training import TrainingSpec
+from fedtui.tasks.digits import Digits
+from node import jobs
+from node.trainer_child import Jobs
+from node.trainer_pipes import Inbox, Outbox
+
+TASK = jobs.TaskRef(name="digits")
+
+
+def job(folder: Path, strategy: str, carried: tuple[str, ...] = (), **fields) -> jobs.TrainJob:
+    wide = with_zeros(initial(Digits(), seed=1), carried)
+    model = folder / "model.f32"
+    model.write_bytes(wide.vector_D.tobytes())
+    return jobs.TrainJob(
+        job_id=1,
+        task=TASK,
+        data=DataSource(split="iid", shard=0, num_shards=20),
+        manifest=wide.manifest,
+        model_path=str(model),
+        training=TrainingSpec(steps=3),
+        seed=1,
+        round=1,
+        node_index=0,
+        out_path=str(folder / "update.f32"),
+        strategy=strategy,
+        holdout=0.2,
+        judge=100,
+        **fields,
+    )
+
+
+def sent(asked: jobs.TrainJob) -> tuple[jobs.Trained, np.ndarray]:
+    outcome = Jobs(Inbox(), Outbox()).do(asked)
+    assert isinstance(outcome, jobs.Trained), outcome
+    return outcome, np.fromfile(asked.out_path, "<f4")
+
+
+def test_what_travels_is_wide_and_what_is_held_lies_on_disk(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    asked = job(tmp_path, "scaffold", ("control",), held_out=str(held))
+    outcome, update = sent(asked)
+    own = len(update) // 2
+    assert update.nbytes == asked.manifest.num_bytes
+    np.testing.assert_allclose(update[own:], -update[:own] / (3 * 0.05), rtol=1e-4, atol=1e-5)
+    assert np.array_equal(safetensors.numpy.load_file(held)["control"], update[own:])
+    assert outcome.judged is not None
+    assert outcome.judged.after["loss_sum"] < outcome.judged.before["loss_sum"]
+
+
+def test_training_begins_with_what_was_held(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    _, before = sent(job(tmp_path, "feddyn", held_out=str(first)))
+    _, again = sent(job(tmp_path, "feddyn", held_out=str(second)))
+    assert np.array_equal(before, again), "the same round, tried again, is the same"
+    _, after = sent(job(tmp_path, "feddyn", held_in=str(first), held_out=str(second)))
+    assert not np.array_equal(before, after)
+
+
+def test_what_cannot_be_read_is_the_operators_to_mend(tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    torn.write_bytes(b"torn")
+    asked = job(tmp_path, "feddyn", held_in=str(torn), held_out=str(tmp_path / "held"))
+    outcome = Jobs(Inbox(), Outbox()).do(asked)
+    assert isinstance(outcome, jobs.JobFailed)
+    assert str(torn) in outcome.reason
+    assert not Path(asked.out_path).exists(), "an update without what it belongs to"
+
+
+@pytest.mark.parametrize(("strategy", "scalar"), [("fednova", "tau"), ("qfedavg", "h")])
+def test_the_strategys_number_goes_with_the_sums(
+    tmp_path: Path, strategy: str, scalar: str
+) -> None:
+    outcome, _ = sent(job(tmp_path, strategy))
+    assert outcome.sums.keys() == {"loss_sum", "examples", scalar}
+    assert outcome.sums["tau"] == 3 if scalar == "tau" else outcome.sums["h"] > 0
+
+
+def test_a_wide_model_is_judged_by_itself(tmp_path: Path) -> None:
+    asked = job(tmp_path, "scaffold", ("control",), held_out=str(tmp_path / "held"))
+    evaluate = jobs.EvaluateJob(
+        job_id=2,
+        task=TASK,
+        data=asked.data,
+        manifest=asked.manifest,
+        model_path=asked.model_path,
+        seed=1,
+        carried=("control",),
+    )
+    outcome = Jobs(Inbox(), Outbox()).do(evaluate)
+    assert isinstance(outcome, jobs.Evaluated)
+    assert outcome.sums["examples"] > 0
+    assert Params(asked.manifest, np.fromfile(asked.model_path, "<f4")).norm() > 0

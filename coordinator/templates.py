@@ -96,7 +96,9 @@ momentum = {momentum}
 # update_clip = 10.0      # bound of the whole update (L2)
 
 [strategy]
+# fedavg, fedavgm, fedopt, fedprox, fednova, scaffold, feddyn or qfedavg; see docs/strategies.md.
 name = "fedavg"
+# options = {{ server_learning_rate = 1.0 }}
 
 [selection]
 # Who takes part in a round: this fraction of the nodes present (or 'count' of them), at random.

@@ -3,10 +3,14 @@
     work/held/FEDERATION/round-00000012.safetensors          after a round that counted it
     work/held/FEDERATION/round-00000013.safetensors.pending  after training, until it counts
 
-The trainer writes the second, synced, before the update may leave; the coordinator's receipt makes
-it the first. So a round that is tried again begins with what was held before it, and training that
-never counted leaves no trace here, as it left none in the global model. Of the last two rounds
-that counted a file is kept: the next to train is never the one of the last file's own round.
+The trainer writes the second, synced, before the update may leave. It becomes the first just
+before the update's last byte goes out: from then on the coordinator may have it, whether or not
+its receipt ever gets here. It becomes the second again if the coordinator refuses the update or
+says that the round went without it. So a round that is tried again begins with what was held
+before it, and training that never counted leaves no trace here, as it left none in the global
+model.
+What cannot be known is the fate of an update whose last byte was lost on the way while this node
+was away until its round was over: it is taken for counted.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = re.compile(r"^round-(\d{8})\.safetensors$")
-_KEPT = 2
+_PENDING = ".pending"
+_KEPT = 2  # so that a round can be tried again after it counted
 
 
 class Holding:
@@ -45,13 +50,19 @@ class Holding:
             else:
                 path.unlink()
         before = earlier[max(earlier)] if earlier else None
-        return before, home / f"round-{number:08}.safetensors.pending"
+        return before, home / f"{_file(number)}{_PENDING}"
 
-    def confirm(self) -> None:
-        """The update counts, so what was held with it does. Raises OSError."""
-        for pending in self._folder.glob("*/*.pending"):
-            pending.replace(pending.with_suffix(""))
-            counted = sorted(pending.parent.glob("round-*.safetensors"))
-            for old in counted[:-_KEPT]:
-                old.unlink()
-            sync_folder(pending.parent)
+    def settled(self, number: int, *, counted: bool) -> None:
+        """The update of this round counts, as far as is known, or it does not. Raises OSError."""
+        for one in self._folder.glob(f"*/{_file(number)}*"):
+            name = _file(number) if counted else f"{_file(number)}{_PENDING}"
+            if one.name != name:
+                one.replace(one.with_name(name))
+                sync_folder(one.parent)
+            if counted:
+                for old in sorted(one.parent.glob("round-*.safetensors"))[:-_KEPT]:
+                    old.unlink()
+
+
+def _file(number: int) -> str:
+    return f"round-{number:08}.safetensors"

@@ -153,8 +153,9 @@ class NodeService:
 
     def _handle(self, event: ParticipantEvent) -> None:
         watch = self._parts.watch
-        if isinstance(event, machine.UpdateAcknowledged):
-            self._parts.updates.holding.confirm()
+        if isinstance(event, machine.Heard) and isinstance(event.message, Result):
+            told = event.message
+            self._parts.updates.holding.settled(told.round, counted=told.counted)
         effects = self._machine.handle(event, self._loop.time())
         deadline = self._machine.deadline
         left_s = 0.0 if deadline is None else deadline - self._loop.time()

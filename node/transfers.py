@@ -8,6 +8,7 @@ coordinator offers that nobody here asked for is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from fedtui.errors import CloseCode
@@ -89,6 +90,7 @@ class Transfers:
         self._retried: set[bytes] = set()
         self._incoming: dict[int, tuple[Open, _PlanSink | Download]] = {}
         self._outgoing: tuple[int, FileSource] | None = None
+        self._uploading_round = 0
         self._uploading: bytes = b""
         self._outgoing_masked = False
         self._sent: tuple[bytes, int] = (b"", 0)  # of streams that are over: digest, bytes
@@ -135,7 +137,8 @@ class Transfers:
         self.stop_upload()
         masked = effect.header is None
         try:
-            source = FileSource(self._updates.masked if masked else self._updates.path)
+            at_end = partial(self._updates.holding.settled, effect.round, counted=True)
+            source = FileSource(self._updates.masked if masked else self._updates.path, at_end)
         except OSError as error:
             self._hears.unsent(f"{_NOT_READ}: {error.strerror or error}", not masked)
             return
@@ -159,7 +162,7 @@ class Transfers:
             source.close()
             return
         self._outgoing = (stream, source)
-        self._uploading = effect.digest
+        self._uploading, self._uploading_round = effect.digest, effect.round
         self._outgoing_masked = masked
 
     def num_sent(self, digest: bytes) -> int:
@@ -193,6 +196,7 @@ class Transfers:
                 self._end_upload()
                 self._hears.uploaded(digest)
             case events.StreamRefused(stream=stream, text=text) if self._is_ours(stream):
+                self._updates.holding.settled(self._uploading_round, counted=False)
                 self._end_upload()
                 self._hears.refused(text)
             case events.StreamFailed(stream=stream, reason=reason) if self._is_ours(stream):

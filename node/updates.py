@@ -20,6 +20,7 @@ from node.models import digest_of
 from node.paths import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -73,9 +74,13 @@ class Updates:
 
 
 class FileSource:
-    """A file on its way out, read at offsets as the link asks for them."""
+    """A file on its way out, read at offsets as the link asks for them.
 
-    def __init__(self, path: Path) -> None:
+    `at_end` is called just before its last byte is handed over.
+    """
+
+    def __init__(self, path: Path, at_end: Callable[[], None] = lambda: None) -> None:
+        self._at_end = at_end
         self._file = os.open(path, os.O_RDONLY)
         self.num_bytes = os.fstat(self._file).st_size
         self.num_read = 0
@@ -86,6 +91,8 @@ class FileSource:
         if len(data) != size:
             raise OSError(5, "the update was cut short on disk")
         self.num_read += size
+        if offset + size == self.num_bytes:
+            self._at_end()
         return data
 
     def close(self) -> None:

@@ -357,6 +357,13 @@ def data_source(config: NodeConfig) -> DataSource:
     )
 
 
+def _strategys(plan: Plan) -> str:
+    """What leaves for the strategy beside the model's own update, as the end of a sentence."""
+    vectors = [f"the change of {name}, as many numbers again" for name in strategic.carried(plan)]
+    more = [*vectors, *strategic.scalars(plan)]
+    return f"; for strategy {plan.strategy.name}: {', '.join(more)}" if more else ""
+
+
 def _trained(effect: Train, update: Update) -> machine.Trained:
     return machine.Trained(
         round=effect.round,
@@ -370,7 +377,7 @@ def _trained(effect: Train, update: Update) -> machine.Trained:
 def _report(outcome: jobs.Outcome, agreement: Agreement, role: Role) -> CheckReport:
     match outcome:
         case jobs.Checked():
-            sends = outcome.sends
+            sends = outcome.sends + _strategys(agreement.plan)
             if role == "evaluator":
                 metric = agreement.plan.task.metric
                 sends = f"{len(sums_for(metric))} sums over them, no update: {said(metric)}"

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import typer
 from PIL import Image
+from two_nodes import TwoNodes
 
 from coordinator.cli import app as coordinator_app
 from fedtui.experiments.cli import app as simulate_app
@@ -323,16 +324,10 @@ def test_your_own_data_is_followed_word_by_word(desk: Desk) -> None:
     assert "columns is a table, not '{age = 1}'" in refused.stderr
 
 
-def test_fedprox_of_the_documents_takes_the_step_that_the_paper_says(tmp_path: Path) -> None:
-    file = tmp_path / "fedprox.py"
-    file.write_text(python_block(EXTENDING, "FedProx"))
-    strategy = build_file(file, None, mu=0.5)
-    grad, param, anchor = (np.array(v, np.float32) for v in ([1, 2], [3, 5], [1, 9]))
-    # grad + mu * (param - anchor), by hand: [1 + 0.5 * 2, 2 - 0.5 * 4]
-    assert strategy.correct(grad, param, anchor, ()).tolist() == [2.0, 0.0]
-    model, state = strategy.apply(param, np.array([-1.0, 0.25]), strategy.init(2))
-    assert model.tolist() == [2.0, 5.25]
-    assert model.dtype == np.float32
-    assert state.num_rounds == 1
-    rule = strategy.local(state)
-    assert (rule.name, rule.options) == ("fedprox", {"mu": 0.5})
+def test_fednova_of_the_documents_takes_the_step_that_the_paper_says(tmp_path: Path) -> None:
+    file = tmp_path / "fednova.py"
+    file.write_text(python_block(EXTENDING, "FedNova"))
+    strategy = build_file(file, None, rate=0.5)
+    both = TwoNodes(strategy, steps=(2, 1), examples=(3, 1))
+    # Half of the mean length 1.75 along the mean direction 0.75 * 0.375 - 0.25 * 1.5, by hand.
+    assert both.round() == 0.5 * 1.75 * -0.09375

@@ -61,9 +61,11 @@ class OnDisk:
             self._path(node, old).unlink(missing_ok=True)
             rounds.discard(old)
 
-    def counted(self, node: int, number: int) -> None:
-        if number in self._rounds[node]:
+    def counted(self, node: int, number: int, *, yes: bool = True) -> None:
+        if yes and number in self._rounds[node]:
             self._counted.add((node, number))
+        else:
+            self._counted.discard((node, number))
 
     def recorded(self, number: int) -> None:
         """All rounds up to this one are on disk: nobody goes on from an earlier one."""

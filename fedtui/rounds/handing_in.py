@@ -5,6 +5,7 @@ The note in the ledger comes first, then the upload: what leaves is on disk befo
 
 from fedtui.rounds.machine import Note, ParticipantEffect, Prepared, Trained, Upload
 from fedtui.rounds.plan import MASKED, VISIBLE
+from fedtui.rounds.sums import TRAINING
 from fedtui.wire.messages import Offer
 
 
@@ -16,8 +17,10 @@ def hand_in(
     What was trained leaves visible, with its header; what was prepared leaves masked, without.
     """
     if isinstance(update, Trained):
-        what, form = "update, number of examples, training sums", VISIBLE
         header = update.header
+        own = sorted(header.sums.keys() - set(TRAINING))  # what the strategy says
+        what = ", ".join(["update", "number of examples", "training sums", *own])
+        form = VISIBLE
     else:
         what, form, header = "update and training sums", MASKED, None
     return [

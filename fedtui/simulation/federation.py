@@ -338,8 +338,8 @@ class SimulatedFederation:
         del digest
         return None
 
-    def counted(self, node: NodeHost, number: int) -> None:
-        """The coordinator acknowledged the node's update of this round."""
+    def counted(self, node: NodeHost, number: int, *, yes: bool = True) -> None:
+        """Whether the node's update of this round counts, as far as the node knows by now."""
 
     def combined(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
         """What came of combining updates, now or remembered."""

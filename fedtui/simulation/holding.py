@@ -21,25 +21,31 @@ class Holding(Protocol):
     def hold(self, node: int, number: int, held: Held) -> None:
         """What it holds after its training in round `number`, should that count."""
 
-    def counted(self, node: int, number: int) -> None:
-        """The coordinator acknowledged the node's update of this round."""
+    def counted(self, node: int, number: int, *, yes: bool = True) -> None:
+        """Whether the node's update of this round counts, as far as is known by now."""
 
 
 class InMemory:
-    """Of a run that is not kept: what a node holds, and what came of its last training."""
+    """Of a run that is not kept: what a node held lately."""
 
     def __init__(self) -> None:
-        self._held: dict[int, tuple[int, Held]] = {}
-        self._pending: dict[int, tuple[int, Held]] = {}
+        self._held: dict[int, dict[int, Held]] = {}
+        self._counted: set[tuple[int, int]] = set()  # node, round
 
     def before(self, node: int, number: int) -> Held | None:
-        version, held = self._held.get(node, (number, None))
-        return held if version < number else None
+        versions = self._held.get(node, {})
+        found = [one for one in versions if one < number and (node, one) in self._counted]
+        return versions[max(found)] if found else None
 
     def hold(self, node: int, number: int, held: Held) -> None:
-        self._pending[node] = number, held
+        versions = self._held.get(node, {})
+        found = [one for one in versions if one < number and (node, one) in self._counted]
+        self._held[node] = {one: versions[one] for one in found if one == max(found)} | {
+            number: held
+        }
 
-    def counted(self, node: int, number: int) -> None:
-        version, held = self._pending.get(node, (0, {}))
-        if version == number:
-            self._held[node] = version, held
+    def counted(self, node: int, number: int, *, yes: bool = True) -> None:
+        if yes:
+            self._counted.add((node, number))
+        else:
+            self._counted.discard((node, number))

@@ -42,7 +42,7 @@ from fedtui.rounds.participant import RoundParticipant
 from fedtui.secagg import masks
 from fedtui.simulation import work
 from fedtui.simulation.work import Duty, Parcel
-from fedtui.wire.messages import FromCoordinator, Role
+from fedtui.wire.messages import FromCoordinator, Result, Role
 
 if TYPE_CHECKING:
     from fedtui.simulation.federation import SimulatedFederation
@@ -159,6 +159,8 @@ class NodeHost:
     # ---- events -------------------------------------------------------------------------------
 
     def hear(self, message: FromCoordinator) -> None:
+        if isinstance(message, Result):
+            self.world.counted(self, message.round, yes=message.counted)
         self.feed(Heard(message))
 
     def connected(self) -> None:

@@ -102,8 +102,8 @@ class Village(SimulatedFederation):
         model_D, kept = self.memory.model(digest), self.memory.state(digest)
         return None if model_D is None or kept is None else (model_D, kept)
 
-    def counted(self, node: NodeHost, number: int) -> None:
-        self.memory.holding.counted(node.index, number)
+    def counted(self, node: NodeHost, number: int, *, yes: bool = True) -> None:
+        self.memory.holding.counted(node.index, number, yes=yes)
 
     def combined(self, effect: Aggregate, answer: Aggregated | AggregationFailed) -> None:
         self.memory.sum_done(effect, answer)

@@ -13,7 +13,7 @@ import msgspec
 
 from fedtui.crypto.keys import digest
 from fedtui.learning.metrics import said
-from fedtui.rounds import claims, masking
+from fedtui.rounds import claims, masking, strategic
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.status import Leaves
 
@@ -86,14 +86,14 @@ def _visible_work(agreement: Agreement) -> tuple[Leaves, ...]:
     plan = agreement.plan
     found = (
         Leaves(
-            item=f"update of the model ({agreement.upload_bytes / 1e6:.2f} MB)",
+            item=_update(agreement),
             form=VISIBLE,
             reader="the coordinator: it can examine each one",
             when="each round you are picked for",
             can=_PAUSE,
         ),
         Leaves(
-            item="number of your examples, sums over training (loss_sum, examples)",
+            item=_said_with_it(plan),
             form=VISIBLE,
             reader="the coordinator",
             when="with each update",
@@ -107,20 +107,36 @@ def _masked_work(agreement: Agreement) -> tuple[Leaves, ...]:
     reader = _readers(plan)
     found = (
         Leaves(
-            item=f"update of the model ({agreement.upload_bytes / 1e6:.2f} MB)",
+            item=_update(agreement),
             form=MASKED,
             reader=reader,
             when="each round you are picked for",
             can=_PAUSE,
         ),
         Leaves(
-            item="number of your examples, sums over training (loss_sum, examples)",
+            item=_said_with_it(plan),
             form=f"{MASKED}; in the update",
             reader=reader,
             when="with each update",
         ),
     )
     return (*found, *_held_out(plan, MASKED, reader))
+
+
+def _update(agreement: Agreement) -> str:
+    size = f"{agreement.upload_bytes / 1e6:.2f} MB"
+    if carried := strategic.carried(agreement.plan):
+        return (
+            f"update of the model, and of what its strategy sends along: {', '.join(carried)} "
+            f"({size})"
+        )
+    return f"update of the model ({size})"
+
+
+def _said_with_it(plan: Plan) -> str:
+    """The strategy's numbers follow from training: how many steps, how well the model did."""
+    more = "".join(f", {name} of the strategy" for name in strategic.scalars(plan))
+    return f"number of your examples, sums over training (loss_sum, examples{more})"
 
 
 def _readers(plan: Plan) -> str:

@@ -74,3 +74,14 @@ def test_the_masked_vector_goes_with_the_update_and_alone(updates: Updates, home
     updates.masked.write_bytes(DATA)
     updates.drop()
     assert list(home.work.iterdir()) == []
+
+
+def test_whoever_waits_hears_of_the_last_byte_before_it_goes(updates: Updates) -> None:
+    updates.path.write_bytes(b"0123456789")
+    heard: list[int] = []
+    source = FileSource(updates.path, lambda: heard.append(1))
+    source.read(0, 9)
+    assert heard == []
+    source.read(9, 1)
+    assert heard == [1]
+    source.close()

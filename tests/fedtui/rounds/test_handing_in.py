@@ -36,3 +36,11 @@ def test_what_leaves_is_noted_first_and_only_what_is_visible_has_a_header(
     assert (note.round, note.attempt) == (upload.round, upload.attempt) == (2, 1)
     assert (upload.incarnation, upload.num_bytes, upload.digest) == (4, 8, b"d" * 32)
     assert (upload.manifest_digest, upload.header) == (b"m" * 32, header)
+
+
+def test_what_the_strategy_says_is_noted_by_name() -> None:
+    header = UpdateHeader(num_examples=7, sums={"loss_sum": 1.0, "examples": 7.0, "tau": 2.0})
+    trained = Trained(2, 1, digest=b"d" * 32, num_bytes=8, header=header)
+    note, _ = hand_in(OFFER, trained, incarnation=4)
+    assert isinstance(note, Note)
+    assert note.what == "update, number of examples, training sums, tau"

@@ -11,7 +11,7 @@ from masked_cohort import PLAN as MASKED_PLAN
 from fedtui.learning.metrics import sums_for
 from fedtui.rounds import claims
 from fedtui.rounds.masking import TRAINING_SCALARS
-from fedtui.rounds.plan import MASKED, VISIBLE, EvaluationSection, plan_hash
+from fedtui.rounds.plan import MASKED, VISIBLE, EvaluationSection, Named, plan_hash
 from fedtui.telling import form
 from fedtui.telling.agreement import Agreement
 
@@ -116,3 +116,16 @@ def test_any_changed_word_is_another_form(role: str, masked: bool, row: int, par
 def test_the_form_names_no_label_and_no_path() -> None:
     said = repr(form.leaves(agree(MASKED_PLAN), "participant")) + form.STAYS
     assert "/" not in said
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [("fednova", "tau of the strategy"), ("scaffold", "its strategy sends along: control")],
+)
+def test_what_more_leaves_for_a_strategy_is_in_the_form(
+    strategy: str, said: str, masked: bool
+) -> None:
+    named = Named(name=strategy)
+    plan = msgspec.structs.replace(MASKED_PLAN if masked else VISIBLE_PLAN, strategy=named)
+    assert items(plan).count(said) == 1

@@ -1,0 +1,134 @@
+"""Strategies that remember, as real programs: killed with -9 between rounds, on both sides, they
+come to the very bits that the simulation of the same plan gives in one go.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedtui.demo.federation import LocalFederation, NodeSpec, free_port
+from fedtui.demo.programs import Programs
+from fedtui.demo.watch import Watch
+from fedtui.experiments import running
+from fedtui.experiments.engines import EngineChoice
+from fedtui.experiments.progress import Lines
+from fedtui.experiments.running import Wishes
+from fedtui.learning.params import Params
+
+pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
+
+NODES = 3
+PLAN = """\
+seed = 11
+[federation]
+name = "remembering"
+[task]
+name = "digits"
+[strategy]
+name = "{strategy}"
+[training]
+batch_size = 16
+learning_rate = 0.05
+[weights]
+by = "equal"
+[rounds]
+maximum = 8
+start_with = 3
+[selection]
+minimum = 3
+[privacy]
+updates = "{updates}"
+[population]
+nodes = 3
+split = "dirichlet:0.5"
+"""
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A short path, since sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="ft") as folder:
+        yield Path(folder)
+
+
+class FromRun(LocalFederation):
+    """Its coordinator is made from a run."""
+
+    run: Path
+
+    async def start_coordinator(self) -> dict[str, Any]:
+        self.port = free_port()
+        options = ["--from-run", str(self.run), "--host", "127.0.0.1", "--port", str(self.port)]
+        options += ["--health-port", "0", "--json"]
+        made = json.loads(await self.programs.run(*self.coordinator("init", *options)))
+        program = await self.programs.start("coordinator", *self.coordinator("serve"))
+        await self.programs.ready(program, "listening on")
+        return dict(made)
+
+    async def kill(self, name: str) -> None:
+        """As a power cut would end it; whoever follows starts it again."""
+        process = self.programs.started[name].process
+        process.kill()
+        await process.wait()
+
+
+def federation_of(scratch: Path, updates: str) -> FromRun:
+    (scratch / "run").mkdir(mode=0o700)
+    programs = Programs(
+        scratch,
+        {"FEDTUI_HOME": str(scratch / "nodes"), "XDG_RUNTIME_DIR": str(scratch / "run")},
+    )
+    specs = tuple(
+        NodeSpec(
+            label=f"node-{place}",
+            split="dirichlet:0.5",
+            shard=f"{place}/{NODES}",
+            split_seed=11,
+            options=("--visible",) if updates == "visible" else (),
+        )
+        for place in range(NODES)
+    )
+    federation = FromRun(programs, "", specs)
+    federation.run = scratch / "sim"
+    return federation
+
+
+@pytest.mark.parametrize(
+    ("strategy", "updates"),
+    [("fedopt", "visible"), ("scaffold", "masked"), ("feddyn", "visible"), ("fednova", "masked")],
+)
+async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
+    scratch: Path, strategy: str, updates: str
+) -> None:
+    (scratch / "plan.toml").write_text(PLAN.format(strategy=strategy, updates=updates))
+    with (scratch / "said").open("w") as said:
+        info = running.run(
+            Wishes(plan=scratch / "plan.toml", out=scratch / "sim", engine=EngineChoice()),
+            Lines(said),
+        )
+    assert (info.state, info.num_rounds) == ("finished", 8)
+    federation = federation_of(scratch, updates)
+    programs, out = federation.programs, scratch / "model"
+    left = [(1, "coordinator"), (2, "node-1"), (3, "coordinator")]
+    try:
+        await federation.start()
+        watch = Watch()
+        async for told in federation.follow():
+            watch.take(told)
+            done = told["event"] == "round finished" and told["round"]
+            if left and done and done >= left[0][0]:
+                await federation.kill(left.pop(0)[1])
+            if watch.ended:
+                break
+        assert left == [], "the federation ended before everybody was killed"
+        await programs.run(*federation.coordinator("export", "--out", str(out), "--no-torch"))
+    finally:
+        await programs.stop()
+    exported = Params.from_safetensors((out / "model.safetensors").read_bytes())
+    simulated = Params.from_safetensors((scratch / "sim" / "model.safetensors").read_bytes())
+    for name, tensor in simulated.items():
+        assert exported[name].tobytes() == tensor.tobytes()

@@ -100,6 +100,10 @@ def limit(
     memory: Annotated[
         int | None, typer.Option(min=0, help="Memory of the trainer, MB; 0: no limit.")
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where it trains: auto (a GPU if there is one), cpu, cuda, mps."),
+    ] = None,
     upload_per_day: Annotated[
         float | None, typer.Option(min=0, help="MB that may leave each day (UTC); 0: no limit.")
     ] = None,
@@ -124,6 +128,7 @@ def limit(
         "cpu_percent": cpu,
         "threads": threads,
         "memory_mb": memory,
+        "device": device,
         "max_upload_mb_per_day": upload_per_day,
         "max_upload_kb_per_s": upload_rate,
         "run": run,

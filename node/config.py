@@ -108,6 +108,7 @@ allow = {allow}                # names of tasks that may run here; empty: what y
 cpu_percent = {cpu_percent}          # of the trainer's threads, 1 to 100
 threads = {threads}                # of the trainer
 memory_mb = {memory_mb}              # of the trainer; 0: no limit
+device = {device}             # where it trains: "auto" (a GPU if any), "cpu", "cuda" or "mps"
 max_upload_mb_per_day = {max_upload_mb_per_day}    # updates and sums, days of UTC; 0: no limit
 max_upload_kb_per_s = {max_upload_kb_per_s}      # of updates; 0: as fast as it goes
 run = {run}             # always, "idle" (others leave most cores free) or "AC" (not on battery)

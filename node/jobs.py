@@ -17,6 +17,7 @@ from fedtui.learning.data import DataSource
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
 from fedtui.secagg.encoding import Encoding
+from fedtui.status import Device
 
 Scalar = bool | int | float | str
 Options = dict[str, Scalar | list[Scalar] | dict[str, Scalar]]
@@ -138,12 +139,14 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bounds"):
     """What the operator allows, from the next batch on. `memory_mb` 0 is no limit.
 
-    `cpu_percent` is of `num_threads` cores: 50 of 4 threads is two cores kept busy.
+    `cpu_percent` is of `num_threads` cores: 50 of 4 threads is two cores kept busy. `device` holds
+    from the next job on.
     """
 
     cpu_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
     num_threads: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     memory_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
+    device: Device = "auto"
 
     @property
     def cores(self) -> float | None:
@@ -195,7 +198,8 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     """The update lies complete at `out_path`; `digest` is BLAKE2b-256 of its bytes, as hex.
 
     `sums` are those of the training batches; `num_examples` is the update's weight. `judged` stays
-    on this machine; None if nothing was held out, or nobody asked.
+    on this machine; None if nothing was held out, or nobody asked. `notices` are sentences for the
+    operator.
     """
 
     job_id: int
@@ -206,6 +210,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     seconds: float
     judged: Judged | None = None
     data: DataSeen = DataSeen()
+    notices: tuple[str, ...] = ()
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True, tag="evaluated"):

@@ -13,11 +13,19 @@ _RUN = {
     "AC": "when not on battery",
 }
 
+_DEVICE = {
+    "auto": "the GPU if there is one (auto)",
+    "cpu": "the processor (cpu)",
+    "cuda": "the NVIDIA GPU (cuda)",
+    "mps": "the GPU of an Apple computer (mps)",
+}
+
 
 def table(limits: Limits) -> str:
     """A limit a line, also those that are none."""
     rows = (
         ("cpu", _cpu(limits)),
+        ("trains on", _DEVICE[limits.device]),
         ("memory", f"{limits.memory_mb} MB" if limits.memory_mb else "no limit"),
         ("upload a day", _volume(limits) or "no limit"),
         ("upload rate", _rate(limits) or "no limit"),
@@ -31,6 +39,7 @@ def sentence(limits: Limits) -> str:
     """Only what is limited, in one line; "" if nothing is."""
     parts = (
         _cpu(limits) if limits.cpu_percent < 100 or limits.threads > 1 else "",
+        f"trains on {limits.device}" if limits.device != "auto" else "",
         f"{limits.memory_mb} MB of memory" if limits.memory_mb else "",
         f"upload {_volume(limits)} a day" if _volume(limits) else "",
         f"upload {_rate(limits)}" if _rate(limits) else "",

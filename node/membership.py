@@ -98,6 +98,7 @@ class Membership:
                 judged=self._on_judged,
                 data=self._on_data,
                 checked=self._consenting.checked,
+                noticed=lambda words: self._board.log("warning", safe_label(words, 400), "train"),
                 failed=lambda words: self._board.log("error", safe_label(words, 400), "train"),
             ),
         )

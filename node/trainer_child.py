@@ -74,7 +74,7 @@ from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 from node.trainer_pupil import Pupil, learnt, strategy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
 
     from fedtui.combining.local import Learnt
@@ -112,6 +112,7 @@ class Jobs:
         clocks = Clocks(cpu=time.process_time, now=time.monotonic, sleep=time.sleep)
         self._throttle = Throttle(clocks, wanted=lambda: not inbox.is_cancelled())
         self._num_threads = 0  # that torch was told of
+        self._device = ""  # likewise
         self._task: tuple[bytes, Task | FixedUpdate | None] = (b"", None)
         self._share: tuple[bytes, tuple[Examples, Examples] | None] = (b"", None)
         self._data_seen = DataSeen()  # of the share
@@ -139,14 +140,14 @@ class Jobs:
 
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
         started_s = time.monotonic()
-        about, data = None, DataSeen()
+        about, data, notices = None, DataSeen(), list[str]()
         strategy = strategy_of(job)
         if isinstance(task, FixedUpdate):
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
             sums = _nothing(task) | dict.fromkeys(strategy.scalars, 1.0)
         else:
             before = self._judge(job, task, None, strategy.carried)
-            result = self._train_task(job, task, strategy)
+            result = self._train_task(job, task, strategy, notices.append)
             update_D, num_examples, sums = result.update_W, result.num_examples, result.sums
             after = self._judge(job, task, result.local_D, strategy.carried)
             about, data = _judged(before, after), self._data_seen
@@ -160,6 +161,7 @@ class Jobs:
             seconds=time.monotonic() - started_s,
             judged=about,
             data=data,
+            notices=tuple(notices),
         )
 
     def _judge(
@@ -206,19 +208,27 @@ class Jobs:
     def _stopped(self) -> bool:
         """Whether to stop; asked before every batch: here the trainer takes its rests."""
         self._throttle.rest(lambda: self._inbox.bounds.cores)
-        if self._num_threads and self._num_threads != self._inbox.bounds.num_threads:
-            self._torch()
+        if self._num_threads:
+            self._set_threads()
         return self._inbox.is_cancelled()
 
     def _torch(self) -> ModuleType:
-        """The side that knows torch, with as many threads as are allowed now."""
+        """The side that knows torch, where and with as many threads as is allowed now."""
         side = _torch_side()
-        if self._num_threads != self._inbox.bounds.num_threads:
-            self._num_threads = self._inbox.bounds.num_threads
-            side.set_num_threads(self._num_threads)
+        self._set_threads()
+        if self._device != (wanted := self._inbox.bounds.device):
+            side.use_device(wanted)
+            self._device = wanted
         return side
 
-    def _train_task(self, job: TrainJob, task: Task, strategy: Strategy) -> Learnt:
+    def _set_threads(self) -> None:
+        if self._num_threads != (wanted := self._inbox.bounds.num_threads):
+            _torch_side().set_num_threads(wanted)
+            self._num_threads = wanted
+
+    def _train_task(
+        self, job: TrainJob, task: Task, strategy: Strategy, notice: Callable[[str], None]
+    ) -> Learnt:
         train, _ = self._share_of(task, job)
         pupil = Pupil(
             side=self._torch(),
@@ -228,6 +238,7 @@ class Jobs:
             strategy=strategy,
             progress=functools.partial(self._progress, job.job_id, time.monotonic()),
             cancelled=self._stopped,
+            notice=notice,
         )
         return learnt(pupil, _model(job))
 
@@ -448,12 +459,16 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--memory-mb", type=int, default=0, help="0: no limit")
     parser.add_argument("--cpu-percent", type=int, default=100, help="of the threads")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--nice", type=int, default=10)
     chosen = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the daemon's to handle
     give_way(chosen.nice)
     bounds = Bounds(
-        cpu_percent=chosen.cpu_percent, num_threads=chosen.threads, memory_mb=chosen.memory_mb
+        cpu_percent=chosen.cpu_percent,
+        num_threads=chosen.threads,
+        memory_mb=chosen.memory_mb,
+        device=chosen.device,
     )
     inbox, outbox = Inbox(bounds), Outbox()
     start(inbox.listen)

@@ -32,7 +32,7 @@ from node.jobs import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fedtui.status import Limits
+    from fedtui.status import Device, Limits
     from node.jobs import Job, Outcome
 
 _STDERR_TAIL = 8192
@@ -49,6 +49,7 @@ class TrainerLimits:
     cpu_percent: int = 100
     num_threads: int = 1
     memory_mb: int = 0
+    device: Device = "auto"
     niceness: int = 10
     cancel_grace_s: float = 2.0
 
@@ -59,6 +60,7 @@ class TrainerLimits:
             cpu_percent=limits.cpu_percent,
             num_threads=limits.threads,
             memory_mb=limits.memory_mb,
+            device=limits.device,
         )
 
 
@@ -95,6 +97,7 @@ class TrainerLife:
             f"--threads={limits.num_threads}",
             f"--memory-mb={limits.memory_mb}",
             f"--cpu-percent={limits.cpu_percent}",
+            f"--device={limits.device}",
             f"--nice={limits.niceness}",
         ]
         return await cls.spawn(command, on_end, env=_environment(limits.num_threads))
@@ -150,6 +153,7 @@ class TrainerLife:
             cpu_percent=limits.cpu_percent,
             num_threads=limits.num_threads,
             memory_mb=limits.memory_mb,
+            device=limits.device,
         )
         self._send(encode(bounds))
 

@@ -42,6 +42,7 @@ class Pupil:
     strategy: Strategy
     progress: Callable[[TrainProgress], None]
     cancelled: Callable[[], bool]
+    notice: Callable[[str], None]
 
     def train(self, model: Params, extra_D: Vector | None) -> TrainResult:
         job = self.job
@@ -50,6 +51,7 @@ class Pupil:
             extra_D=extra_D,
             progress=self.progress,
             cancelled=self.cancelled,
+            notice=self.notice,
         )
         result: TrainResult = self.side.train_locally(
             self.task,

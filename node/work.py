@@ -63,13 +63,14 @@ class Hears:
 
     `judged` is of the model of a round, on this node's own hold-out. `data` is told of the
     examples each time that something was made of them, and says why that must not be used, if so;
-    `checked` of those that a check read. `failed` gets the trainer's own words.
+    `checked` of those that a check read. `noticed` and `failed` get the trainer's own words.
     """
 
     progress: Callable[[jobs.Progress], None]
     judged: Callable[[int, jobs.Judged], None]
     data: Callable[[jobs.DataSeen], str]
     checked: Callable[[jobs.DataSeen], None]
+    noticed: Callable[[str], None]
     failed: Callable[[str], None]
 
 
@@ -229,6 +230,8 @@ class Work:
         outcome = await self._run(job, number)
         match outcome:
             case jobs.Trained():
+                for words in outcome.notices:
+                    self._hears.noticed(words)
                 if why := self._hears.data(outcome.data):
                     self._places.updates.drop()
                     self._tell(machine.JobFailed(effect.round, effect.attempt, why))

@@ -3,12 +3,13 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
 
 from fedtui.errors import ExitCode
 from fedtui.experiments.engines import EngineChoice, EngineName
+from fedtui.status import Device
 
 ENGINES = ("serial", "processes", "ray")
 STATUS = {"finished": 0, "stopped": 128 + signal.SIGINT, "failed": int(ExitCode.FAILED)}
@@ -35,6 +36,9 @@ def run(
     threads: Annotated[
         int, typer.Option(min=1, max=256, help="of torch, in each job; other numbers, other bits")
     ] = 1,
+    device: Annotated[
+        str, typer.Option(help="where jobs train: cpu, cuda, mps, or auto (a GPU if there is one)")
+    ] = "cpu",
     initial: Annotated[
         Path | None, typer.Option(help="initial model, safetensors (default: the task's own)")
     ] = None,
@@ -62,6 +66,10 @@ def run(
         raise typer.BadParameter(
             f"{engine!r} is not one of: {', '.join(ENGINES)}", param_hint="--engine"
         )
+    if device not in get_args(Device):
+        raise typer.BadParameter(
+            f"{device!r} is not one of: {', '.join(get_args(Device))}", param_hint="--device"
+        )
     given = {"--workers": (workers, "processes"), "--address": (address, "ray")}
     given["--gpus"] = (gpus, "ray")
     for option, (value, owner) in given.items():
@@ -77,6 +85,7 @@ def run(
         ),
         plain=plain,
         threads=threads,
+        device=cast("Device", device),
         initial=initial,
         task_file=task_file,
         fresh=fresh,

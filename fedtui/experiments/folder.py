@@ -36,6 +36,7 @@ from fedtui.experiments.disk import (
     write_whole,
     writing,
 )
+from fedtui.status import Device
 from fedtui.tomlfile import MAX_BYTES
 
 State = Literal["running", "finished", "stopped", "failed"]
@@ -76,6 +77,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     engine: _Text
     plain: bool = False
     num_threads: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 1
+    device: Device = "cpu"
     command: Annotated[list[_Text], msgspec.Meta(max_length=1000)] = []
     started_s: _Seconds
     ended_s: _Seconds | None = None
@@ -289,6 +291,8 @@ def _differing(same_plan: bool, before: RunInfo, now: RunInfo) -> list[str]:
         found.append("data set (other examples, or cut in another way)")
     if before.num_threads != now.num_threads:
         found.append(f"number of threads ({before.num_threads}, now {now.num_threads})")
+    if before.device != now.device:
+        found.append(f"device ({before.device}, now {now.device})")
     return found
 
 

@@ -33,6 +33,7 @@ from fedtui.simulation.memory import JobKey
 from fedtui.simulation.population import traits
 from fedtui.simulation.report import NodeReport, RoundReport
 from fedtui.simulation.village import Listener, Village
+from fedtui.status import Device
 
 _SLICE_S = 3600.0  # virtual: how often one looks whether anything can still come of it
 _INFO_EVERY_S = 2.0
@@ -47,6 +48,7 @@ class Wishes:
     engine: EngineChoice
     plain: bool = False
     threads: int = 1
+    device: Device = "cpu"
     initial: Path | None = None
     task_file: Path | None = None
     fresh: bool = False
@@ -171,6 +173,7 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
         engine=wishes.engine.name,
         plain=wishes.plain,
         num_threads=wishes.threads,
+        device=wishes.device,
         command=list(wishes.command),
         started_s=_utc(),
     )
@@ -202,6 +205,7 @@ def _set(wishes: Wishes) -> _Stage:
         },
         task_file=str(wishes.task_file or ""),
         num_threads=wishes.threads,
+        device=wishes.device,
     )
     with blamed():
         ground = survey(setup)
@@ -300,9 +304,10 @@ def _first_model(wishes: Wishes, setup: Setup) -> Params:
 
     task = setup.task()
     if not isinstance(task, FixedUpdate):
-        from fedtui.learning.trainer import set_num_threads  # noqa: PLC0415
+        from fedtui.learning.trainer import set_num_threads, use_device  # noqa: PLC0415
 
         set_num_threads(setup.num_threads)
+        use_device(setup.device)  # said now if there is none, not by each job
     fresh = initial(task, seed=setup.plan.seed)  # type: ignore[arg-type]  # takes both kinds
     if wishes.initial is None:
         return fresh

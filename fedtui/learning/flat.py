@@ -25,7 +25,7 @@ from fedtui.learning.params import Manifest, ParamsError, TensorSpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from fedtui.learning.params import Params
+    from fedtui.learning.params import Params, Vector
 
 
 def travelling(model: nn.Module) -> dict[str, Tensor]:
@@ -77,19 +77,24 @@ def manifest_of(model: nn.Module) -> Manifest:
 class FlatModel:
     """`module` loaded with `params`, over one tensor: training changes `values` in place.
 
+    All of it lies on `device`. What is frozen is checked before it goes there.
+
     `values`, `grads` are flat float32 of D values. `mask` is 1 for parameters and 0 for buffers,
     or None when there are no buffers. Raises ParamsError when `params` are of another model.
     """
 
-    def __init__(self, module: nn.Module, params: Params) -> None:
-        self.module = module
+    def __init__(
+        self, module: nn.Module, params: Params, device: torch.device | None = None
+    ) -> None:
         self.manifest = params.manifest
-        self.values = torch.empty(params.manifest.num_values)  # torch aligns it always alike
-        np.copyto(self.values.numpy(), params.vector_D)
+        _check_frozen(frozen_digest(module), params.manifest.frozen)
+        self.module = module if device is None else module.to(device)
+        # torch aligns it always alike
+        self.values = torch.empty(params.manifest.num_values, device=device)
+        self._copy(params)
         self.grads = torch.zeros_like(self.values)
         tensors = travelling(module)
         _check_fits(tensors, params.manifest)
-        _check_frozen(frozen_digest(module), params.manifest.frozen)
         is_buffer = torch.zeros_like(self.values)
         for spec, place in params.manifest.slices():
             tensor = tensors[spec.name]
@@ -110,9 +115,21 @@ class FlatModel:
         if params.manifest is not self.manifest and params.manifest != self.manifest:
             _check_fits(travelling(self.module), params.manifest)
             raise ParamsError("the tensors came in another order than before: the task differs")
-        np.copyto(self.values.numpy(), params.vector_D)
+        self._copy(params)
         for made in self._made:
             made.restore()
+
+    @property
+    def vector_D(self) -> Vector:
+        """The values as an array: themselves on a processor, a copy of a GPU's."""
+        vector_D: Vector = self.values.cpu().numpy()
+        return vector_D
+
+    def _copy(self, params: Params) -> None:
+        if self.values.is_cpu:
+            np.copyto(self.values.numpy(), params.vector_D)
+        else:
+            self.values.copy_(torch.tensor(params.vector_D))
 
 
 class _Made:

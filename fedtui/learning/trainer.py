@@ -16,8 +16,6 @@ import argparse
 import functools
 import math
 import sys
-import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,42 +25,29 @@ import torch
 
 from fedtui import plugins
 from fedtui.errors import ExitCode, FedtuiError
-from fedtui.learning import metrics, optimizers
+from fedtui.learning import devices, metrics
+from fedtui.learning.batches import cannot, rows_of, tensors
 from fedtui.learning.flat import FlatModel, manifest_of, travelling
 from fedtui.learning.loading import load_task
+from fedtui.learning.loop import REMEDY, Hooks, Loop
 from fedtui.learning.params import Params, first_outside, norm
-from fedtui.learning.result import StoppedError, TrainError, TrainProgress, TrainResult
+from fedtui.learning.result import StoppedError, TrainError, TrainResult
 from fedtui.learning.task import Batch, FixedUpdate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from torch import Tensor, nn
+    from torch import nn
 
     from fedtui.learning.data import Array, Examples
     from fedtui.learning.params import Manifest, Vector
     from fedtui.learning.partition import Indices
     from fedtui.learning.task import Task
     from fedtui.learning.training import TrainingSpec
-
-    Correct = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+    from fedtui.status.limits import Device
 
 _EVALUATION_BATCH = 1000
 _MODULE_SEED = 1  # for what a module draws when it is made and that does not travel
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the caller wants to say or hear during training; every field may be left out.
-
-    `correct(grad, param, anchor, extra)` is a strategy's node half, on flat tensors; `extra_D` is
-    its vector from the coordinator. `progress` is called after, `cancelled` before every batch.
-    """
-
-    correct: Correct | None = None
-    extra_D: Vector | None = None
-    progress: Callable[[TrainProgress], None] | None = None
-    cancelled: Callable[[], bool] | None = None
 
 
 _NO_HOOKS = Hooks()
@@ -71,6 +56,11 @@ _NO_HOOKS = Hooks()
 def set_num_threads(num_threads: int) -> None:
     """How many threads torch may use from now on; results differ in their last bits."""
     torch.set_num_threads(num_threads)
+
+
+def use_device(wanted: Device) -> None:
+    """Where this process trains and evaluates from now on. TrainError if it is not there."""
+    devices.use(wanted)
 
 
 def initial(task: Task, *, seed: int) -> Params:
@@ -120,9 +110,9 @@ class Workbench:
         model = self._load(params)
         state = np.random.SeedSequence(list(seed)).generate_state(1, np.uint64)
         _seed_torch(int(state[0] >> np.uint64(1)))
-        loop = _Loop(self.task, model, training, hooks)
+        loop = Loop(self.task, model, training, hooks)
         loop.run(examples, rows, np.random.default_rng(seed))
-        update_D = model.values.numpy() - params.vector_D
+        update_D = model.vector_D - params.vector_D
         _check(update_D, params.manifest)
         if training.update_clip is not None and (length := norm(update_D)) > training.update_clip:
             update_D *= np.float32(training.update_clip / length)
@@ -171,8 +161,9 @@ class Workbench:
         return sums["loss_sum"] / max(sums["examples"], 1.0)
 
     def _load(self, params: Params) -> FlatModel:
-        if self._model is None:
-            self._model = FlatModel(_module(self.task), params)
+        device = devices.current()
+        if self._model is None or self._model.values.device.type != device.type:
+            self._model = FlatModel(_module(self.task), params, device)
         else:
             self._model.reload(params)
         return self._model
@@ -224,15 +215,16 @@ def evaluate(
 
 def predict(task: Task, params: Params, x: Array) -> Iterator[dict[str, str | float]]:
     """One answer per row of prepared inputs. Raises TrainError and ParamsError as `evaluate`."""
-    model = FlatModel(_module(task), params)
+    device = devices.current()
+    model = FlatModel(_module(task), params, device)
     model.module.eval()
     for start in range(0, len(x), _EVALUATION_BATCH):
         rows = torch.from_numpy(np.ascontiguousarray(x[start : start + _EVALUATION_BATCH]))
         try:
             with torch.no_grad():
-                answers = task.predict(model.module, rows)
+                answers = task.predict(model.module, rows.to(device))
         except (RuntimeError, IndexError, ValueError, TypeError) as error:
-            raise TrainError(_cannot("predict from", rows, error)) from error
+            raise TrainError(cannot("predict from", rows, error)) from error
         yield from answers
 
 
@@ -244,98 +236,28 @@ def _summed(
     cancelled: Callable[[], bool] | None,
 ) -> dict[str, float]:
     """`sums` and those of every batch of the rows, without gradients."""
-    x, y = _tensors(examples)
+    x, y = tensors(examples)
+    start, most = 0, _EVALUATION_BATCH
     with torch.no_grad():
-        for start in range(0, len(rows), _EVALUATION_BATCH):
+        while start < len(rows):
             if cancelled is not None and cancelled():
                 raise StoppedError("evaluation was stopped")
             try:
-                chosen = torch.from_numpy(rows[start : start + _EVALUATION_BATCH])
-                found = part(_batch(x, y, chosen))
+                chosen = torch.from_numpy(rows[start : start + most])
+                found = part(rows_of(x, y, chosen))
+            except torch.OutOfMemoryError as error:
+                if most == 1:
+                    raise TrainError(cannot("evaluate", x, error)) from error
+                devices.make_room()
+                most //= 2
+                continue
             except FedtuiError:
                 raise
             except (RuntimeError, IndexError, ValueError, TypeError) as error:
-                raise TrainError(_cannot("evaluate", x, error)) from error
+                raise TrainError(cannot("evaluate", x, error)) from error
             sums = metrics.add(sums, found)
+            start += most
     return sums
-
-
-class _Loop:
-    """One node's training in one round, batch by batch."""
-
-    def __init__(self, task: Task, model: FlatModel, training: TrainingSpec, hooks: Hooks) -> None:
-        self._task = task
-        self._model = model
-        self._training = training
-        self._hooks = hooks
-        self._optimizer = optimizers.make(training, model.mask)
-        self._anchor = model.values.clone()
-        self._extra = None if hooks.extra_D is None else torch.from_numpy(hooks.extra_D)
-        self.loss_sum = 0.0
-        self.num_seen = 0
-        self.num_steps = 0
-
-    def run(self, examples: Examples, rows: Indices, rng: np.random.Generator) -> None:
-        """Every batch of every epoch, or as many batches as the plan says."""
-        self._model.module.train()
-        x, y = _tensors(examples)
-        size = self._training.batch_size
-        num_batches = math.ceil(len(rows) / size)
-        num_steps = self._training.steps or self._training.epochs * num_batches
-        batches: tuple[Tensor, ...] = ()
-        for step in range(num_steps):
-            epoch, batch = divmod(step, num_batches)
-            if batch == 0:
-                batches = torch.split(torch.from_numpy(rows[rng.permutation(len(rows))]), size)
-            if self._hooks.cancelled is not None and self._hooks.cancelled():
-                raise StoppedError("training was stopped")
-            loss = self._step(_batch(x, y, batches[batch]))
-            if not math.isfinite(loss):
-                raise TrainError(self._diverged(loss, epoch + 1, batch + 1))
-            if self._hooks.progress is not None:
-                num_epochs = math.ceil(num_steps / num_batches)
-                self._hooks.progress(
-                    TrainProgress(
-                        epoch + 1, num_epochs, batch + 1, num_batches, self.num_seen, loss
-                    )
-                )
-
-    def _step(self, batch: Batch) -> float:
-        model = self._model
-        model.grads.zero_()
-        try:
-            loss = _scalar(self._task.loss(model.module, batch))
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        except FedtuiError:
-            raise
-        except (RuntimeError, IndexError, ValueError, TypeError) as error:
-            raise TrainError(_cannot("train on", batch.x, error)) from error
-        with torch.no_grad():
-            self._optimizer.step(model.values, self._gradient())
-        value = float(loss.item())
-        self.loss_sum += value * len(batch.y)
-        self.num_seen += len(batch.y)
-        self.num_steps += 1
-        return value
-
-    def _gradient(self) -> Tensor:
-        """The batch's gradient as strategy and plan want it: corrected, then clipped."""
-        grad = self._model.grads
-        if self._hooks.correct is not None:
-            grad = self._hooks.correct(grad, self._model.values, self._anchor, self._extra)
-            if self._model.mask is not None:
-                grad = grad * self._model.mask
-        if self._training.clip_norm is not None:
-            scale = self._training.clip_norm / (float(grad.norm()) + 1e-6)
-            grad = grad * scale if scale < 1 else grad
-        return grad
-
-    def _diverged(self, loss: float, epoch: int, batch: int) -> str:
-        said = f"the loss became {loss} in epoch {epoch}, batch {batch}"
-        bad = first_outside(self._model.values.numpy(), limit=math.inf)
-        if bad is not None:
-            said += f", and tensor {self._model.manifest.tensor_at(bad)!r} holds NaN or Inf"
-        return f"{said}: nothing is sent; {_REMEDY}"
 
 
 def _checked_module(task: Task) -> nn.Module:
@@ -345,21 +267,6 @@ def _checked_module(task: Task) -> nn.Module:
             f"`model` of the task returned {type(made).__name__}, expected a torch.nn.Module"
         )
     return made
-
-
-def _scalar(loss: object) -> Tensor:
-    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
-        got = f"a tensor of {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else loss
-        raise plugins.PluginError(
-            f"`loss` of the task returned {got!s:.80}, expected a tensor of one number, the mean "
-            "over the batch"
-        )
-    if not loss.requires_grad:
-        raise plugins.PluginError(
-            "`loss` of the task does not depend on the model's parameters, so nothing can be "
-            "learned: compute it from model(batch.x), without .item() or .detach()"
-        )
-    return loss
 
 
 def _sums(task: Task, part: object) -> dict[str, float]:
@@ -379,31 +286,14 @@ def _sums(task: Task, part: object) -> dict[str, float]:
     )
 
 
-_REMEDY = "look for NaN or huge values in the data, or ask for a lower learning_rate"
-
-
 def _check(update_D: Vector, manifest: Manifest) -> None:
     """Fault A1: what is not a number never leaves the node."""
     bad = first_outside(update_D, limit=math.inf)
     if bad is not None:
         raise TrainError(
             f"the update of tensor {manifest.tensor_at(bad)!r} holds NaN or Inf: nothing is sent; "
-            f"{_REMEDY}"
+            f"{REMEDY}"
         )
-
-
-def _tensors(examples: Examples) -> tuple[Tensor, Tensor]:
-    """Inputs and targets, not copied: for `_batch` only, as they may lie in read-only memory."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        x = torch.from_numpy(np.ascontiguousarray(examples.x))
-        y = torch.from_numpy(np.ascontiguousarray(examples.y))
-    return x, y
-
-
-def _batch(x: Tensor, y: Tensor, chosen: Tensor) -> Batch:
-    """A copy of some rows, aligned as torch likes it wherever the whole lies."""
-    return Batch(x.index_select(0, chosen), y.index_select(0, chosen))
 
 
 def _seed_torch(seed: int) -> None:
@@ -417,10 +307,6 @@ def _seed_torch(seed: int) -> None:
 @functools.cache
 def _has_accelerator() -> bool:
     return bool(torch.accelerator.is_available())
-
-
-def _cannot(what: str, x: Tensor, error: Exception) -> str:
-    return f"the model cannot {what} inputs of shape {tuple(x.shape[1:])} and {x.dtype}: {error}"
 
 
 def main(arguments: list[str] | None = None) -> int:

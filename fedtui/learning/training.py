@@ -4,11 +4,16 @@ from typing import Annotated, Literal
 
 import msgspec
 
+Precision = Literal["float32", "bfloat16"]
+
 
 class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Local training in one round: `epochs` passes, or exactly `steps` batches if that is set.
 
     `clip_norm` bounds each gradient, `update_clip` the whole update (both L2; None is no bound).
+    `precision` is the forward pass's (mixed: weights and updates stay float32). A GPU gives equal
+    bits for equal inputs if `deterministic`; when its memory is too small for a batch, the batch
+    is cut in halves, with the same gradient, or the node refuses.
     """
 
     epochs: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
@@ -20,3 +25,6 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     weight_decay: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.0
     clip_norm: Annotated[float, msgspec.Meta(gt=0)] | None = None
     update_clip: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    precision: Precision = "float32"
+    deterministic: bool = True
+    out_of_memory: Literal["halve", "refuse"] = "halve"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fedtui.learning.task import Task
     from fedtui.rounds.plan import Plan
     from fedtui.simulation.population import Population
+    from fedtui.status import Device
 
 _NO_SHARES = np.zeros(0, np.int64)
 EVALUATOR = -1
@@ -36,7 +37,7 @@ class Setup:
 
     `attacks` has an attack's name and options for each node that attacks. `task_file` is an own
     task (the plan pins its hash). `num_threads` is torch's per job: results depend on it in their
-    last bits.
+    last bits, and on `device`.
     """
 
     plan: Plan
@@ -44,6 +45,7 @@ class Setup:
     attacks: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     task_file: str = ""
     num_threads: int = 1
+    device: Device = "cpu"
 
     @property
     def data_seed(self) -> int:

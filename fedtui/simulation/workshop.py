@@ -23,12 +23,13 @@ from fedtui import plugins
 from fedtui.combining.local import learn
 from fedtui.learning import metrics
 from fedtui.learning.data import DataError, Examples
+from fedtui.learning.loop import Hooks
 from fedtui.learning.params import Params, first_outside
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import TrainError
 from fedtui.learning.sections import model_of, widened
 from fedtui.learning.task import FixedUpdate, prepared
-from fedtui.learning.trainer import Hooks, Workbench, set_num_threads
+from fedtui.learning.trainer import Workbench, set_num_threads, use_device
 from fedtui.rounds import strategic
 from fedtui.simulation.blame import sentence
 from fedtui.simulation.ground import EVALUATOR
@@ -38,11 +39,11 @@ from fedtui.simulation.shift import shifted
 if TYPE_CHECKING:
     from fedtui.attacks.base import Attack
     from fedtui.combining.local import Learnt
+    from fedtui.learning.loop import Correct
     from fedtui.learning.params import Manifest, Vector
     from fedtui.learning.partition import Indices
     from fedtui.learning.result import TrainResult
     from fedtui.learning.task import Task
-    from fedtui.learning.trainer import Correct
     from fedtui.learning.training import TrainingSpec
     from fedtui.simulation.ground import Ground, Setup
     from fedtui.simulation.jobs import Job, MeasureJob, Outcome
@@ -69,6 +70,7 @@ class Workshop:
             self._craft = _Fixed(task, setup, attacks)
         else:
             set_num_threads(setup.num_threads)
+            use_device(setup.device)
             self._craft = _Learner(task, setup, ground, attacks)
 
     def do(self, job: Job, model_D: Vector) -> Outcome:

@@ -46,7 +46,7 @@ from fedtui.status.events import (
     WaitingFor,
     reduce,
 )
-from fedtui.status.limits import Limits, Run
+from fedtui.status.limits import Device, Limits, Run
 from fedtui.status.parts import (
     MAX_ALARMS,
     MAX_POINTS,
@@ -96,6 +96,7 @@ __all__ = [
     "CheckReport",
     "Coordinator",
     "CoordinatorPinned",
+    "Device",
     "Event",
     "FederationBegan",
     "FederationEnded",

@@ -43,6 +43,7 @@ class Bench:
                 judged=lambda number, judged: self.judged.append((number, judged)),
                 data=self._data,
                 checked=self.checked.append,
+                noticed=self.words.append,
                 failed=self.words.append,
             ),
         )

@@ -54,6 +54,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path) -> None:
         (PLAN, {"seed": 2}, r"another seed \(1, now 2\)"),
         (PLAN, {"plain": True}, "another choice of masks"),
         (PLAN, {"num_threads": 2}, r"another number of threads \(1, now 2\)"),
+        (PLAN, {"device": "cuda"}, r"another device \(cpu, now cuda\)"),
         (PLAN + "#", {"seed": 2}, "another plan and another seed"),
     ],
 )

@@ -17,6 +17,8 @@ from fedtui.learning.training import TrainingSpec
         {"weight_decay": -0.1},
         {"clip_norm": 0.0},
         {"update_clip": 0.0},
+        {"precision": "float16"},
+        {"out_of_memory": "ignore"},
         {"lr": 0.1},
     ],
 )

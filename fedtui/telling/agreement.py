@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fedtui.rounds.plan import Plan
     from fedtui.wire.messages import Role
 
+_MOST_OPTIONS = 200  # characters
 _VISIBLE_SENTENCE = "updates are visible to the coordinator"
 
 
@@ -91,7 +92,7 @@ def summary(
         metric=plan.task.metric,
         target=plan.rounds.target,
         max_rounds=plan.rounds.maximum,
-        strategy=plan.strategy.name,
+        strategy=_strategy(plan),
         training=_training(plan),
         model=_size(manifest),
         num_model_bytes=manifest.num_bytes,
@@ -103,6 +104,13 @@ def summary(
         worst=worst,
         form_hash=form.form_hash(leaves, form.STAYS, worst),
     )
+
+
+def _strategy(plan: Plan) -> str:
+    """Its name and options; a plan is checked before, so they are names and numbers."""
+    options = (f"{key} = {value}" for key, value in plan.strategy.options.items())
+    said = safe_label(", ".join(options), _MOST_OPTIONS)
+    return f"{plan.strategy.name} ({said})" if said else plan.strategy.name
 
 
 def _training(plan: Plan) -> str:

@@ -254,12 +254,17 @@ async def thin_nodes(service: CoordinatorService, *nodes: ThinNode) -> AsyncIter
             await node.stop()
 
 
-def a_finished_run(folder: Path) -> Layout:
-    """The directory of a coordinator after two rounds of two nodes."""
-    layout = make(folder / "f")
+def a_finished_run(folder: Path, *, extra: str = "", num_sections: int = 1) -> Layout:
+    """The directory of a coordinator after two rounds of two nodes, with more in its plan.
+
+    Under a strategy that has vectors travel an update has more sections, all the same here.
+    """
+    layout = make(folder / "f", extra=extra)
 
     async def run() -> None:
         nodes = [ThinNode(1), ThinNode(3)]
+        for node in nodes:
+            node.update *= num_sections
         async with serving(layout) as service, thin_nodes(service, *nodes):
             # Committed, not only decided: the machine is ahead of the store.
             await until(lambda: any(isinstance(m, Ended) for m in nodes[0].heard))

@@ -9,6 +9,7 @@ from fedtui.rounds.machine import Operator
 from fedtui.rounds.plan import (
     DeadlinesSection,
     EvaluationSection,
+    Named,
     Plan,
     RoundsSection,
     SelectionSection,
@@ -454,3 +455,24 @@ def test_memory_stays_bounded_over_ten_thousand_rounds() -> None:
     assert len(world.coordinator.models) < 10
     assert len(world.coordinator.spool) == 0
     world.invariants.remembered()
+
+
+@pytest.mark.parametrize("strategy", ["fedavgm", "fedopt"])
+@pytest.mark.parametrize("point", range(len(POINTS)))
+def test_R1_what_the_strategy_keeps_is_neither_lost_nor_counted_twice(
+    point: int, strategy: str
+) -> None:
+    """Rounds are undone and done again, and the models are what the committed updates make."""
+    when, kind = POINTS[point]
+    if kind is FederationEnded:
+        return
+    text = plan(minimum=4, strategy=Named(name=strategy))
+    world = World(seed=point, num_nodes=4, plan=text)
+    world.coordinator.crash_plan = dies_at(when, kind, 1)
+    while world.coordinator.up and world.clock.now < 600:
+        world.clock.step()
+    assert not world.coordinator.up, "the planned crash did not come"
+    world.clock.after(2.0, world.coordinator.restart)
+    finish(world)
+    calm = finish(World(seed=point, num_nodes=4, plan=text))
+    assert model(world) == model(calm)

@@ -7,7 +7,7 @@ from masked_cohort import PLAN as MASKED_PLAN
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import claims, masking
-from fedtui.rounds.plan import plan_hash
+from fedtui.rounds.plan import Named, plan_hash
 from fedtui.telling import agreement
 
 HASH = plan_hash(PLAN, MANIFEST)
@@ -44,3 +44,9 @@ def test_an_upload_has_the_size_of_what_leaves() -> None:
     layout = masking.encoding(MASKED_PLAN, MANIFEST.num_values, "update")
     assert MASKED_AGREEMENT.upload_bytes == layout.num_bytes
     assert AGREEMENT.upload_bytes == MANIFEST.num_bytes
+
+
+def test_the_summary_says_the_options_of_the_strategy() -> None:
+    plan = msgspec.structs.replace(PLAN, strategy=Named(name="fedprox", options={"mu": 0.5}))
+    found = agreement.summary(agreement.Agreement(plan, MANIFEST, HASH))
+    assert found.strategy == "fedprox (mu = 0.5)"

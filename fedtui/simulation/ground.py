@@ -154,8 +154,8 @@ def _test_part(task: Task, path: str, train: Examples) -> Examples:
     if np.array_equal(test.x, train.x) and np.array_equal(test.y, train.y):
         raise DataError(
             f"[evaluation] with_evaluator: {path or 'the data'} has no test part, so the "
-            "evaluator would measure what the nodes train on: give a folder with the folders train and "
-            "test, or let the nodes measure on their holdout"
+            "evaluator would measure what the nodes train on: give a folder with the folders "
+            "train and test, or let the nodes measure on their holdout"
         )
     return test
 

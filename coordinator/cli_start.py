@@ -47,8 +47,9 @@ def init(
     task: Annotated[
         str | None,
         typer.Option(
-            help="What to learn: digits, fashion_mnist, tabular, or the name of your own "
-            "(default: that of --task-file, else digits)."
+            help="What to learn: a task of fedtui (digits, image_folder, tabular, char_lm, ...; "
+            "README, 'Your own data', has all) or the name of your own (default: that of "
+            "--task-file, else digits)."
         ),
     ] = None,
     option: Annotated[

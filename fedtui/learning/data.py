@@ -98,10 +98,16 @@ def parse_source(text: str) -> DataSource:
 
 
 def own_path(source: DataSource) -> Path:
-    """The source's path with `~` expanded; DataError when it does not exist."""
+    """The source's path with `~` expanded; of a folder with `train` and `test`, the part's folder.
+
+    Raises:
+        DataError: it does not exist.
+    """
     path = Path(source.path).expanduser()
     if not path.exists():
         raise DataError(f"{path} does not exist: name the file or folder that holds your data")
+    if (path / "train").is_dir() and (path / "test").is_dir():
+        return path / source.part
     return path
 
 

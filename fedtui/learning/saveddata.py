@@ -24,7 +24,7 @@ def is_saved(path: Path) -> bool:
 
 
 def read_columns(path: Path, names: Sequence[str], part: Part) -> dict[str, Sequence[Any]]:
-    """The named columns as plain Python values; class numbers become their names.
+    """The named columns as plain Python values; class numbers become names, images Pillow's.
 
     Of several parts `part` is taken.
 
@@ -40,14 +40,17 @@ def read_columns(path: Path, names: Sequence[str], part: Part) -> dict[str, Sequ
         if name not in found.column_names:
             there = ", ".join(found.column_names)[:400] or "none"
             raise DataError(f"{path} has no column {name!r}; its columns are: {there}")
-    return {name: _values(found, name) for name in names}
+    return {name: _values(path, found, name) for name in names}
 
 
-def _values(found: Any, name: str) -> list[Any]:
-    values, feature = list(found[name]), found.features[name]
-    if not hasattr(feature, "int2str"):
-        return values
-    return [None if value is None else feature.int2str(value) for value in values]
+def _values(path: Path, found: Any, name: str) -> list[Any]:
+    try:
+        values, feature = list(found[name]), found.features[name]
+        if not hasattr(feature, "int2str"):
+            return values
+        return [None if value is None else feature.int2str(value) for value in values]
+    except Exception as error:  # as in _load; a broken image is one
+        raise DataError(f"{path}: column {name!r} cannot be read: {error}") from error
 
 
 def _load(path: Path) -> Any:

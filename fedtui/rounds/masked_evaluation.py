@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from fedtui.errors import LocalProtocolError
+from fedtui.rounds import splitting
 from fedtui.rounds.attempt import Frame, Peer
 from fedtui.rounds.cohort import Standing
 from fedtui.rounds.evaluation import Outcome, outcome
@@ -128,7 +129,7 @@ class MaskedEvaluation(MaskedAttempt):
             opened = opening.whole(self.encoding, words, self.secret.unmasking())
         except (LostError, EncodingError) as error:
             return self._fail(str(error))
-        self._sums = opened.scalars
+        self._sums = splitting.joined(self.frame.plan.task.metric, opened.scalars)
         self._enter(Phase.FINISHED)
         return []
 

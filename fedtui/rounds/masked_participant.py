@@ -16,7 +16,7 @@ import msgspec
 
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import sums_for
-from fedtui.rounds import answers
+from fedtui.rounds import answers, splitting
 from fedtui.rounds.handing_in import hand_in
 from fedtui.rounds.machine import (
     ParticipantEffect,
@@ -216,6 +216,8 @@ class MaskedParticipant(RoundParticipant):
         missing = set(sums_for(self._side.plan.task.metric)) - sums.keys()
         if missing:
             return self._give_up(f"the task here does not tell {', '.join(sorted(missing))}")
+        if not splitting.fits(sums):
+            return self._give_up("the sums here are too large to be masked: scale the targets")
         self.masked = MaskedWork(self._side, work)
         self._enter(Phase.SHARING)
         return [Say(self.masked.measured(sums))]

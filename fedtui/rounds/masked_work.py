@@ -17,7 +17,8 @@ import numpy as np
 
 from fedtui.crypto.keys import FINGERPRINT_BYTES, PublicIdentity, fingerprint
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import masking, strategic
+from fedtui.learning.metrics import said
+from fedtui.rounds import masking, splitting, strategic
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.machine import (
     Journal,
@@ -162,7 +163,7 @@ class MaskedWork:
 
     def measured(self, sums: dict[str, float]) -> Ready:
         """Keep the sums of an evaluation until they can be masked."""
-        self._sums = sums
+        self._sums = splitting.split(self._plan.task.metric, sums)
         return self._half.advertise()
 
     # ---- what the coordinator says --------------------------------------------------------------
@@ -235,7 +236,7 @@ class MaskedWork:
             attempt=attempt.attempt,
             words=data,
         )
-        what = "sums over own examples: " + ", ".join(layout.scalars)
+        what = f"sums over own examples: {said(self._plan.task.metric)}"
         note = Note(attempt.round, attempt.attempt, what, MASKED, len(data), b"")
         return [note, Say(message)]
 

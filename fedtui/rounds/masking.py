@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fedtui.learning.metrics import sums_for
 from fedtui.rounds import strategic
+from fedtui.rounds.splitting import scalars_for
 from fedtui.secagg import graph
 from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding, EncodingError
 from fedtui.strategies.base import Cohort
@@ -56,7 +56,7 @@ def encoding(plan: Plan, num_values: int, purpose: Purpose) -> Encoding:
     update = purpose == "update"
     return Encoding(
         num_values=num_values if update else 0,
-        scalars=update_scalars(plan) if update else sums_for(plan.task.metric),
+        scalars=update_scalars(plan) if update else scalars_for(plan.task.metric),
         lanes=plan.privacy.lanes,
         largest_cohort=plan.privacy.largest_cohort,
         value_range=plan.privacy.value_range,

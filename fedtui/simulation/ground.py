@@ -139,7 +139,7 @@ def survey(setup: Setup) -> Ground:
     _check_shares(shares, setup)
     test = None
     if setup.plan.evaluation.with_evaluator:
-        test = prepared(task, read(task, DataSource(path=population.data, part="test")))
+        test = prepared(task, _test_part(task, population.data, examples))
     is_raw = population.shift.name != "none"
     if not is_raw:
         whole = prepared(task, examples)
@@ -148,6 +148,18 @@ def survey(setup: Setup) -> Ground:
     order = np.concatenate(shares)
     offsets = np.concatenate([[0], np.cumsum([len(share) for share in shares])]).astype(np.int64)
     return Ground(_in_order(examples), test and _in_order(test), order, offsets, is_raw)
+
+
+def _test_part(task: Task, path: str, train: Examples) -> Examples:
+    """What the evaluator measures on. DataError if it is what the nodes train on."""
+    test = read(task, DataSource(path=path, part="test"))
+    if np.array_equal(test.x, train.x) and np.array_equal(test.y, train.y):
+        raise DataError(
+            f"[evaluation] with_evaluator: {path or 'the data'} has no test part, so the "
+            "evaluator would measure what the nodes train on: give a folder with the folders "
+            "train and test, or let the nodes measure on their holdout"
+        )
+    return test
 
 
 def _is_by_rows(task: Task, raw: Examples, whole: Examples, share: Indices) -> bool:

@@ -75,7 +75,11 @@ class ImageFolder(Classification):
 
     def data(self, source: DataSource) -> Examples:
         return read_classes(
-            own_path(source), self.labels, size=self._size, channels=self._channels
+            own_path(source),
+            self.labels,
+            size=self._size,
+            channels=self._channels,
+            part=source.part,
         )
 
     def prepare(self, x: Array) -> Array:

@@ -53,6 +53,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         own_path(DataSource(path=str(tmp_path / "none")))
 
 
+def test_a_folder_with_both_parts_is_read_by_part(tmp_path: Path) -> None:
+    train, test = (DataSource(path=str(tmp_path), part=part) for part in ("train", "test"))
+    (tmp_path / "train").mkdir()
+    assert own_path(train) == own_path(test) == tmp_path
+    (tmp_path / "test").mkdir()
+    assert (own_path(train), own_path(test)) == (tmp_path / "train", tmp_path / "test")
+
+
 def test_a_source_as_people_type_it() -> None:
     assert parse_source("") == DataSource()
     assert parse_source("~/d.csv") == DataSource(path="~/d.csv")

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtui.learning import metrics
+from fedtui.rounds.splitting import scalars_for
 from fedtui.secagg.encoding import Encoding
 from fedtui.tui.panes.federation import HIGHER_IS_BETTER
 from fedtui.wire import codec
@@ -92,10 +93,14 @@ def test_every_metric_has_its_place_in_a_message_and_under_masks(metric: str) ->
     )
     for lanes, largest in ((4, 256), (3, 8192), (2, 2**24)):  # the fewest bits that a value has
         encoding = Encoding(
-            num_values=0, scalars=names, lanes=lanes, largest_cohort=largest, value_range=1.0
+            num_values=0,
+            scalars=scalars_for(metric),
+            lanes=lanes,
+            largest_cohort=largest,
+            value_range=1.0,
         )
-        MaskedSums(incarnation=1, round=1, attempt=1, words=bytes(encoding.num_bytes))
-        assert encoding.num_bytes <= 8192
+        vector = MaskedSums(incarnation=1, round=1, attempt=1, words=bytes(encoding.num_bytes))
+        assert codec.decode(codec.encode(vector), MaskedSums) == vector
 
 
 def test_many_sums_are_said_in_few_words() -> None:

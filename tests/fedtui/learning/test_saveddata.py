@@ -10,8 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fedtui import plugins
+from fedtui.learning import saveddata
 from fedtui.learning.data import DataError, DataSource
 from fedtui.learning.saveddata import is_saved, read_columns
 from fedtui.learning.task import load
@@ -67,6 +69,26 @@ def test_tables_and_texts_read_it(saved: Path) -> None:
     assert load(words, source).y.tolist() == [[2, 3]]
 
 
+def test_pictures_are_read_by_the_names_of_their_classes(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [Image.new("RGB", (9, 20), (k, 0, 0)) for k in (10, 20)]
+    columns = {"image": pictures, "label": ["cat", "dog"]}
+    task = plugins.build("tasks", "image_folder", classes=["dog", "cat", "cow"], size=8)
+    monkeypatch.setattr(saveddata, "read_columns", lambda *given: columns)
+    examples = task.data(DataSource(path=str(saved)))
+    assert examples.y.tolist() == [1, 0]
+    assert examples.x[:, 0, 4, 4].tolist() == [10, 20]
+    columns["image"][1] = None
+    with pytest.raises(DataError, match=r"row 1 .* there is no image"):
+        task.data(DataSource(path=str(saved)))
+    columns["label"][1] = "horse"
+    with pytest.raises(
+        DataError, match=r"row 1 .* label 'horse' is none of the plan's classes, dog"
+    ):
+        task.data(DataSource(path=str(saved)))
+
+
 def test_of_several_parts_the_named_one_is_read(saved: Path) -> None:
     (saved / "dataset_dict.json").write_text("{}")
     assert read_columns(saved, ["a"], "train") == {"a": [0.5, 2.0]}
@@ -102,5 +124,13 @@ def test_the_package_itself_is_read_alike(tmp_path: Path) -> None:
     for name in ("one", "parts"):
         found = read_columns(tmp_path / name, ["c", "a"], "test")
         assert found == {"c": ["y", "x"], "a": [0.5, 2.0]}
+    pictures = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+    )
+    rows = {"image": [Image.new("L", (9, 9), 77)] * 2, "label": [1, 0]}
+    datasets.Dataset.from_dict(rows, features=pictures).save_to_disk(tmp_path / "pictures")
+    images = plugins.build("tasks", "image_folder", classes=["cat", "dog"], size=8, channels=1)
+    examples = images.data(DataSource(path=str(tmp_path / "pictures")))
+    assert (examples.y.tolist(), set(examples.x.ravel().tolist())) == ([1, 0], {77})
     task = plugins.build("tasks", "tabular", target="c", columns=COLUMNS)
     assert np.array_equal(load(task, DataSource(path=str(tmp_path / "one"))).y, [1, 0])

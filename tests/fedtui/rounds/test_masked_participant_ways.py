@@ -308,3 +308,16 @@ def test_sums_that_are_not_those_of_the_metric_are_said_to_be_no_use() -> None:
     said = node.put(Measured(1, {"examples": 3.0}))
     assert Evaluation in kinds(said)
     assert node.phase is P.IDLE
+
+
+def test_sums_too_large_to_be_masked_are_never_sent_cut() -> None:
+    node = Measurer()
+    node.told(Evaluate)
+    node.put(ModelHere(BASE.digest))
+    said = node.put(Measured(1, SUMS | {"loss_sum": 1e30}))
+    (told,) = [one for one in said if isinstance(one, Evaluation)]
+    assert (told.sums, told.reason) == (
+        {},
+        "the sums here are too large to be masked: scale the targets",
+    )
+    assert node.phase is P.IDLE

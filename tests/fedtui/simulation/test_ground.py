@@ -120,3 +120,13 @@ def test_a_task_file_other_than_the_plan_s_is_refused(tmp_path) -> None:
     plan = msgspec.structs.replace(setup.plan, task=section)
     with pytest.raises(PluginError, match="changed since it was added"):
         survey(dataclasses.replace(setup, plan=plan))
+
+
+def test_an_evaluator_never_measures_what_the_nodes_train_on(tmp_path) -> None:
+    rows = "\n".join(",".join(["3"] * 64 + [str(k % 10)]) for k in range(40))
+    (tmp_path / "train.csv").write_text(rows)
+    setup = changed(a_setup(evaluator=True), data=str(tmp_path / "train.csv"))
+    with pytest.raises(DataError, match=r"train\.csv has no test part, so the evaluator would"):
+        survey(setup)
+    without = changed(a_setup(), data=str(tmp_path / "train.csv"))
+    assert survey(without).test is None

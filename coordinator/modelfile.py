@@ -30,7 +30,8 @@ class _More(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write(layout: Layout, manifest: Manifest, plan: Plan) -> None:
-    """Keep both. Raises OSError."""
+    """Keep both. Raises OSError, and ConfigError for a strategy that does not fit the model."""
+    _check_strategy(layout, manifest, plan)
     fields = msgspec.to_builtins(manifest)
     task = plan.task
     fields["made_for"] = {"task": task.name, "options": task.options}
@@ -44,7 +45,8 @@ def read(layout: Layout, plan: Plan) -> Manifest:
 
     Raises:
         BadDataError: the file is damaged.
-        ConfigError: the plan's task is not the one that the model was made for.
+        ConfigError: the plan's task is not the one that the model was made for, or its strategy
+            does not fit the model.
         MissingInputError, DiskError: it cannot be read.
     """
     try:
@@ -67,7 +69,13 @@ def read(layout: Layout, plan: Plan) -> Manifest:
             "would travel with the model than those that it was made with: put it back, or make "
             "another coordinator with 'fedtui-coordinator init --initial'"
         )
+    _check_strategy(layout, manifest, plan)
     return manifest
+
+
+def _check_strategy(layout: Layout, manifest: Manifest, plan: Plan) -> None:
+    if why := strategic.misfit(plan, manifest):
+        raise ConfigError(f"{layout.plan}: {why}")
 
 
 def _changed(task: TaskSection, made_for: _MadeFor) -> str:

@@ -40,7 +40,7 @@ class Holding:
         What never counted goes, and so does what is of this round or later ones: the coordinator
         has begun them anew. Raises OSError.
         """
-        home = self._folder / (federation[:16] or "nobody")
+        home = self._home(federation)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         earlier: dict[int, Path] = {}
         for path in home.iterdir():
@@ -51,6 +51,18 @@ class Holding:
                 path.unlink()
         before = earlier[max(earlier)] if earlier else None
         return before, home / f"{_file(number)}{_PENDING}"
+
+    def after(self, federation: str, number: int) -> Path | None:
+        """What is held after this round, by what counted; None: nothing. Raises OSError."""
+        found = [
+            path
+            for path in self._home(federation).glob("round-*.safetensors")
+            if path.name <= _file(number)
+        ]
+        return max(found, default=None)
+
+    def _home(self, federation: str) -> Path:
+        return self._folder / (federation[:16] or "nobody")
 
     def settled(self, number: int, *, counted: bool) -> None:
         """The update of this round counts, as far as is known, or it does not. Raises OSError."""

@@ -71,8 +71,8 @@ class EvaluateJob(
 ):
     """Judge the model at `model_path` on the held-out examples, or on all if `holdout` is 0.
 
-    `holdout` and `seed` must be those of the TrainJobs, or what is held out differs. `carried` are
-    the strategy's vectors that the model carries.
+    `holdout` and `seed` must be those of the TrainJobs, or what is held out differs. The model is
+    judged as this node uses it under its strategy, which holds what lies in `held_in`.
     """
 
     job_id: int
@@ -82,7 +82,9 @@ class EvaluateJob(
     model_path: str
     seed: int
     holdout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
-    carried: tuple[str, ...] = ()
+    strategy: str = "fedavg"
+    strategy_options: Options = {}
+    held_in: str = ""
 
 
 class CheckJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="check"):
@@ -97,7 +99,10 @@ class CheckJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class PredictJob(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="predict"
 ):
-    """Run the model on the inputs of `data.path`; write one JSON object per row to `out_path`."""
+    """Run the model on the inputs of `data.path`; write one JSON object per row to `out_path`.
+
+    The model is used as an EvaluateJob judges it.
+    """
 
     job_id: int
     task: TaskRef
@@ -105,7 +110,9 @@ class PredictJob(
     manifest: Manifest
     model_path: str
     out_path: str
-    carried: tuple[str, ...] = ()
+    strategy: str = "fedavg"
+    strategy_options: Options = {}
+    held_in: str = ""
 
 
 class MaskJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="mask"):
@@ -186,7 +193,7 @@ class DataSeen(msgspec.Struct, frozen=True, kw_only=True):
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """Sums over `num_examples` held-out examples, of the model received and of the one trained.
 
-    Empty where the task could not judge.
+    Both as this node uses them under its strategy. Empty where the task could not judge.
     """
 
     num_examples: int

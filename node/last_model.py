@@ -19,6 +19,7 @@ from node.alone import failed, run_alone
 from node.exits import Exit, Stop
 from node.models import Certified, Models
 from node.paths import write_atomically
+from node.updates import Updates
 from node.work import task_ref
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ def export(home: Profile, out: Path) -> str:
 def predict(home: Profile, file: Path, out: Path | None, *, show: Callable[[str], None]) -> str:
     """Answer each row of `file`, into `out` or through `show`; return what answered."""
     agreement, model = _last(home)
+    models, plan = Models(home.models), agreement.plan
+    held = None
+    if strategic.held(plan):
+        held = Updates(home.work).holding.after(models.owner.federation_id, model.round)
     with tempfile.TemporaryDirectory(dir=home.work) as folder:
         answers = Path(folder) / "answers.jsonl"
         job = jobs.PredictJob(
@@ -52,9 +57,11 @@ def predict(home: Profile, file: Path, out: Path | None, *, show: Callable[[str]
             task=task_ref(agreement, configs.load(home.config), home.tasks),
             data=DataSource(path=str(file.absolute())),
             manifest=agreement.manifest,
-            model_path=str(Models(home.models).path(bytes.fromhex(model.digest))),
+            model_path=str(models.path(bytes.fromhex(model.digest))),
             out_path=str(answers),
-            carried=strategic.carried(agreement.plan),
+            strategy=plan.strategy.name,
+            strategy_options=plan.strategy.options,
+            held_in=str(held or ""),
         )
         outcome = asyncio.run(run_alone(job))
         if not isinstance(outcome, jobs.Predicted):
@@ -63,7 +70,8 @@ def predict(home: Profile, file: Path, out: Path | None, *, show: Callable[[str]
             show(answers.read_text(encoding="utf-8"))
         else:
             shutil.copyfile(answers, out)
-    return f"{outcome.num_rows:,} answers of {_named(model)}"
+    own = ", with what this node holds for its strategy" if held else ""
+    return f"{outcome.num_rows:,} answers of {_named(model)}{own}"
 
 
 def _last(home: Profile) -> tuple[Agreement, Certified]:

@@ -38,7 +38,6 @@ from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
-from fedtui.learning.sections import model_of
 from fedtui.learning.task import FixedUpdate, describe, own, prepared
 from fedtui.secagg.encoding import EncodingError
 from fedtui.secagg.masks import Masker
@@ -71,7 +70,7 @@ from node.niceness import give_way
 from node.throttle import Clocks, Throttle
 from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
-from node.trainer_pupil import Pupil, learnt, strategy_of
+from node.trainer_pupil import Pupil, as_used, learnt, strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -146,10 +145,10 @@ class Jobs:
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
             sums = _nothing(task) | dict.fromkeys(strategy.scalars, 1.0)
         else:
-            before = self._judge(job, task, None, strategy.carried)
+            before = self._judge(job, task, as_used(job, _model(job)))
             result = self._train_task(job, task, strategy, notices.append)
             update_D, num_examples, sums = result.update_W, result.num_examples, result.sums
-            after = self._judge(job, task, result.local_D, strategy.carried)
+            after = self._judge(job, task, result.own)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
         return Trained(
@@ -164,16 +163,11 @@ class Jobs:
             notices=tuple(notices),
         )
 
-    def _judge(
-        self, job: TrainJob, task: Task, update_D: Vector | None, carried: tuple[str, ...]
-    ) -> dict[str, float]:
-        """Sums of the model received, or of what training made of it, on what is held out."""
+    def _judge(self, job: TrainJob, task: Task, params: Params) -> dict[str, float]:
+        """The model's sums on what is held out."""
         _, held = self._share_of(task, job)
         if not job.judge or not len(held):
             return {}
-        params = model_of(_model(job), carried)
-        if update_D is not None:
-            params = Params(params.manifest, params.vector_D + update_D)
         examples = first(held, job.judge)
         return judged(
             lambda: self._torch().evaluate(task, params, examples, cancelled=self._stopped)
@@ -265,7 +259,7 @@ class Jobs:
         train, held = self._share_of(task, job)
         sums: dict[str, float] = self._torch().evaluate(
             task,
-            model_of(_model(job), job.carried),
+            as_used(job, _model(job)),
             held if job.holdout else train,
             cancelled=self._stopped,
         )
@@ -301,7 +295,7 @@ class Jobs:
         if isinstance(task, FixedUpdate):
             raise DataError("this task predicts nothing: it exists for benchmarks")
         x = task.prepare(task.inputs(job.data))
-        answers = self._torch().predict(task, model_of(_model(job), job.carried), x)
+        answers = self._torch().predict(task, as_used(job, _model(job)), x)
         num_rows = _write_rows(Path(job.out_path), answers)
         return Predicted(job_id=job.job_id, out_path=job.out_path, num_rows=num_rows)
 

@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 
 from fedtui import plugins
-from fedtui.combining.local import learn
+from fedtui.combining.local import learn, used
 from fedtui.learning.result import TrainError
 from node.paths import write_atomically
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fedtui.learning.result import TrainProgress, TrainResult
     from fedtui.learning.task import Task
     from fedtui.strategies.base import Strategy
-    from node.jobs import TrainJob
+    from node.jobs import EvaluateJob, PredictJob, TrainJob
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Pupil:
         return found
 
 
-def strategy_of(job: TrainJob) -> Strategy:
+def strategy_of(job: TrainJob | EvaluateJob | PredictJob) -> Strategy:
     """The strategy that the plan names. Raises PluginError."""
     strategy: Strategy = plugins.build("strategies", job.strategy, **job.strategy_options)
     return strategy
@@ -89,7 +89,12 @@ def learnt(pupil: Pupil, received: Params) -> Learnt:
     return done
 
 
-def _held(job: TrainJob) -> dict[str, Vector] | None:
+def as_used(job: TrainJob | EvaluateJob | PredictJob, received: Params) -> Params:
+    """The model as this node uses it, with what it held before the job. Raises as `learnt`."""
+    return used(strategy_of(job), received, _held(job))
+
+
+def _held(job: TrainJob | EvaluateJob | PredictJob) -> dict[str, Vector] | None:
     if not job.held_in:
         return None
     try:

@@ -199,6 +199,10 @@ class Work:
             outcome = await self._trainer.run(job, on_progress=self._hears.progress)
         return outcome if number == self._number else None
 
+    @property
+    def _federation(self) -> str:
+        return self._places.models.owner.federation_id
+
     async def _train(
         self, effect: Train, agreement: Agreement, config: NodeConfig, number: int
     ) -> None:
@@ -206,7 +210,7 @@ class Work:
         shard, _ = parse_shard(config.data.shard)
         held_in, held_out = "", ""
         if strategic.held(plan):
-            federation = self._places.models.owner.federation_id
+            federation = self._federation
             before, after = self._places.updates.holding.begin(federation, effect.round)
             held_in, held_out = str(before or ""), str(after)
         job = jobs.TrainJob(
@@ -257,6 +261,9 @@ class Work:
         self, effect: Measure, agreement: Agreement, config: NodeConfig, number: int
     ) -> None:
         plan = agreement.plan
+        held = None
+        if strategic.held(plan):
+            held = self._places.updates.holding.after(self._federation, effect.round)
         job = jobs.EvaluateJob(
             job_id=self._next_id(),
             task=task_ref(agreement, config, self._places.tasks),
@@ -265,7 +272,9 @@ class Work:
             model_path=str(self._places.models.path(effect.model.digest)),
             seed=plan.seed,
             holdout=0.0 if config.role == "evaluator" else plan.evaluation.held_out,
-            carried=strategic.carried(plan),
+            strategy=plan.strategy.name,
+            strategy_options=plan.strategy.options,
+            held_in=str(held or ""),
         )
         outcome = await self._run(job, number)
         match outcome:
@@ -391,6 +400,8 @@ def _report(outcome: jobs.Outcome, agreement: Agreement, role: Role) -> CheckRep
                     "the task's model on this machine is not the model of the plan: "
                     "check that both sides have the same version of the task",
                 )
+            elif why := strategic.misfit(agreement.plan, agreement.manifest):
+                problems = (f"the plan cannot be followed: {why}",)
             elif outcome.metric != agreement.plan.task.metric:
                 wanted = agreement.plan.task.metric
                 problems = (f"the task here measures {outcome.metric}, the plan {wanted}",)

@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from fedtui.learning.params import Params, Vector, first_outside
+from fedtui.learning.params import Params, ParamsError, Vector, first_outside
 from fedtui.learning.result import TrainError, TrainResult
 from fedtui.learning.sections import joined, model_of, vectors_of
 from fedtui.learning.training import TrainingSpec
-from fedtui.strategies.base import Local, Strategy
+from fedtui.strategies.base import Finished, Local, Strategy
 
 
 class Learner(Protocol):
@@ -33,10 +31,10 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """What goes out and what stays. `local_D` is what training changed, whatever is sent of it."""
+    """What goes out and what stays. `own` is the model as this node would use it from now on."""
 
     update_W: Vector
-    local_D: Vector
+    own: Params
     num_examples: int
     sums: dict[str, float]
     held: dict[str, Vector]
@@ -53,17 +51,17 @@ def learn(
 
     Raises:
         TrainError: what would be sent or held is not finite, and what training raises.
-        ParamsError: the model does not carry what the strategy needs.
+        ParamsError: the model does not carry what the strategy needs, or does not fit it.
     """
-    model = model_of(received, strategy.carried)
+    model, held = _at_hand(strategy, received, held)
     carried = vectors_of(received, strategy.carried)
-    if held is None:
-        held = {name: np.zeros_like(model.vector_D) for name in strategy.held}
     loss = learner.loss(model) if strategy.needs_loss else math.nan
-    result = learner.train(model, strategy.guide(carried, held))
+    began = strategy.begin(model, held)
+    result = learner.train(began, strategy.guide(carried, held))
     done = strategy.finish(
         Local(
             update_D=result.update_D,
+            began=began,
             num_steps=result.num_steps,
             training=training,
             carried=carried,
@@ -71,8 +69,40 @@ def learn(
             loss=loss,
         )
     )
+    trained = Params(model.manifest, began.vector_D + result.update_D)
+    own = strategy.used(trained, done.held)
+    scalars = _checked(strategy, done)
     update_W = joined(done.update_D, done.changes, strategy.carried)
-    for vector in (update_W, *done.held.values()):
+    held_now = {name: done.held[name] for name in strategy.held}
+    return Learnt(update_W, own, result.num_examples, result.sums | scalars, held_now)
+
+
+def used(strategy: Strategy, received: Params, held: Mapping[str, Vector] | None) -> Params:
+    """The model as a node uses it that holds this (None: nothing yet). ParamsError as `learn`."""
+    return strategy.used(*_at_hand(strategy, received, held))
+
+
+def _at_hand(
+    strategy: Strategy, received: Params, held: Mapping[str, Vector] | None
+) -> tuple[Params, dict[str, Vector]]:
+    """The model alone, and what the node holds, or would if it had trained before."""
+    model = model_of(received, strategy.carried)
+    if why := strategy.misfit(model.manifest):
+        raise ParamsError(why)
+    found = dict(held or {})
+    for name in strategy.held:
+        if name not in found:
+            found[name] = strategy.held_at_first(name, model)
+        if found[name].shape != model.vector_D.shape:
+            raise ParamsError(
+                f"what this node holds for its strategy ({name}) is of another model"
+            )
+    return model, found
+
+
+def _checked(strategy: Strategy, done: Finished) -> dict[str, float]:
+    """The strategy's numbers, if all that it made is finite. Raises TrainError."""
+    for vector in (done.update_D, *done.changes.values(), *done.held.values()):
         if first_outside(vector, limit=math.inf) is not None:
             raise TrainError(
                 "what the strategy makes of the training holds NaN or Inf: lower the learning_rate"
@@ -82,6 +112,4 @@ def learn(
         raise TrainError(
             f"what the strategy says of the training is no positive number: {scalars}"
         )
-    held_now = {name: done.held[name] for name in strategy.held}
-    sums = result.sums | scalars
-    return Learnt(update_W, result.update_D, result.num_examples, sums, held_now)
+    return scalars

@@ -34,6 +34,7 @@ from fedtui.simulation.population import traits
 from fedtui.simulation.report import NodeReport, RoundReport
 from fedtui.simulation.village import Listener, Village
 from fedtui.status import Device
+from fedtui.tomlfile import ConfigError
 
 _SLICE_S = 3600.0  # virtual: how often one looks whether anything can still come of it
 _INFO_EVERY_S = 2.0
@@ -210,7 +211,10 @@ def _set(wishes: Wishes) -> _Stage:
     with blamed():
         ground = survey(setup)
         first = _first_model(wishes, setup)
-    return _Stage(file=file, setup=setup, ground=ground, first=first)
+    stage = _Stage(file=file, setup=setup, ground=ground, first=first)
+    if why := strategic.misfit(setup.plan, stage.wide.manifest):
+        raise ConfigError(f"{wishes.plan}: {why}")
+    return stage
 
 
 def _go(wishes: Wishes, stage: _Stage, going: _Run) -> RunInfo:

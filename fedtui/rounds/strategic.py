@@ -6,10 +6,12 @@ import functools
 from typing import TYPE_CHECKING
 
 from fedtui import plugins
+from fedtui.learning.sections import narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fedtui.learning.params import Manifest
     from fedtui.rounds.plan import Plan
     from fedtui.strategies.base import Strategy
 
@@ -72,6 +74,21 @@ def conflicts(plan: Plan) -> list[str]:
     return found + [sentence.format(name=chosen.name) for sentence in unmet]
 
 
+def misfit(plan: Plan, manifest: Manifest) -> str:
+    """Why the strategy cannot be used with what travels under this manifest; empty if it can.
+
+    Raises PluginError, ParamsError.
+    """
+    strategy = built(plan)
+    return strategy.misfit(narrowed(manifest, strategy.carried))
+
+
+def staying(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
+    """The tensors of which nothing leaves a node, by name. Raises as `misfit`."""
+    strategy = built(plan)
+    return strategy.staying(narrowed(manifest, strategy.carried))
+
+
 def _all_take_part(plan: Plan) -> bool:
     return plan.selection.count is None and plan.selection.fraction == 1
 
@@ -99,6 +116,11 @@ _WANTS: dict[str, tuple[Callable[[Plan], bool], str]] = {
     "whole gradients": (
         lambda plan: plan.training.clip_norm is None,
         "[training] clip_norm: {name} makes its corrections of whole gradients: leave it out",
+    ),
+    "own figures": (
+        lambda plan: not plan.evaluation.with_evaluator,
+        "[evaluation] with_evaluator: under {name} each node has a model of its own, which an "
+        "evaluator does not have: leave it out, and nodes measure on what they hold out",
     ),
     "population": (
         lambda plan: _all_take_part(plan) or bool(plan.strategy.options.get("population")),

@@ -53,9 +53,11 @@ class Hands:
         self._pending[key] = asked.model.round
         if isinstance(asked, Train):
             held = self._memory.holding.before(index, asked.round)
-            job = TrainJob(index, asked.round, asked.attempt, digest, held)
-            return _UnderWay(self, key, self._engine.submit(job))
-        return _UnderWay(self, key, self._engine.submit(MeasureJob(index, asked.round, digest)))
+            train = TrainJob(index, asked.round, asked.attempt, digest, held)
+            return _UnderWay(self, key, self._engine.submit(train))
+        held = self._memory.holding.before(index, asked.round + 1)
+        job = MeasureJob(index, asked.round, digest, held)
+        return _UnderWay(self, key, self._engine.submit(job))
 
     @property
     def pending_rounds(self) -> set[int]:

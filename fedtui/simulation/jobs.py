@@ -27,12 +27,13 @@ class TrainJob:
 class MeasureJob:
     """Evaluate the model after `round` on what node `node` holds out.
 
-    `node` -1 is the evaluator: it measures on the task's test examples.
+    `node` -1 is the evaluator: it measures on the task's test examples. `held` as in TrainJob.
     """
 
     node: int
     round: int
     model: bytes
+    held: dict[str, Vector] | None = field(default=None, compare=False)
 
 
 Job = TrainJob | MeasureJob

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedtui import plugins
-from fedtui.combining.local import learn
+from fedtui.combining.local import learn, used
 from fedtui.learning import metrics
 from fedtui.learning.data import DataError, Examples
 from fedtui.learning.loop import Hooks
 from fedtui.learning.params import Params, first_outside
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import TrainError
-from fedtui.learning.sections import model_of, widened
+from fedtui.learning.sections import widened
 from fedtui.learning.task import FixedUpdate, prepared
 from fedtui.learning.trainer import Workbench, set_num_threads, use_device
 from fedtui.rounds import strategic
@@ -165,7 +165,7 @@ class _Learner:
         return widened(self._bench.manifest, self._strategy.carried)
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:
-        params = model_of(Params(self._wide, model_D), self._strategy.carried)
+        params = used(self._strategy, Params(self._wide, model_D), job.held)
         if job.node == EVALUATOR:
             if self._ground.test is None:
                 raise DataError("the plan has no evaluator, so no test examples were read")

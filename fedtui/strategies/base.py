@@ -2,16 +2,22 @@
 
 Both halves of an algorithm live in one file that overrides what differs from plain averaging:
 
-- on a node, `correct` is called on every gradient and `finish` once after local training;
+- on a node, `begin` says what training begins from, `correct` is called on every gradient, and
+  `finish` once after local training;
 - at the coordinator, `apply` steps the model, and `carry` every vector that travels with it.
 
 A strategy names the vectors that it needs, each of the model's D values and zero at first (but
-for `initial`). Who keeps and moves them is settled by that name, never by the strategy:
+for `initial` and `held_at_first`). Who keeps and moves them is settled by that name, never by the
+strategy:
 
     kept     the coordinator keeps them from round to round, beside the model; nothing travels
     carried  they travel to the nodes with the model, and their changes back with the updates
     held     every node keeps its own; nothing travels
     scalars  one number of each node; the coordinator sees their mean, weighted as updates are
+
+A node may use another model than the global one: `used` makes it of what the node received and
+holds. That is what it measures on its own examples, for its operator and for the federation's
+score, and what answers its operator.
 
 Whatever a node sends is averaged, visible or masked, so a strategy sees means only. `correct` uses
 operators only, so the same line serves torch tensors and numpy arrays. `apply` and `carry` are
@@ -32,7 +38,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from fedtui.learning.params import Vector
+    from fedtui.learning.params import Manifest, Params, Vector
     from fedtui.learning.training import TrainingSpec
 
 Wide: TypeAlias = npt.NDArray[np.float64]
@@ -69,13 +75,14 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Local:
-    """One node's training in one round. `update_D` is the local minus the global model.
+    """One node's training in one round. `update_D` is the local model minus what it `began` from.
 
     `held` is what the node held before. `loss` is the mean loss of the global model over the
     examples that were trained on; NaN unless the strategy asks for it by `needs_loss`.
     """
 
     update_D: Vector
+    began: Params
     num_steps: int
     training: TrainingSpec
     carried: Mapping[str, Vector] = field(default_factory=dict)
@@ -117,6 +124,30 @@ class Strategy:
         """Every value of the kept vector `name` before round one."""
         return 0.0
 
+    def held_at_first(self, name: str, model: Params) -> Vector:  # noqa: ARG002
+        """The held vector `name` of a node that never trained; `model` is the global one."""
+        return np.zeros_like(model.vector_D)
+
+    def misfit(self, manifest: Manifest) -> str:  # noqa: ARG002
+        """Why the strategy cannot be used with such a model, and what to do; empty if it can."""
+        return ""
+
+    def staying(self, manifest: Manifest) -> tuple[str, ...]:  # noqa: ARG002
+        """The names of the tensors that nodes keep: what they send is exact zeros there."""
+        return ()
+
+    def begin(
+        self,
+        model: Params,
+        held: Mapping[str, Vector],  # noqa: ARG002
+    ) -> Params:
+        """What local training begins from; `model` is the global one, which stays as it is."""
+        return model
+
+    def used(self, model: Params, held: Mapping[str, Vector]) -> Params:
+        """The model as the node uses it that received `model`. Must not change its input."""
+        return self.begin(model, held)
+
     def guide(
         self,
         carried: Mapping[str, Vector],  # noqa: ARG002 - a part of the protocol
@@ -132,7 +163,7 @@ class Strategy:
         anchor: Arithmetic,  # noqa: ARG002
         extra: Arithmetic | None,  # noqa: ARG002
     ) -> Arithmetic:
-        """The gradient to step along; `anchor` is the global model the round began with."""
+        """The gradient to step along; `anchor` is the model that training began from."""
         return grad
 
     def finish(self, local: Local) -> Finished:

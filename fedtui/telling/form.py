@@ -27,6 +27,7 @@ STAYS = (
     "why something failed here, beyond its kind"
 )
 _PAUSE = "pause, leave"
+_MOST_NAMES = 8
 
 
 def leaves(agreement: Agreement, role: Role) -> tuple[Leaves, ...]:
@@ -130,7 +131,14 @@ def _update(agreement: Agreement) -> str:
             f"update of the model, and of what its strategy sends along: {', '.join(carried)} "
             f"({size})"
         )
+    if staying := strategic.staying(agreement.plan, agreement.manifest):
+        return f"update of the model, zeros for what stays here: {_listed(staying)} ({size})"
     return f"update of the model ({size})"
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _said_with_it(plan: Plan) -> str:

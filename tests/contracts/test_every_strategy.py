@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fedtui import plugins
+from fedtui.learning.params import Manifest, Params, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds.masking import TRAINING_SCALARS
 from fedtui.rounds.plan import Plan
@@ -16,6 +17,7 @@ from fedtui.rounds.sums import strategy_scalars
 from fedtui.strategies.base import Cohort, Finished, Local, State, Strategy, first_state, in_chunks
 
 D = 1000
+MANIFEST = Manifest((TensorSpec("body.weight", (900,)), TensorSpec("head.weight", (100,))))
 
 
 @pytest.fixture(params=plugins.names("strategies"))
@@ -53,6 +55,7 @@ def finished(strategy: Strategy) -> tuple[Local, Finished]:
 
     local = Local(
         update_D=rng.standard_normal(D).astype(np.float32),
+        began=Params(MANIFEST, rng.standard_normal(D).astype(np.float32)),
         num_steps=5,
         training=TrainingSpec(),
         carried=vectors(strategy.carried),
@@ -126,6 +129,29 @@ def test_a_node_sends_and_holds_what_is_declared(strategy: Strategy) -> None:
     again, same = finished(strategy)
     assert np.array_equal(local.update_D, again.update_D), "finish changed its input"
     assert np.array_equal(done.update_D, same.update_D)
+
+
+def test_what_a_node_begins_with_and_uses_leaves_its_inputs_alone(strategy: Strategy) -> None:
+    local, _ = finished(strategy)
+    model = local.began
+    before = model.vector_D.copy()
+    assert strategy.misfit(MANIFEST) == ""
+    held = {name: strategy.held_at_first(name, model) for name in strategy.held}
+    for made in (strategy.begin(model, held), strategy.used(model, held)):
+        assert made.vector_D.dtype == np.float32
+        assert np.array_equal(made.vector_D, before), "who never trained has the global model"
+    strategy.begin(model, local.held)
+    strategy.used(model, local.held)
+    assert np.array_equal(model.vector_D, before)
+
+
+def test_of_tensors_that_stay_nothing_leaves(strategy: Strategy) -> None:
+    _, done = finished(strategy)
+    for spec, place in MANIFEST.slices():
+        if spec.name in strategy.staying(MANIFEST):
+            assert done.update_D[place].tobytes() == bytes(4 * spec.num_values)
+        else:
+            assert done.update_D[place].all()
 
 
 def test_scalars_do_not_take_the_names_of_others(strategy: Strategy) -> None:

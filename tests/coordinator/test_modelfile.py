@@ -47,3 +47,15 @@ def test_an_option_that_was_there_from_the_start_is_no_change(tmp_path: Path) ->
     edit(layout, "hidden = 7", "hidden = 8")
     with pytest.raises(ConfigError, match="hidden"):
         read_settings(layout)
+
+
+def test_a_strategy_that_does_not_fit_the_model_is_refused(tmp_path: Path) -> None:
+    stays = '[strategy]\nname = "fedper"\noptions = { stays = ["%s"] }\n'
+    with pytest.raises(ConfigError, match=r"plan.toml: .*'head'.*there are: w, b\)"):
+        make(tmp_path / "f", extra=stays % "head")
+    assert not (tmp_path / "f").exists()
+    layout = make(tmp_path / "f", extra=stays % "b")
+    assert read_settings(layout).plan.strategy.name == "fedper"
+    edit(layout, 'stays = ["b"]', 'stays = ["*"]')
+    with pytest.raises(ConfigError, match="all tensors of the model would stay"):
+        read_settings(layout)

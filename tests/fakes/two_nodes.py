@@ -1,7 +1,8 @@
 """Two nodes with one number each to learn: rounds small enough to be computed by hand.
 
 Node k has F_k(w) = (w - b_k)**2 / 2 with b = 1 and -3, so its gradient is w - b_k; the mean
-objective is least at -1. Everything but the gradient is the code that real rounds run.
+objective is least at -1. A model of two tensors has their sum for w. Everything but the gradient
+is the code that real rounds run.
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from fedtui.strategies.base import State, Strategy
 from fedtui.wire.messages import ModelRef
 
 ONE = Manifest((TensorSpec("w", (1,)),))
+TWO = Manifest((TensorSpec("body.w", (1,)), TensorSpec("head.w", (1,))))
 OPTIMA = (1.0, -3.0)
 
 
@@ -36,9 +38,10 @@ class Quadratic:
     num_examples: int
 
     def train(self, model: Params, extra_D: np.ndarray | None) -> TrainResult:
-        w, velocity = model.vector_D.copy(), np.zeros(1, np.float32)
+        w, velocity = model.vector_D.copy(), np.zeros_like(model.vector_D)
         for _ in range(self.num_steps):
-            grad = self.strategy.correct(w - self.optimum, w, model.vector_D, extra_D)
+            plain = np.full_like(w, w.sum() - self.optimum)
+            grad = self.strategy.correct(plain, w, model.vector_D, extra_D)
             velocity = self.training.momentum * velocity + np.asarray(grad)
             w = (w - self.training.learning_rate * velocity).astype(np.float32)
         sums = {"loss_sum": 0.0, "examples": float(self.num_examples)}
@@ -56,12 +59,13 @@ class TwoNodes:
     steps: tuple[int, int] = (2, 2)
     examples: tuple[int, int] = (1, 1)
     momentum: float = 0.0
+    manifest: Manifest = ONE
     held: list[dict[str, np.ndarray] | None] = field(default_factory=lambda: [None, None])
     state: State | None = None
     vector: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        manifest = widened(ONE, self.strategy.carried)
+        manifest = widened(self.manifest, self.strategy.carried)
         self.mixer = Mixer(Recipe(manifest, Mean(), self.strategy), small_plan())
         self.vector = np.zeros(manifest.num_values, np.float32)
         self.state = self.mixer.first_state()

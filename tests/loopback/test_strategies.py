@@ -22,6 +22,7 @@ from fedtui.learning.params import Params
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
 
 NODES = 3
+OPTIONS = {"fedper": 'options = { stays = ["2.*"] }'}
 PLAN = """\
 seed = 11
 [federation]
@@ -30,6 +31,7 @@ name = "remembering"
 name = "digits"
 [strategy]
 name = "{strategy}"
+{options}
 [training]
 batch_size = 16
 learning_rate = 0.05
@@ -99,12 +101,20 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
 
 @pytest.mark.parametrize(
     ("strategy", "updates"),
-    [("fedopt", "visible"), ("scaffold", "masked"), ("feddyn", "visible"), ("fednova", "masked")],
+    [
+        ("fedopt", "visible"),
+        ("scaffold", "masked"),
+        ("feddyn", "visible"),
+        ("fednova", "masked"),
+        ("fedper", "masked"),
+    ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     scratch: Path, strategy: str, updates: str
 ) -> None:
-    (scratch / "plan.toml").write_text(PLAN.format(strategy=strategy, updates=updates))
+    (scratch / "plan.toml").write_text(
+        PLAN.format(strategy=strategy, updates=updates, options=OPTIONS.get(strategy, ""))
+    )
     with (scratch / "said").open("w") as said:
         info = running.run(
             Wishes(plan=scratch / "plan.toml", out=scratch / "sim", engine=EngineChoice()),
@@ -113,12 +123,15 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     assert (info.state, info.num_rounds) == ("finished", 8)
     federation = federation_of(scratch, updates)
     programs, out = federation.programs, scratch / "model"
+    scores = {}
     left = [(1, "coordinator"), (2, "node-1"), (3, "coordinator")]
     try:
         await federation.start()
         watch = Watch()
         async for told in federation.follow():
             watch.take(told)
+            if told["event"] == "model measured":
+                scores[told["round"]] = told["score"]
             done = told["event"] == "round finished" and told["round"]
             if left and done and done >= left[0][0]:
                 await federation.kill(left.pop(0)[1])
@@ -132,3 +145,6 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     simulated = Params.from_safetensors((scratch / "sim" / "model.safetensors").read_bytes())
     for name, tensor in simulated.items():
         assert exported[name].tobytes() == tensor.tobytes()
+    first = Params.from_safetensors((scratch / "sim" / "initial.safetensors").read_bytes())
+    same = {name for name, tensor in first.items() if exported[name].tobytes() == tensor.tobytes()}
+    assert same == ({"2.weight", "2.bias"} if strategy == "fedper" else set())

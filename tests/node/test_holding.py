@@ -89,3 +89,17 @@ def test_of_many_rounds_few_files_stay(holding: Holding, tmp_path: Path) -> None
 def test_without_anything_held_a_receipt_is_nothing(holding: Holding, tmp_path: Path) -> None:
     holding.settled(3, counted=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_held_after_a_round_is_what_counted_by_then(holding: Holding) -> None:
+    assert holding.after(FEDERATION, 9) is None
+    for number in (3, 5):
+        trained(holding, number)
+        holding.settled(number, counted=True)
+    trained(holding, 6)
+    assert holding.after(FEDERATION, 2) is None
+    for number, expected in ((3, 3), (4, 3), (5, 5), (6, 5), (99, 5)):
+        found = holding.after(FEDERATION, number)
+        assert found is not None
+        assert found.read_text() == f"after {expected}"
+    assert holding.after("e" * 64, 9) is None

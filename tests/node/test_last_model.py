@@ -2,22 +2,25 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from a_plan import MANIFEST, MODEL, PLAN, digest_of, model_ref
 from fake_federation import write_config
 
 from fedtui.learning.params import Params
+from fedtui.rounds.plan import Named, Plan
 from fedtui.status import Refused
 from fedtui.wire import codec
 from fedtui.wire.messages import Terms
 from node import jobs, last_model, terms
 from node.models import Models
 from node.paths import Profile
+from node.updates import Updates
 
 
-def have_model(home: Profile) -> None:
-    data = codec.canonical(Terms(plan=codec.canonical(PLAN), manifest=MANIFEST))
+def have_model(home: Profile, plan: Plan = PLAN) -> None:
+    data = codec.canonical(Terms(plan=codec.canonical(plan), manifest=MANIFEST))
     terms.save(home.terms, data)
     models = Models(home.models)
     download = models.begin(digest_of(MODEL), len(MODEL))
@@ -84,3 +87,31 @@ def test_predicting_runs_in_a_trainer(
     job = asked[0]
     assert isinstance(job, jobs.PredictJob)
     assert job.model_path == str(Models(home.models).path(digest_of(MODEL)))
+
+
+def test_answers_are_those_of_the_model_as_this_node_uses_it(
+    home: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = Named(name="fedper", options={"stays": ["bias"]})
+    have_model(home, msgspec.structs.replace(PLAN, strategy=chosen))
+    write_config(home)
+    asked: list[jobs.PredictJob] = []
+
+    async def run_alone(job: jobs.PredictJob) -> jobs.Outcome:
+        asked.append(job)
+        answer(job.out_path)
+        return jobs.Predicted(job_id=1, out_path=job.out_path, num_rows=1)
+
+    monkeypatch.setattr(last_model, "run_alone", run_alone)
+    before = last_model.predict(home, tmp_path / "x", tmp_path / "out", show=print)
+    holding = Updates(home.work).holding
+    for number in (4, 5):  # the model here is that of round 4
+        _, pending = holding.begin("", number)
+        pending.write_bytes(b"held")
+        holding.settled(number, counted=True)
+    after = last_model.predict(home, tmp_path / "x", tmp_path / "out", show=print)
+    assert "holds" not in before
+    assert after.endswith("with what this node holds for its strategy")
+    assert asked[0].held_in == ""
+    assert Path(asked[1].held_in).name == "round-00000004.safetensors"
+    assert (asked[1].strategy, asked[1].strategy_options) == ("fedper", chosen.options)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -39,6 +40,11 @@ def job(folder: Path, strategy: str, carried: tuple[str, ...] = (), **fields) ->
         judge=100,
         **fields,
     )
+
+
+FEDPER = {"stays": ["2.*"]}
+HEAD = 64 * 64 + 64
+"""Where the last layer begins in the vector of the digits' model."""
 
 
 def sent(asked: jobs.TrainJob) -> tuple[jobs.Trained, np.ndarray]:
@@ -96,9 +102,69 @@ def test_a_wide_model_is_judged_by_itself(tmp_path: Path) -> None:
         manifest=asked.manifest,
         model_path=asked.model_path,
         seed=1,
-        carried=("control",),
+        strategy="scaffold",
     )
     outcome = Jobs(Inbox(), Outbox()).do(evaluate)
     assert isinstance(outcome, jobs.Evaluated)
     assert outcome.sums["examples"] > 0
     assert Params(asked.manifest, np.fromfile(asked.model_path, "<f4")).norm() > 0
+
+
+def test_of_tensors_that_stay_zeros_leave_and_the_values_are_held(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    asked = job(tmp_path, "fedper", strategy_options=FEDPER, held_out=str(held))
+    outcome, update = sent(asked)
+    assert update[HEAD:].tobytes() == bytes(4 * 650)
+    assert update[:HEAD].any()
+    model, own = np.fromfile(asked.model_path, "<f4"), safetensors.numpy.load_file(held)["own"]
+    assert np.abs(own[HEAD:] - model[HEAD:]).max() > 0
+    assert outcome.judged is not None
+    assert outcome.judged.after["loss_sum"] < outcome.judged.before["loss_sum"]
+
+
+def test_a_node_judges_and_answers_with_its_own_tensors(tmp_path: Path) -> None:
+    held, rows = tmp_path / "held", tmp_path / "x.csv"
+    asked = job(tmp_path, "fedper", strategy_options=FEDPER, held_out=str(held))
+    trained, _ = sent(asked)
+    np.savetxt(rows, np.random.default_rng(1).integers(0, 17, (5, 64)), fmt="%d", delimiter=",")
+
+    def with_held(path: str) -> tuple[dict[str, float], str]:
+        about = {
+            "job_id": 2,
+            "task": TASK,
+            "manifest": asked.manifest,
+            "model_path": asked.model_path,
+            "strategy": "fedper",
+            "strategy_options": FEDPER,
+            "held_in": path,
+        }
+        evaluated = Jobs(Inbox(), Outbox()).do(
+            jobs.EvaluateJob(data=asked.data, seed=1, holdout=0.2, **about)
+        )
+        out = tmp_path / "answers"
+        answered = Jobs(Inbox(), Outbox()).do(
+            jobs.PredictJob(data=DataSource(path=str(rows)), out_path=str(out), **about)
+        )
+        assert isinstance(evaluated, jobs.Evaluated), evaluated
+        assert isinstance(answered, jobs.Predicted), answered
+        return evaluated.sums, out.read_text()
+
+    sums, answers = with_held("")
+    own_sums, own_answers = with_held(str(held))
+    assert trained.judged is not None
+    assert sums == trained.judged.before, "who never trained has the global model"
+    assert own_sums["loss_sum"] < sums["loss_sum"]
+    assert own_answers != answers
+    asked = job(tmp_path, "fedper", strategy_options=FEDPER, held_in=str(held))
+    again, _ = sent(msgspec.structs.replace(asked, held_out=str(tmp_path / "next")))
+    assert again.judged is not None
+    assert again.judged.before == own_sums
+
+
+def test_a_model_that_the_strategy_does_not_fit_is_not_trained(tmp_path: Path) -> None:
+    asked = job(tmp_path, "fedper", held_out=str(tmp_path / "held"))
+    outcome = Jobs(Inbox(), Outbox()).do(asked)
+    assert isinstance(outcome, jobs.JobFailed)
+    assert "head.*" in outcome.reason
+    assert "2.weight" in outcome.reason
+    assert not Path(asked.out_path).exists()

@@ -1,6 +1,7 @@
 """Jobs follow plan and configuration, one at a time; a stopped one is never heard of."""
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.rounds import machine, masking
-from fedtui.rounds.plan import EvaluationSection, TaskSection, plan_hash
+from fedtui.rounds.plan import EvaluationSection, Named, TaskSection, plan_hash
 from fedtui.secagg.participant import Masks
 from fedtui.status import Refused
 from fedtui.telling.agreement import Agreement
@@ -85,6 +86,36 @@ async def test_an_evaluator_measures_all_of_its_test_data(
     assert job.data.part == part
     assert job.holdout == (0.0 if role == "evaluator" else 0.3)
     assert isinstance(bench.heard[0], machine.Measured)
+
+
+async def test_a_model_is_measured_with_what_this_node_held_after_that_round(
+    home: Profile,
+) -> None:
+    bench = Bench(home, FakeTrainer())
+    chosen = Named(name="fedper", options={"stays": ["bias"]})
+    plan = msgspec.structs.replace(PLAN, strategy=chosen)
+    holding = Updates(home.work).holding
+    for number in (1, 2, 3):
+        _, after = holding.begin("", number)
+        after.write_bytes(b"held")
+        holding.settled(number, counted=True)
+    agreement = Agreement(plan, MANIFEST, b"h" * 32)
+    bench.work.measure(machine.Measure(2, model_ref()), agreement, write_config(home))
+    await settle()
+    (job,) = bench.trainer.done
+    assert isinstance(job, jobs.EvaluateJob)
+    assert Path(job.held_in).name == "round-00000002.safetensors"
+    assert (job.strategy, job.strategy_options) == ("fedper", chosen.options)
+
+
+async def test_a_check_says_that_the_strategy_does_not_fit_the_model(home: Profile) -> None:
+    plan = msgspec.structs.replace(PLAN, strategy=Named(name="fedper"))
+    agreement = Agreement(plan, MANIFEST, b"h" * 32)
+    bench = Bench(home, FakeTrainer(manifest=MANIFEST))
+    report = await bench.work.check(agreement, write_config(home))
+    (problem,) = report.problems
+    assert "head.*" in problem
+    assert "weight, bias" in problem
 
 
 async def test_a_cancelled_job_is_never_heard_of_and_the_next_one_runs(home: Profile) -> None:

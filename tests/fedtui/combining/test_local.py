@@ -23,17 +23,17 @@ def run(strategy: Strategy, held: dict[str, np.ndarray] | None = None) -> Learnt
 
 def test_plain_averaging_sends_what_was_learned() -> None:
     done = run(FedAvg())
-    assert done.update_W.tolist() == done.local_D.tolist() == [0.75]
+    assert done.update_W.tolist() == done.own.vector_D.tolist() == [0.75]
     assert (done.num_examples, done.sums, done.held) == (7, {"loss_sum": 0, "examples": 7}, {})
 
 
 def test_what_is_sent_is_wide_and_what_was_learned_is_the_models_own() -> None:
     done = run(Scaffold())
     assert done.update_W.tolist() == [0.75, -0.75]
-    assert done.local_D.tolist() == [0.75]
+    assert done.own.vector_D.tolist() == [0.75]
     assert done.held["control"].tolist() == [-0.75]
     again = run(Scaffold(), done.held)
-    assert again.local_D.tolist() != [0.75], "what the node held made no difference"
+    assert again.own.vector_D.tolist() != [0.75], "what the node held made no difference"
 
 
 def test_the_scalars_come_with_the_sums() -> None:

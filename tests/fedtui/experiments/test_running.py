@@ -24,6 +24,7 @@ from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, TensorSpec
 from fedtui.simulation.blame import TaskFailedError
 from fedtui.simulation.report import NodeReport, RoundReport
+from fedtui.tomlfile import ConfigError
 
 PLAN = """\
 [federation]
@@ -417,3 +418,10 @@ def test_two_processes_never_work_on_one_run(tmp_path: Path) -> None:
 def test_trackers_are_told_of_every_round(tmp_path: Path) -> None:
     running.run(wishes(tmp_path, track=("tensorboard",)), Heard())
     assert list((tmp_path / "run" / "tensorboard").rglob("*tfevents*"))
+
+
+def test_a_strategy_that_does_not_fit_the_model_is_refused(tmp_path: Path) -> None:
+    text = PLAN + '[strategy]\nname = "fedper"\n'
+    with pytest.raises(ConfigError, match=r"plan.toml: .*head.*0.weight, 0.bias, 2.weight"):
+        running.run(wishes(tmp_path, text), Heard())
+    assert not (tmp_path / "run").exists()

@@ -40,8 +40,9 @@ split = "dirichlet:0.3"
 training = 0.1
 """
 POPULATION = "options = { population = 6 }"
-OPTIONS = {"scaffold": POPULATION, "feddyn": POPULATION}
-STATEFUL = ("fedavgm", "fedopt", "feddyn", "scaffold")
+STAYS = 'options = { stays = ["2.*"] }'
+OPTIONS = {"scaffold": POPULATION, "feddyn": POPULATION, "fedper": STAYS}
+STATEFUL = ("fedavgm", "fedopt", "feddyn", "fedper", "scaffold")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from fedtui import plugins
+from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.learning.sections import widened
 from fedtui.rounds import strategic
 from fedtui.rounds.plan import Plan, check
 
@@ -46,6 +48,8 @@ def test_every_strategy_fits_a_plain_plan(name: str) -> None:
         (plan("feddyn", training={"optimizer": "adamw"}), "optimizer"),
         (plan("qfedavg", weights={"by": "examples"}), 'by = "equal"'),
         (plan("fednova", training={"optimizer": "adam"}), "sgd"),
+        (plan("fedper", evaluation={"with_evaluator": True}), "with_evaluator"),
+        (plan("fedper", {"stays": "head.*"}), "stays"),
     ],
 )
 def test_what_does_not_fit_is_said_with_a_cure(bad: Plan, said: str) -> None:
@@ -72,6 +76,16 @@ def test_a_known_population_allows_selection() -> None:
 
 def test_momentum_is_reckoned_with_by_fednova() -> None:
     assert check(plan("fednova", training={"momentum": 0.9})) == []
+
+
+def test_whether_it_fits_is_asked_of_the_models_own_tensors() -> None:
+    two = Manifest((TensorSpec("body", (2,)), TensorSpec("head.w", (1,))))
+    assert strategic.misfit(plan("fedper"), two) == ""
+    assert strategic.staying(plan("fedper"), two) == ("head.w",)
+    assert "body, head.w" in strategic.misfit(plan("fedper", {"stays": ["tail"]}), two)
+    wide = widened(two, ("control",))
+    assert strategic.misfit(plan("scaffold"), wide) == ""
+    assert strategic.staying(plan("scaffold"), wide) == ()
 
 
 def test_what_a_strategy_moves_is_told_by_its_name() -> None:

@@ -13,6 +13,7 @@ from fedtui.learning.data import DataSource, Examples
 from fedtui.learning.params import Params
 from fedtui.learning.partition import holdout
 from fedtui.learning.task import load
+from fedtui.rounds.plan import Named
 from fedtui.simulation.ground import EVALUATOR, survey
 from fedtui.simulation.jobs import Failed, Measured, MeasureJob, Trained, TrainJob
 from fedtui.simulation.population import ShiftSection
@@ -212,3 +213,18 @@ def test_A1_a_fixed_update_that_is_not_finite_goes_nowhere(monkeypatch) -> None:
     outcome = workshop.do(train(0), np.zeros(10, np.float32))
     assert isinstance(outcome, Failed)
     assert "value 0 of the task's update is NaN" in outcome.reason
+
+
+def test_a_node_measures_the_model_as_it_uses_it() -> None:
+    chosen = Named(name="fedper", options={"stays": ["2.*"]})
+    setup = a_setup()
+    setup = dataclasses.replace(setup, plan=msgspec.structs.replace(setup.plan, strategy=chosen))
+    workshop, model_D = Workshop(setup, survey(setup)), a_model(setup)
+    trained = workshop.do(train(0), model_D)
+    assert isinstance(trained, Trained)
+    own_D = model_D.copy()
+    own_D[-650:] = trained.held["own"][-650:]
+    plain = workshop.do(measure(0), own_D)
+    own = workshop.do(dataclasses.replace(measure(0), held=trained.held), model_D)
+    assert own == plain
+    assert own != workshop.do(measure(0), model_D)

@@ -129,3 +129,10 @@ def test_what_more_leaves_for_a_strategy_is_in_the_form(
     named = Named(name=strategy)
     plan = msgspec.structs.replace(MASKED_PLAN if masked else VISIBLE_PLAN, strategy=named)
     assert items(plan).count(said) == 1
+
+
+@pytest.mark.parametrize("plan", [VISIBLE_PLAN, MASKED_PLAN], ids=["visible", "masked"])
+def test_of_which_tensors_nothing_leaves_is_in_the_form(plan) -> None:
+    named = Named(name="fedper", options={"stays": ["bias"]})
+    said = items(msgspec.structs.replace(plan, strategy=named))
+    assert "zeros for what stays here: bias (" in said

@@ -94,8 +94,8 @@ momentum = {momentum}
 name = "fedavg"
 
 [selection]
-# Who takes part in a round: this fraction of the nodes present (or 'count' of them), at random.
-name = "uniform"
+# Who takes part in a round: this fraction of the nodes present (or 'count' of them).
+name = "uniform"          # or deadline, round_robin, stratified, utility: docs/operating.md
 # fraction = 1.0
 # count = 10
 {minimum} # a round needs so many, to begin and to count
@@ -115,6 +115,10 @@ name = "uniform"
 # share_s = 30.0          # of a masked round: nodes give each other sealed shares,
 # mask_s = 300.0          # send their masked updates,
 # reveal_s = 60.0         # vote, and reveal what opens the sum
+# learn = false           # true: the time for updates is learned, update_s the most it can be:
+# quantile = 0.7          # what so large a part of the nodes needed last,
+# slack = 1.5             # times this
+# partial = false         # true: who will not finish in time sends what it has
 
 [evaluation]
 # Each new model is measured on examples that no node trains on: a share held out at every

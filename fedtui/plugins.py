@@ -54,12 +54,20 @@ def build(kind: str, name: str, **options: Any) -> Any:
     Raises:
         PluginError: no such plug-in, or options that it does not take.
     """
+    return _call(_module(kind, name), f"{name!r} of {kind}", options)
+
+
+def _module(kind: str, name: str) -> Any:
     known = names(kind)
     if name not in known:
         listed = ", ".join(known) or "none"
         raise PluginError(f"{kind} has no {name[:64]!r}; there are: {listed}")
-    module = importlib.import_module(f"fedtui.{kind}.{name}")
-    return _call(module, f"{name!r} of {kind}", options)
+    return importlib.import_module(f"fedtui.{kind}.{name}")
+
+
+def options(kind: str, name: str) -> tuple[str, ...]:
+    """The options that a plug-in takes. Raises PluginError as `build`."""
+    return tuple(inspect.signature(_module(kind, name).build).parameters)
 
 
 def file_hash(source: bytes) -> str:

@@ -41,7 +41,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     `round` counts from 1, `node_index` from 0; with `seed` they fix the order of the examples.
     `holdout` is the fraction of the examples that never trains. At most `judge` of those held out
-    judge the model before and after: for this node's operator, and for nobody else.
+    judge the model before and after: for this node's operator, and for nobody else. Training ends
+    `within_s` after the job began, with the steps made until then; None: with all of them.
     """
 
     job_id: int
@@ -58,6 +59,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     strategy_options: Options = {}
     holdout: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     judge: Annotated[int, msgspec.Meta(ge=0)] = 0
+    within_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class EvaluateJob(

@@ -37,7 +37,8 @@ from node.work import Places, Work
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fedtui.wire.messages import FromNode, InviteProof, Welcome
+    from fedtui.wire.invite import InviteProof
+    from fedtui.wire.messages import FromNode, Welcome
     from node.config import NodeConfig
     from node.home import Connection, Home
     from node.jobs import DataSeen, Judged, Progress
@@ -315,7 +316,7 @@ class Membership:
                 self._close_service()
             belonging.claim_models(self._home, self._link, federation_id)
             self._lookback.show()
-            self._link.ready(self._welcome.plan_hash)
+            self._link.ready(plan_hash, self._consenting.declared)
         self.show()
 
     def _on_enrolled(self, message: Enrolled) -> None:

@@ -71,7 +71,7 @@ from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
 
     from fedtui.learning.params import Vector
@@ -141,7 +141,7 @@ class Jobs:
             sums = _nothing(task)
         else:
             before = self._judge(job, task, None)
-            result = self._train_task(job, task)
+            result = self._train_task(job, task, started_s)
             update_D, num_examples, sums = result.update_D, result.num_examples, result.sums
             after = self._judge(job, task, update_D)
             about, data = _judged(before, after), self._data_seen
@@ -211,7 +211,7 @@ class Jobs:
             side.set_num_threads(self._num_threads)
         return side
 
-    def _train_task(self, job: TrainJob, task: Task) -> TrainResult:
+    def _train_task(self, job: TrainJob, task: Task, began_s: float) -> TrainResult:
         train, _ = self._share_of(task, job)
         started_s = time.monotonic()
         strategy: Strategy = plugins.build("strategies", job.strategy, **job.strategy_options)
@@ -220,6 +220,7 @@ class Jobs:
             correct=strategy.correct,
             progress=functools.partial(self._progress, job.job_id, started_s),
             cancelled=self._stopped,
+            enough=_over(began_s, job.within_s),
         )
         seed = (job.seed, job.round, job.node_index)
         result: TrainResult = side.train_locally(
@@ -317,6 +318,11 @@ def _torch_side() -> ModuleType:
     from fedtui.learning import trainer  # noqa: PLC0415 - seconds and 200 MB: when needed
 
     return trainer
+
+
+def _over(started_s: float, within_s: float | None) -> Callable[[], bool] | None:
+    """Whether the time that a job may train is over; None if it has as long as it takes."""
+    return None if within_s is None else lambda: time.monotonic() - started_s >= within_s
 
 
 def _judged(before: dict[str, float], after: dict[str, float]) -> Judged | None:

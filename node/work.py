@@ -217,6 +217,7 @@ class Work:
             strategy_options=plan.strategy.options,
             holdout=plan.evaluation.held_out,
             judge=own_scores.MOST_EXAMPLES,
+            within_s=effect.within_s if plan.deadlines.partial else None,
         )
         outcome = await self._run(job, number)
         match outcome:

@@ -56,12 +56,14 @@ class Hooks:
 
     `correct(grad, param, anchor, extra)` is a strategy's node half, on flat tensors; `extra_D` is
     its vector from the coordinator. `progress` is called after, `cancelled` before every batch.
+    `enough` is asked after every batch: once it says so, the steps made are all there are.
     """
 
     correct: Correct | None = None
     extra_D: Vector | None = None
     progress: Callable[[TrainProgress], None] | None = None
     cancelled: Callable[[], bool] | None = None
+    enough: Callable[[], bool] | None = None
 
 
 _NO_HOOKS = Hooks()
@@ -255,6 +257,8 @@ class _Loop:
                         epoch + 1, num_epochs, batch + 1, num_batches, self.num_seen, loss
                     )
                 )
+            if self._hooks.enough is not None and self._hooks.enough():
+                return
 
     def _step(self, batch: Batch) -> float:
         model = self._model

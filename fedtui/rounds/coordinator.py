@@ -2,8 +2,9 @@
 
 An Offer goes to every member of the cohort. Who accepts trains at once; who declines, stays silent
 until the accept deadline, leaves for longer than the grace, or is late with its update is left
-behind. As soon as nobody is awaited any more the attempt closes: enough updates are aggregated,
-too few fail the attempt and the federation starts the next one. See attempt.py for the rest.
+behind. As soon as nobody is awaited any more, or as many updates are here as its terms want, the
+attempt closes: enough updates are aggregated, too few fail the attempt and the federation starts
+the next one. See attempt.py for the rest.
 """
 
 from enum import Enum
@@ -11,7 +12,7 @@ from enum import Enum
 from fedtui.errors import LocalProtocolError
 from fedtui.rounds.attempt import Attempt, Frame
 from fedtui.rounds.cohort import Cohort, Standing
-from fedtui.rounds.history import OpenAttempt
+from fedtui.rounds.history import Answer, OpenAttempt
 from fedtui.rounds.machine import (
     Aggregate,
     Aggregated,
@@ -22,6 +23,7 @@ from fedtui.rounds.machine import (
     UpdateOpened,
 )
 from fedtui.rounds.records import SurvivorsChosen, UpdateReceived
+from fedtui.rounds.spread import Spread, spread_of
 from fedtui.rounds.sums import total, training_sums
 from fedtui.wire.messages import ModelRef
 
@@ -76,6 +78,7 @@ class RoundCoordinator(Attempt):
                 weight = round(update.weight or 0)
                 self.contributions[update.node] = Contribution(update.node, update.digest, weight)
                 self._sums[update.node] = update.sums
+                self.members[update.node].took_s = update.seconds
         self.phase = Phase.AGGREGATING
         self._survivors = attempt.survivors
         return [self._aggregate()]
@@ -96,6 +99,10 @@ class RoundCoordinator(Attempt):
         return total(self._sums.values())
 
     @property
+    def spread(self) -> Spread | None:
+        return spread_of([self.contributions[node].weight for node in self._survivors])
+
+    @property
     def over(self) -> bool:
         return self.phase in {Phase.FINISHED, Phase.FAILED}
 
@@ -110,7 +117,7 @@ class RoundCoordinator(Attempt):
             )
         return "" if event.header is not None else "updates are not masked under this plan"
 
-    def _receive(self, opened: UpdateOpened) -> UpdateReceived:
+    def _receive(self, opened: UpdateOpened, now: float) -> UpdateReceived:
         header = opened.header
         if header is None:
             raise LocalProtocolError("a masked update among visible ones")
@@ -118,6 +125,7 @@ class RoundCoordinator(Attempt):
         weight = self._weight(header.num_examples)
         self.contributions[opened.node] = Contribution(opened.node, opened.digest, weight)
         sums = self._sums[opened.node] = training_sums(header.sums)
+        seconds = self.members[opened.node].took_s = max(0.0, now - self._began)
         return UpdateReceived(
             self.round,
             self.attempt,
@@ -126,7 +134,11 @@ class RoundCoordinator(Attempt):
             num_bytes=opened.num_bytes,
             weight=float(weight),
             sums=sums,
+            seconds=seconds,
         )
+
+    def _answer(self, node: NodeId) -> Answer:
+        return Answer(self.members[node].took_s, self._sums.get(node, {}))
 
     def _weight(self, num_examples: int) -> int:
         weights = self.frame.plan.weights
@@ -158,6 +170,9 @@ class RoundCoordinator(Attempt):
                 f"{minimum} are needed ({self._cohort.reasons()})"
             )
         effects: list[CoordinatorEffect] = []
+        if self.terms.enough is not None and num_done >= self.terms.enough:
+            self._cohort.let_go("the round had enough without it")
+            num_open = 0
         if self.phase is Phase.INVITING and not self._cohort.num_offered:
             self._enter(Phase.COLLECTING)
             effects.append(Persist(self._phase_record()))

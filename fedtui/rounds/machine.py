@@ -55,13 +55,14 @@ class Joined:
     """An enrolled node is connected and has consented to the plan.
 
     `keys` are those that it proved; `not_before` is what its certificate says. Masked rounds need
-    both.
+    both. `declared` is what its operator declares, as names and values.
     """
 
     node: NodeId
     role: Role
     keys: PublicIdentity | None = None
     not_before: int = 0
+    declared: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +392,7 @@ class Train:
     round: int
     attempt: int
     model: ModelRef
+    within_s: float | None = None  # what fits into so long, if the plan takes partial work
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,12 @@ def encoding(plan: Plan, num_values: int, purpose: Purpose) -> Encoding:
     )
 
 
+def opening_s(plan: Plan) -> float:
+    """How long a round may take after the work is done, until its sum is open."""
+    deadlines = plan.deadlines
+    return deadlines.share_s + deadlines.mask_s + deadlines.reveal_s
+
+
 def weight_of(plan: Plan, num_examples: int) -> int:
     """What an update of so many examples counts, from 1 to the plan's `weight_cap`."""
     return 1 if plan.weights.by == "equal" else max(1, min(num_examples, plan.weight_cap))

@@ -144,7 +144,7 @@ class Bookkeeper(Watch):
             fate="counted" if name in attempt.counted else attempt.fates.get(name, "late"),
             num_examples=trained.num_examples if trained else 0,
             loss=_mean(trained.sums) if trained else None,
-            train_s=node.train_s if trained else 0.0,
+            train_s=node.trained_s if trained else 0.0,
             bytes_up=up,
             bytes_down=down,
             attack=home.traits[node.index].attack,

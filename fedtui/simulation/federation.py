@@ -156,7 +156,7 @@ class SimulatedFederation:
         self.sessions[name] = Session(self._num_sessions, name)
         node.connected()
         keys = self.identity(name).public
-        self.tell_coordinator(Joined(name, node.role, keys, not_before=1))
+        self.tell_coordinator(Joined(name, node.role, keys, not_before=1, declared=node.declared))
 
     def disconnect(self, name: bytes) -> None:
         """Break the session; the node tries again soon."""

@@ -52,7 +52,8 @@ class Hands:
             return _Done(self, key, Failed("this job came to nothing"))
         self._pending[key] = asked.model.round
         if isinstance(asked, Train):
-            job = TrainJob(index, asked.round, asked.attempt, digest)
+            share = node.share_of(asked)
+            job = TrainJob(index, asked.round, asked.attempt, digest, share)
             return _UnderWay(self, key, self._engine.submit(job))
         return _UnderWay(self, key, self._engine.submit(MeasureJob(index, asked.round, digest)))
 

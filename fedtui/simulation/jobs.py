@@ -11,12 +11,16 @@ from fedtui.learning.params import Vector
 
 @dataclass(frozen=True, slots=True)
 class TrainJob:
-    """Train node `node` (an index from 0) in a round, from the model with this digest."""
+    """Train node `node` (an index from 0) in a round, from the model with this digest.
+
+    `share`, in (0, 1], is the part of its steps that fits into the time; one is made always.
+    """
 
     node: int
     round: int
     attempt: int
     model: bytes
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ is worth.
 from __future__ import annotations
 
 import functools
+import math
 import traceback
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from fedtui import plugins
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from fedtui.learning.params import Vector
     from fedtui.learning.partition import Indices
     from fedtui.learning.task import Task
+    from fedtui.learning.training import TrainingSpec
     from fedtui.simulation.ground import Ground, Setup
     from fedtui.simulation.jobs import Job, MeasureJob, Outcome
 
@@ -146,7 +149,7 @@ class _Learner:
         return self._bench.train(
             params,
             examples,
-            self._plan.training,
+            _shortened(self._plan.training, len(rows), job.share),
             seed=(self._plan.seed, job.round, job.node),
             hooks=self._hooks,
             rows=rows,
@@ -181,6 +184,15 @@ class _Learner:
         """How many classes there are; 0 when targets are no classes."""
         y = self._ground.examples.y if self._ground.examples is not None else np.zeros(0)
         return len(self._task.labels) or (int(y.max()) + 1 if y.dtype.kind in "iu" else 0)
+
+
+def _shortened(training: TrainingSpec, num_examples: int, share: float) -> TrainingSpec:
+    """The same training, of so many of its steps only; at least one."""
+    if share >= 1:
+        return training
+    num_batches = math.ceil(num_examples / training.batch_size)
+    steps = int(share * (training.steps or training.epochs * num_batches))
+    return msgspec.structs.replace(training, steps=max(1, steps))
 
 
 def _liar(seed: int, job: TrainJob) -> np.random.Generator:

@@ -13,7 +13,7 @@ import msgspec
 
 from fedtui.crypto.keys import digest
 from fedtui.learning.metrics import sums_for
-from fedtui.rounds import claims, masking
+from fedtui.rounds import choices, claims, masking
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.status import Leaves
 
@@ -41,6 +41,8 @@ def leaves(agreement: Agreement, role: Role) -> tuple[Leaves, ...]:
             work = (*_masked_work(agreement), _masked_keys(), _answers(role))
         case _:
             work = (*_visible_work(agreement), _answers(role))
+    if role == "participant":
+        work = (*work, *_declared(plan))
     return (*work, *_connection(shown_to_nodes=plan.masked and role == "participant"))
 
 
@@ -160,6 +162,20 @@ def _sums_of_an_evaluator(plan: Plan) -> Leaves:
         reader="the coordinator",
         when="with each evaluation",
         can=_PAUSE,
+    )
+
+
+def _declared(plan: Plan) -> tuple[Leaves, ...]:
+    """What the plan picks nodes by, and only they can say."""
+    return tuple(
+        Leaves(
+            item=f"what your node.toml says under [declare] {name}, if it does",
+            form=VISIBLE,
+            reader="the coordinator: it picks the nodes of a round by it",
+            when="when it connects",
+            can=f"leave {name} out of node.toml",
+        )
+        for name in choices.asked(plan)
     )
 
 

@@ -20,7 +20,7 @@ from fedtui.crypto.keys import Identity
 from fedtui.learning.params import Manifest, Params, TensorSpec
 from fedtui.wire.events import MessageReceived, SessionEvent, StreamComplete, StreamOpened
 from fedtui.wire.halves import NodeHello
-from fedtui.wire.invite import Invite
+from fedtui.wire.invite import Invite, InviteProof
 from fedtui.wire.messages import (
     Accepting,
     Ended,
@@ -28,7 +28,6 @@ from fedtui.wire.messages import (
     Evaluate,
     Evaluation,
     Fetch,
-    InviteProof,
     Offer,
     Open,
     Role,

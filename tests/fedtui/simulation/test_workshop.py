@@ -212,3 +212,16 @@ def test_A1_a_fixed_update_that_is_not_finite_goes_nowhere(monkeypatch) -> None:
     outcome = workshop.do(train(0), np.zeros(10, np.float32))
     assert isinstance(outcome, Failed)
     assert "value 0 of the task's update is NaN" in outcome.reason
+
+
+def test_a_node_with_too_little_time_makes_the_steps_that_fit() -> None:
+    setup = a_setup()
+    workshop, model_D = Workshop(setup, survey(setup)), a_model(setup)
+    whole = workshop.do(train(0), model_D)
+    half = workshop.do(dataclasses.replace(train(0), share=0.5), model_D)
+    least = workshop.do(dataclasses.replace(train(0), share=1e-9), model_D)
+    assert least.num_examples == min(setup.plan.training.batch_size, whole.num_examples)
+    assert least.num_examples <= half.num_examples < whole.num_examples
+    assert half.sums["examples"] <= whole.sums["examples"] / 2 + setup.plan.training.batch_size
+    again = workshop.do(dataclasses.replace(train(0), share=1.0), model_D)
+    assert bits(again.update_D) == bits(whole.update_D)

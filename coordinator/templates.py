@@ -116,8 +116,8 @@ name = "uniform"          # or deadline, round_robin, stratified, utility: docs/
 # mask_s = 300.0          # send their masked updates,
 # reveal_s = 60.0         # vote, and reveal what opens the sum
 # learn = false           # true: the time for updates is learned, update_s the most it can be:
-# quantile = 0.7          # what so large a part of the nodes needed last,
-# slack = 1.5             # times this
+# quantile = 0.5          # what so large a part of the nodes needed last,
+# slack = 2.0             # times this
 # partial = false         # true: who will not finish in time sends what it has
 
 [evaluation]

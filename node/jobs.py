@@ -185,11 +185,23 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     after: dict[str, float]
 
 
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """The update of `round` against the global model `num_rounds` later (learning/drift.py)."""
+
+    round: int
+    num_rounds: int
+    distance: float
+    own: float
+    moved: float
+    cosine: float | None
+
+
 class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     """The update lies complete at `out_path`; `digest` is BLAKE2b-256 of its bytes, as hex.
 
     `sums` are those of the training batches; `num_examples` is the update's weight. `judged` stays
-    on this machine; None if nothing was held out, or nobody asked.
+    on this machine; None if nothing was held out, or nobody asked. So does `drift`, of the
+    training before; None if this process did none.
     """
 
     job_id: int
@@ -199,6 +211,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     sums: dict[str, float]
     seconds: float
     judged: Judged | None = None
+    drift: Drift | None = None
     data: DataSeen = DataSeen()
 
 

@@ -24,7 +24,7 @@ from fedtui.wire import events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving, Rotated, RotateKey
-from node import beginning, belonging
+from node import beginning, belonging, watching
 from node.consenting import Consenting
 from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
@@ -97,6 +97,7 @@ class Membership:
             hears=Heard(
                 progress=self._on_progress,
                 judged=self._on_judged,
+                drifted=lambda told: self._board.post(watching.drift_seen(told)),
                 data=self._on_data,
                 checked=self._consenting.checked,
                 failed=lambda words: self._board.log("error", safe_label(words, 400), "train"),

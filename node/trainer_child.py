@@ -67,6 +67,7 @@ from node.jobs import (
 )
 from node.niceness import give_way
 from node.throttle import Clocks, Throttle
+from node.trainer_drift import LastTraining
 from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 
@@ -111,6 +112,7 @@ class Jobs:
         self._task: tuple[bytes, Task | FixedUpdate | None] = (b"", None)
         self._share: tuple[bytes, tuple[Examples, Examples] | None] = (b"", None)
         self._data_seen = DataSeen()  # of the share
+        self._last = LastTraining()
         self._last_said_s = 0.0
 
     def do(self, job: Job) -> Outcome:
@@ -135,25 +137,30 @@ class Jobs:
 
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
         started_s = time.monotonic()
-        about, data = None, DataSeen()
+        about, data, drift = None, DataSeen(), None
         if isinstance(task, FixedUpdate):
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
             sums = _nothing(task)
         else:
+            drift = self._last.against(job.round, _model(job))
             before = self._judge(job, task, None)
             result = self._train_task(job, task, started_s)
             update_D, num_examples, sums = result.update_D, result.num_examples, result.sums
             after = self._judge(job, task, update_D)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
+        digest = _write_vector(Path(job.out_path), update_D)
+        if not isinstance(task, FixedUpdate):
+            self._last.trained(job.round, _model(job), Path(job.out_path))
         return Trained(
             job_id=job.job_id,
             out_path=job.out_path,
-            digest=_write_vector(Path(job.out_path), update_D),
+            digest=digest,
             num_examples=num_examples,
             sums=sums,
             seconds=time.monotonic() - started_s,
             judged=about,
+            drift=drift,
             data=data,
         )
 

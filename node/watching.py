@@ -11,8 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fedtui import status
 from fedtui.rounds import machine
+from fedtui.rounds.masking import weight_of
 from fedtui.telling import privacy, showing
 from fedtui.telling.cohort_here import CohortHere
 from fedtui.telling.rounds_here import Now, RoundsHere
@@ -102,6 +105,8 @@ class RoundWatch:
                 self._on_declined(event.message, effects)
         if isinstance(event, machine.Trained | machine.JobFailed):
             self._trained()
+        if isinstance(event, machine.Trained):
+            self._weighed(event.header.num_examples)
         if isinstance(event, machine.UpdateRefused):
             self._on_refused(event.reason)
         if at.work is None and self._here.is_known:
@@ -112,6 +117,12 @@ class RoundWatch:
     def began_training(self) -> None:
         self._epoch = 0
         self._board.post(status.TrainingMoved(training=self._progress.begin()))
+
+    def _weighed(self, num_examples: int) -> None:
+        """What this node's update counts; under masks nobody else knows."""
+        weight = weight_of(self._at.plan, num_examples)
+        text = f"this update is of {num_examples:,} examples and counts {weight:,}"
+        self._board.log("info", text, "train")
 
     def _trained(self) -> None:
         """The trainer is done, in whatever way."""
@@ -289,6 +300,11 @@ def saw_result(board: Board, message: Result) -> None:
     """Count a committed round, and say whether this node's update is in it."""
     board.post(status.RoundCounted(round=message.round, counted=message.counted))
     board.log(*showing.committed(message), "round")
+
+
+def drift_seen(told: jobs.Drift) -> status.DriftSeen:
+    """What the trainer says of its training before, for the board."""
+    return status.DriftSeen(drift=status.Drift(**msgspec.structs.asdict(told)))
 
 
 def _differs(now: status.Round, shown: status.Round) -> bool:

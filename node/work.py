@@ -60,13 +60,15 @@ class Places:
 class Hears:
     """Who is told, on this machine, what the trainer says.
 
-    `judged` is of the model of a round, on this node's own hold-out. `data` is told of the
-    examples each time that something was made of them, and says why that must not be used, if so;
-    `checked` of those that a check read. `failed` gets the trainer's own words.
+    `judged` is of the model of a round, on this node's own hold-out; `drifted` of the update
+    before. `data` is told of the examples each time that something was made of them, and says why
+    that must not be used, if so; `checked` of those that a check read. `failed` gets the trainer's
+    own words.
     """
 
     progress: Callable[[jobs.Progress], None]
     judged: Callable[[int, jobs.Judged], None]
+    drifted: Callable[[jobs.Drift], None]
     data: Callable[[jobs.DataSeen], str]
     checked: Callable[[jobs.DataSeen], None]
     failed: Callable[[str], None]
@@ -228,6 +230,8 @@ class Work:
                     return
                 if outcome.judged is not None:
                     self._hears.judged(effect.round, outcome.judged)
+                if outcome.drift is not None:
+                    self._hears.drifted(outcome.drift)
                 update = Update(
                     round=effect.round,
                     model=effect.model.digest.hex(),

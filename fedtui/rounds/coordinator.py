@@ -10,6 +10,7 @@ the next one. See attempt.py for the rest.
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
+from fedtui.rounds import masking
 from fedtui.rounds.attempt import Attempt, Frame
 from fedtui.rounds.cohort import Cohort, Standing
 from fedtui.rounds.history import Answer, OpenAttempt
@@ -122,7 +123,7 @@ class RoundCoordinator(Attempt):
         if header is None:
             raise LocalProtocolError("a masked update among visible ones")
         self._cohort.stand(opened.node, Standing.DELIVERED)
-        weight = self._weight(header.num_examples)
+        weight = masking.weight_of(self.frame.plan, header.num_examples)
         self.contributions[opened.node] = Contribution(opened.node, opened.digest, weight)
         sums = self._sums[opened.node] = training_sums(header.sums)
         seconds = self.members[opened.node].took_s = max(0.0, now - self._began)
@@ -139,12 +140,6 @@ class RoundCoordinator(Attempt):
 
     def _answer(self, node: NodeId) -> Answer:
         return Answer(self.members[node].took_s, self._sums.get(node, {}))
-
-    def _weight(self, num_examples: int) -> int:
-        weights = self.frame.plan.weights
-        if weights.by == "equal":
-            return 1
-        return num_examples if weights.cap is None else min(num_examples, weights.cap)
 
     def _on_tick(self, now: float) -> None:
         self._lose_the_away(now)

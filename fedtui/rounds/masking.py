@@ -68,8 +68,11 @@ def opening_s(plan: Plan) -> float:
 
 
 def weight_of(plan: Plan, num_examples: int) -> int:
-    """What an update of so many examples counts, from 1 to the plan's `weight_cap`."""
-    return 1 if plan.weights.by == "equal" else max(1, min(num_examples, plan.weight_cap))
+    """What an update of so many examples counts: 1 or more; under masks `weight_cap` at most."""
+    if plan.weights.by == "equal":
+        return 1
+    cap = plan.weight_cap if plan.masked else plan.weights.cap
+    return max(1, num_examples if cap is None else min(num_examples, cap))
 
 
 def share_of_full(plan: Plan, scalars: dict[str, float], num_survivors: int) -> float:

@@ -93,8 +93,8 @@ class DeadlinesSection(_Section, frozen=True, kw_only=True):
     mask_s: Positive = 300.0
     reveal_s: Positive = 60.0
     learn: bool = False
-    quantile: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.7
-    slack: Annotated[float, msgspec.Meta(ge=1, le=100)] = 1.5
+    quantile: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    slack: Annotated[float, msgspec.Meta(ge=1, le=100)] = 2.0
     partial: bool = False
 
 

@@ -31,6 +31,7 @@ class Bench:
         self.trainer = trainer
         self.judged: list[tuple[int, jobs.Judged]] = []
         self.data: list[jobs.DataSeen] = []
+        self.drifted: list[jobs.Drift] = []
         self.checked: list[jobs.DataSeen] = []
         self.words: list[str] = []
         self.refusal = ""
@@ -41,6 +42,7 @@ class Bench:
             hears=Hears(
                 progress=lambda _: None,
                 judged=lambda number, judged: self.judged.append((number, judged)),
+                drifted=self.drifted.append,
                 data=self._data,
                 checked=self.checked.append,
                 failed=self.words.append,

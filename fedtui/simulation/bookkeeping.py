@@ -125,6 +125,8 @@ class Bookkeeper(Watch):
             bytes_down=sum(down for _, down in carried.values()),
             wall_s=now_s - self._last_wall,
             model=done.model_digest.hex(),
+            largest_share=done.spread.largest if done.spread is not None else None,
+            alike=done.spread.alike if done.spread is not None else None,
         )
         self._last_wall = now_s
         carried.clear()

@@ -129,6 +129,8 @@ with_evaluator = {with_evaluator}
 [weights]
 # by = "examples"         # an update counts by its examples; "equal": each one the same
 # cap = 10000             # at most as if of so many examples
+# attribute = "site"      # with by = "plan": what nodes declare in node.toml, and
+# of = {{ north = 3 }}      # what counts how much; all else counts 1
 
 [privacy]
 # Who can read a single update: the coordinator ("visible"), or nobody ("masked"). Under masks it

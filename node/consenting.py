@@ -71,8 +71,7 @@ class Consenting:
     @property
     def declared(self) -> dict[str, str]:
         """What the plan asks this node to declare, as far as its operator does."""
-        declare = self._config.declare
-        return {n: declare[n] for n in choices.asked(self.agreement.plan) if n in declare}
+        return choices.told(self.agreement.plan, self._config.declare)
 
     @property
     def has_plan(self) -> bool:

@@ -15,7 +15,6 @@ import msgspec
 
 from fedtui import status
 from fedtui.rounds import machine
-from fedtui.rounds.masking import weight_of
 from fedtui.telling import privacy, showing
 from fedtui.telling.cohort_here import CohortHere
 from fedtui.telling.rounds_here import Now, RoundsHere
@@ -105,8 +104,6 @@ class RoundWatch:
                 self._on_declined(event.message, effects)
         if isinstance(event, machine.Trained | machine.JobFailed):
             self._trained()
-        if isinstance(event, machine.Trained):
-            self._weighed(event.header.num_examples)
         if isinstance(event, machine.UpdateRefused):
             self._on_refused(event.reason)
         if at.work is None and self._here.is_known:
@@ -117,12 +114,6 @@ class RoundWatch:
     def began_training(self) -> None:
         self._epoch = 0
         self._board.post(status.TrainingMoved(training=self._progress.begin()))
-
-    def _weighed(self, num_examples: int) -> None:
-        """What this node's update counts; under masks nobody else knows."""
-        weight = weight_of(self._at.plan, num_examples)
-        text = f"this update is of {num_examples:,} examples and counts {weight:,}"
-        self._board.log("info", text, "train")
 
     def _trained(self) -> None:
         """The trainer is done, in whatever way."""

@@ -37,8 +37,15 @@ def conflicts(plan: Plan) -> list[str]:
 
 def asked(plan: Plan) -> tuple[str, ...]:
     """What nodes are asked to declare under this plan; empty for one that does not fit."""
-    rule = _rule(plan)
-    return (rule.attribute,) if rule is not None and rule.attribute else ()
+    rule, weights = _rule(plan), plan.weights
+    names = [rule.attribute if rule is not None else ""]
+    names.append(weights.attribute if weights.by == "plan" else "")
+    return tuple(sorted({name for name in names if declared.is_name(name)}))
+
+
+def told(plan: Plan, declares: Mapping[str, str]) -> dict[str, str]:
+    """What of all that an operator declares is told under this plan."""
+    return {name: declares[name] for name in asked(plan) if name in declares}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -140,12 +147,23 @@ def _too_few_ready(plan: Plan, rule: Selection) -> list[str]:
 
 
 def _weights(plan: Plan) -> list[str]:
-    if plan.weights.by == "equal" and plan.weights.cap is not None:
-        return [
-            f'[weights] cap = {plan.weights.cap} bounds examples, and by = "equal" counts none: '
+    weights, found = plan.weights, []
+    if weights.by != "examples" and weights.cap is not None:
+        found.append(
+            f'[weights] cap = {weights.cap} bounds examples, and by = "{weights.by}" counts none: '
             "leave one of them out"
-        ]
-    return []
+        )
+    if weights.by == "plan" and not (declared.is_name(weights.attribute) and weights.of):
+        found.append(
+            '[weights] by = "plan" needs the attribute that nodes declare, a name of small '
+            "letters, and in of the weight of each of its values"
+        )
+    if weights.by != "plan" and (weights.attribute or weights.of):
+        found.append(
+            '[weights] attribute and of are for by = "plan", '
+            f'and by is "{weights.by}": leave them out, or change by'
+        )
+    return found
 
 
 def _deadlines(plan: Plan) -> list[str]:

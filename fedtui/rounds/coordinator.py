@@ -123,7 +123,8 @@ class RoundCoordinator(Attempt):
         if header is None:
             raise LocalProtocolError("a masked update among visible ones")
         self._cohort.stand(opened.node, Standing.DELIVERED)
-        weight = masking.weight_of(self.frame.plan, header.num_examples)
+        declared = self.terms.declared.get(opened.node, {})
+        weight = masking.weight_of(self.frame.plan, header.num_examples, declared)
         self.contributions[opened.node] = Contribution(opened.node, opened.digest, weight)
         sums = self._sums[opened.node] = training_sums(header.sums)
         seconds = self.members[opened.node].took_s = max(0.0, now - self._began)

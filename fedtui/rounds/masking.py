@@ -14,6 +14,8 @@ from fedtui.secagg import graph
 from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding, EncodingError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.context import Purpose
     from fedtui.secagg.encoding import Slots
@@ -67,10 +69,18 @@ def opening_s(plan: Plan) -> float:
     return deadlines.share_s + deadlines.mask_s + deadlines.reveal_s
 
 
-def weight_of(plan: Plan, num_examples: int) -> int:
-    """What an update of so many examples counts: 1 or more; under masks `weight_cap` at most."""
-    if plan.weights.by == "equal":
-        return 1
+def weight_of(plan: Plan, num_examples: int, declared: Mapping[str, str]) -> int:
+    """What an update of so many examples counts, of a node that declares this of itself.
+
+    1 or more; under masks `weight_cap` at most.
+    """
+    match plan.weights.by:
+        case "equal":
+            return 1
+        case "plan":
+            return plan.weights.of.get(declared.get(plan.weights.attribute, ""), 1)
+        case "examples":
+            pass
     cap = plan.weight_cap if plan.masked else plan.weights.cap
     return max(1, num_examples if cap is None else min(num_examples, cap))
 

@@ -14,7 +14,7 @@ one before, and they would become shorter for ever. After a failed attempt the p
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,11 +34,13 @@ LEAST_S = 1.0
 class Terms:
     """What holds for one attempt: it closes with `enough` updates, the work ends `within_s`.
 
-    None: with those of all who are left, and when the plan says so.
+    None: with those of all who are left, and when the plan says so. `declared` is what the nodes
+    of the cohort declare, as far as the plan asks.
     """
 
     enough: int | None = None
     within_s: float | None = None
+    declared: Mapping[bytes, Mapping[str, str]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(slots=True)
@@ -93,7 +95,8 @@ class Picker:
         rule = self.rule if attempt <= NUM_BY_THE_RULE else Uniform()
         cohort = rule.pick(candidates, invited, rng, number)
         within_s = self.within_s() if attempt == 1 else None
-        return cohort, Terms(size if size < len(cohort) else None, within_s)
+        enough = size if size < len(cohort) else None
+        return cohort, Terms(enough, within_s, {node: present[node] for node in cohort})
 
     def size(self, num_present: int) -> int:
         """How many nodes a round wants to count, of so many that are present."""

@@ -15,12 +15,14 @@ from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import choices, masking
+from fedtui.wire import declared
 from fedtui.wire.codec import canonical
 
 Scalar = bool | int | float | str
 Option = Scalar | list[Scalar] | dict[str, Scalar]
 Options = dict[str, Option]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
+PlannedWeight = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
 # The form in which updates and sums leave a node: what its operator consents to and what the
@@ -117,10 +119,15 @@ class EvaluationSection(_Section, frozen=True, kw_only=True):
 
 
 class WeightsSection(_Section, frozen=True, kw_only=True):
-    """An update counts by its examples (at most `cap` of them), or each update equally."""
+    """An update counts by its examples (at most `cap` of them), each equally, or by the plan.
 
-    by: Literal["examples", "equal"] = "examples"
+    By the plan: as `of` says for the value that the node declares of `attribute`; 1 for others.
+    """
+
+    by: Literal["examples", "equal", "plan"] = "examples"
     cap: Annotated[int, msgspec.Meta(ge=1, le=2**40)] | None = None
+    attribute: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    of: Annotated[dict[declared.Value, PlannedWeight], msgspec.Meta(max_length=64)] = {}
 
 
 class PrivacySection(_Section, frozen=True, kw_only=True):
@@ -175,9 +182,11 @@ class Plan(_Section, frozen=True, kw_only=True):
 
     @property
     def weight_cap(self) -> int:
-        """How many examples count as a full weight under masks."""
+        """How much counts as a full weight under masks."""
         if self.weights.by == "equal":
             return 1
+        if self.weights.by == "plan":
+            return max(self.weights.of.values(), default=1)
         return self.weights.cap or DEFAULT_WEIGHT_CAP
 
 

@@ -122,6 +122,7 @@ class NodeHost:
             floors=self.floors,
             voted=frozenset((j.attempt.purpose, j.attempt.round) for j in self.journal),
             stuck=self._stuck(),
+            declared=dict(self.declared),
         )
         return MaskedParticipant(side, role=self.role, refuses=lambda _work: None)
 

@@ -78,12 +78,11 @@ class Village(SimulatedFederation):
         self.hands.models = lambda: self.coordinator.models
         self._habits = Habits(self, population, population.seed_or(plan.seed))
         self.coordinator.create(initial.vector_D)
-        asked = choices.asked(plan)
         for one in self.traits:
             num_examples = len(ground.share(one.index)) if ground.num_nodes else 1
             seconds = _passes(setup, num_examples) / one.examples_per_s
-            node = self.admit(num_examples=num_examples, train_s=seconds)
-            node.declared = tuple(d for d in one.declared if d[0] in asked)
+            said = tuple(choices.told(plan, dict(one.declared)).items())
+            node = self.admit(num_examples=num_examples, train_s=seconds, declared=said)
             self._habits.begin(node)
         if plan.evaluation.with_evaluator:
             self._admit_evaluator(setup, ground)

@@ -166,12 +166,12 @@ def _sums_of_an_evaluator(plan: Plan) -> Leaves:
 
 
 def _declared(plan: Plan) -> tuple[Leaves, ...]:
-    """What the plan picks nodes by, and only they can say."""
+    """What the plan picks or weighs nodes by, and only they can say."""
     return tuple(
         Leaves(
             item=f"what your node.toml says under [declare] {name}, if it does",
             form=VISIBLE,
-            reader="the coordinator: it picks the nodes of a round by it",
+            reader="the coordinator: it picks nodes, or weighs updates, by it",
             when="when it connects",
             can=f"leave {name} out of node.toml",
         )

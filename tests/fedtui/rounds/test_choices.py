@@ -78,6 +78,12 @@ def test_all_is_said_at_once() -> None:
         ),
         ({"selection": SelectionSection(name="deadline")}, "fraction = 1 wants them all"),
         ({"weights": WeightsSection(by="equal", cap=5)}, "leave one of them out"),
+        ({"weights": WeightsSection(by="plan")}, "needs the attribute that nodes declare"),
+        ({"weights": WeightsSection(of={"north": 2})}, 'are for by = "plan"'),
+        (
+            {"weights": WeightsSection(by="plan", attribute="site", of={"n": 2}, cap=3)},
+            "leave one of them out",
+        ),
         ({"selection": SelectionSection(count=1)}, "can never reach minimum"),
         ({"deadlines": DeadlinesSection(accept_s=9, update_s=3)}, "lower accept_s"),
     ],
@@ -111,3 +117,7 @@ def test_what_nodes_are_asked_to_declare() -> None:
     by_site = SelectionSection(name="stratified", options={"by": "site"})
     assert choices.asked(make_plan(selection=by_site)) == ("site",)
     assert choices.asked(make_plan(selection=SelectionSection(name="nobody"))) == ()
+    by_ward = WeightsSection(by="plan", attribute="ward", of={"icu": 3})
+    both = make_plan(selection=by_site, weights=by_ward)
+    assert choices.asked(both) == ("site", "ward")
+    assert choices.told(both, {"ward": "icu", "age": "9"}) == {"ward": "icu"}

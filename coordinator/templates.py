@@ -127,10 +127,9 @@ with_evaluator = {with_evaluator}
 # holdout = 0.2           # with an evaluator: 0.0
 
 [weights]
-# by = "examples"         # an update counts by its examples; "equal": each one the same
+# by = "examples"         # an update counts by its examples; "equal": each one the same; "plan":
+#                         # by what nodes declare, see docs/operating.md
 # cap = 10000             # at most as if of so many examples
-# attribute = "site"      # with by = "plan": what nodes declare in node.toml, and
-# of = {{ north = 3 }}      # what counts how much; all else counts 1
 
 [privacy]
 # Who can read a single update: the coordinator ("visible"), or nobody ("masked"). Under masks it

@@ -136,6 +136,7 @@ class ThinNode:
     answers: bool = True
     fetches: bool = False
     trains_s: float = 0.0
+    declared: dict[str, str] = field(default_factory=dict)
     heard: list[object] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     models: dict[bytes, bytes] = field(default_factory=dict)
@@ -177,7 +178,7 @@ class ThinNode:
     def connected(self, welcome: Welcome) -> None:
         assert self.link is not None
         self.heard.append(welcome)
-        self.link.ready(welcome.plan_hash)
+        self.link.ready(welcome.plan_hash, self.declared)
 
     def disconnected(self, drop: Drop, retry_in_s: float | None) -> None:
         self.drops.append(drop)

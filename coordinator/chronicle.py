@@ -16,6 +16,7 @@ from coordinator.roster import Roster
 from fedtui.crypto.keys import short_id
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
+from fedtui.rounds.picking import Terms
 from fedtui.rounds.records import (
     Audited,
     Evaluated,
@@ -131,6 +132,7 @@ class Chronicle:
                     round=record.round,
                     attempt=record.attempt,
                     cohort=len(record.cohort),
+                    **self._terms(),
                 )
             case UpdateReceived():
                 self._update(record)
@@ -161,6 +163,13 @@ class Chronicle:
                 self._say("resumed")
             case _:
                 pass
+
+    def _terms(self) -> dict[str, float]:
+        """What holds for the attempt under way besides the plan: see rounds/picking.py."""
+        attempt = self.federation.attempt
+        terms = attempt.terms if attempt is not None else Terms()
+        told = {"enough": terms.enough, "learned_s": terms.within_s}
+        return {name: value for name, value in told.items() if value is not None}
 
     def _update(self, record: UpdateReceived) -> None:
         attempt = self.federation.attempt

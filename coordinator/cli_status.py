@@ -69,9 +69,18 @@ def _lost_text(line: RoundLine) -> str:
     return f" ({names}{f' and {more} more' if more else ''} dropped out)"
 
 
+def weights_text(line: RoundLine) -> str:
+    """How unequal the weights of a visible round were."""
+    return (
+        f"shares {line.smallest:.1%} to {line.largest:.1%}, median {line.median:.1%}; spread as "
+        f"{line.alike:.1f} of {line.participants} equal nodes"
+    )
+
+
 def _mask_text(line: RoundLine) -> str:
     if not line.masked:
-        return f"visible: the coordinator can read each update; cohort of {line.cohort}"
+        seen = f"visible: the coordinator can read each update; cohort of {line.cohort}"
+        return seen + (f"\n          weights: {weights_text(line)}" if line.alike else "")
     if not line.ready:  # a round of a version that did not keep it
         return f"masked; cohort of {line.cohort}"
     nodes = "1 node" if line.colluders == 1 else f"{line.colluders} nodes"

@@ -84,6 +84,7 @@ class Visit:
     joined: bool = False
     streams: dict[int, bytes] = field(default_factory=dict)  # ours to it: number -> digest
     timer: asyncio.TimerHandle | None = None
+    declared: tuple[tuple[str, str], ...] = ()
 
 
 class Gatekeeper:
@@ -287,6 +288,7 @@ class Gatekeeper:
                 member.role,
                 keys=visit.link.identity,
                 not_before=certificate.not_before,
+                declared=visit.declared,
             )
         )
 
@@ -298,7 +300,8 @@ class Gatekeeper:
         if visit is None or visit.link is not link:
             return
         match event:
-            case Readied():
+            case Readied(declared=declared):
+                visit.declared = declared
                 self._join(visit)
             case MessageReceived(message=message) if isinstance(message, FromNode):
                 self._said(visit, message)

@@ -142,8 +142,8 @@ def _started(tx: Transaction, record: RoundStarted) -> None:
 
 _INSERT_UPDATE = """
 INSERT INTO updates
-    (federation, round, attempt, node, digest, bytes, weight, sums, received)
-SELECT federation, n, attempt, ?, ?, ?, ?, ?, ? FROM rounds
+    (federation, round, attempt, node, digest, bytes, weight, sums, received, seconds)
+SELECT federation, n, attempt, ?, ?, ?, ?, ?, ?, ? FROM rounds
 WHERE federation = ? AND n = ? AND attempt = ? AND outcome = 'open'
 """
 
@@ -152,7 +152,8 @@ def _received(tx: Transaction, record: UpdateReceived) -> None:
     """The one hot path: a thousand of these come at once, so it is one plain statement."""
     update_ = (record.node, record.digest, record.num_bytes, record.weight, _pack(record.sums))
     key = (tx.federation, record.round, record.attempt)
-    done = tx.connection.exec_driver_sql(_INSERT_UPDATE, (*update_, tx.now, *key))
+    times = (tx.now, record.seconds)
+    done = tx.connection.exec_driver_sql(_INSERT_UPDATE, (*update_, *times, *key))
     if done.rowcount != 1:
         raise StoreConflict(f"{_name(record.round, record.attempt)} is not open")
 
@@ -183,6 +184,7 @@ def _finished(tx: Transaction, record: RoundFinished) -> None:
         "sums": _pack(record.sums),
         "seconds": record.seconds,
         "committed": tx.now,
+        "spread": _pack(record.spread) if record.spread is not None else None,
     }
     tx.connection.execute(insert(schema.checkpoints), row)
     name = _name(record.round, record.attempt)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from coordinator.answers import ModelLine, State, Status
 from fedtui.crypto.keys import short_id
@@ -191,6 +191,8 @@ def _round_line(finished: FinishedRound, plan: Plan, around: Surroundings) -> Ro
         lost=tuple(map(around.name, lost[:MAX_AWAITED])),
         masked=plan.masked,
     )
+    if finished.spread is not None:
+        return replace(line, **asdict(finished.spread))
     if not finished.num_ready:
         return line
     claim = claims.of_round(plan, invited=line.cohort, ready=finished.num_ready)

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0003"  # the newest file in migrations/versions
+REVISION = "0004"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -146,6 +146,7 @@ updates = Table(
     Column("weight", Float),  # NULL where single weights are masked
     Column("sums", LargeBinary, nullable=False),
     Column("received", BigInteger, nullable=False),
+    Column("seconds", Float),  # how long the node needed; NULL in rows of older versions
     ForeignKeyConstraint(
         ["federation", "round", "attempt", "node"],
         ["roster.federation", "roster.round", "roster.attempt", "roster.node"],
@@ -188,6 +189,7 @@ checkpoints = Table(
     Column("sums", LargeBinary, nullable=False),  # of the training that made it
     Column("seconds", Float, nullable=False),  # that the round took
     Column("committed", BigInteger, nullable=False),
+    Column("spread", LargeBinary),  # of its weights, as MessagePack; NULL where they are masked
 )
 
 evaluations = Table(

@@ -9,12 +9,14 @@ exactly `open.survivors`. A masked attempt that fails after that burns its round
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, Table, and_, select
+from sqlalchemy import Connection, RowMapping, Table, and_, func, select
 
 from coordinator import schema
-from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt
+from fedtui.rounds.history import Answer, FederationSnapshot, FinishedRound, OpenAttempt
 from fedtui.rounds.records import Sums, UpdateReceived
+from fedtui.rounds.spread import Spread
 
+_spread = msgspec.msgpack.Decoder(Spread).decode
 _sums = msgspec.msgpack.Decoder(Sums).decode
 
 
@@ -42,6 +44,7 @@ def load(connection: Connection, federation: bytes) -> FederationSnapshot | None
         paused=row.paused,
         ended=row.ended,
         result_round=row.result_round,
+        answers=_answers(connection, federation),
     )
 
 
@@ -72,6 +75,7 @@ def _finished(
                 score=score["score"] if score else None,
                 score_sums=_sums(score["sums"]) if score else {},
                 num_evaluators=score["num_nodes"] if score else 0,
+                spread=_spread(row.spread) if row.spread else None,
                 num_ready=begun[key]["num_ready"] or 0 if key in begun else 0,
             )
         )
@@ -89,6 +93,33 @@ def _members(
     for row in connection.execute(rows.order_by(c.node)):
         found.setdefault((row.round, row.attempt), []).append(ids.setdefault(row.node, row.node))
     return {key: tuple(nodes) for key, nodes in found.items()}
+
+
+def _answers(connection: Connection, federation: bytes) -> dict[bytes, Answer]:
+    """Each node's newest update in a committed round."""
+    s, c, u = schema.survivors.c, schema.checkpoints.c, schema.updates.c
+    committed = and_(c.federation == s.federation, c.n == s.round, c.attempt == s.attempt)
+    newest = (
+        select(s.node, func.max(s.round).label("round"))
+        .join_from(schema.survivors, schema.checkpoints, committed)
+        .where(s.federation == federation)
+        .group_by(s.node)
+        .subquery()
+    )
+    rows = (
+        select(u.node, u.seconds, u.sums)
+        .join_from(
+            schema.updates, newest, and_(newest.c.node == u.node, newest.c.round == u.round)
+        )
+        .join(
+            schema.checkpoints,
+            and_(c.federation == u.federation, c.n == u.round, c.attempt == u.attempt),
+        )
+        .where(u.federation == federation)
+    )
+    return {
+        row.node: Answer(row.seconds or 0.0, _sums(row.sums)) for row in connection.execute(rows)
+    }
 
 
 def _scores(connection: Connection, federation: bytes) -> dict[int, RowMapping]:
@@ -127,6 +158,7 @@ def _open(connection: Connection, federation: bytes, row: RowMapping) -> OpenAtt
                 num_bytes=update.bytes,
                 weight=update.weight,
                 sums=_sums(update.sums),
+                seconds=update.seconds or 0.0,
             )
             for update in updates
         ),

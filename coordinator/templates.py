@@ -101,8 +101,8 @@ name = "fedavg"
 # options = {{ server_learning_rate = 1.0 }}
 
 [selection]
-# Who takes part in a round: this fraction of the nodes present (or 'count' of them), at random.
-name = "uniform"
+# Who takes part in a round: this fraction of the nodes present (or 'count' of them).
+name = "uniform"          # or deadline, round_robin, stratified, utility: docs/operating.md
 # fraction = 1.0
 # count = 10
 {minimum} # a round needs so many, to begin and to count
@@ -122,6 +122,10 @@ name = "uniform"
 # share_s = 30.0          # of a masked round: nodes give each other sealed shares,
 # mask_s = 300.0          # send their masked updates,
 # reveal_s = 60.0         # vote, and reveal what opens the sum
+# learn = false           # true: the time for updates is learned, update_s the most it can be:
+# quantile = 0.5          # what so large a part of the nodes needed last,
+# slack = 2.0             # times this
+# partial = false         # true: who will not finish in time sends what it has
 
 [evaluation]
 # Each new model is measured on examples that no node trains on: a share held out at every
@@ -130,7 +134,8 @@ with_evaluator = {with_evaluator}
 # holdout = 0.2           # with an evaluator: 0.0
 
 [weights]
-# by = "examples"         # an update counts by its examples; "equal": each one the same
+# by = "examples"         # an update counts by its examples; "equal": each one the same; "plan":
+#                         # by what nodes declare, see docs/operating.md
 # cap = 10000             # at most as if of so many examples
 
 [privacy]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from fedtui.status import Limits
+from fedtui.wire import declared
 from node.exits import Exit, Stop
 from node.paths import write_atomically
 
@@ -70,6 +71,10 @@ class PrivacyTable(_Table, frozen=True):
     peers: Annotated[list[Fingerprint], msgspec.Meta(max_length=2**14)] = []
 
 
+Declare = Annotated[dict[declared.Name, declared.Value], msgspec.Meta(max_length=64)]
+"""What the operator declares of this node, such as its site; a plan gets what it asks for."""
+
+
 class NodeConfig(_Table, frozen=True):
     """All of node.toml. Immutable: a changed one is written, then read again."""
 
@@ -80,6 +85,7 @@ class NodeConfig(_Table, frozen=True):
     task: TaskTable = TaskTable()
     limits: Limits = Limits()
     privacy: PrivacyTable = PrivacyTable()
+    declare: Declare = {}
 
 
 _TEXT = """\
@@ -121,6 +127,8 @@ minimum = {minimum}                # the least nodes of a masked sum that yours 
 colluders = {colluders}              # how many of them may at least collude and learn no more
 same_model = {same_model}             # sums on one model without a result, before the node pauses
 peers = {peers}                # fingerprints of the only nodes in sums with yours; empty: any
+
+[declare]                      # site = "north": told to a coordinator whose plan asks for a site
 """
 
 
@@ -174,6 +182,7 @@ def save(path: Path, config: NodeConfig) -> None:
     for table in tables:
         values |= msgspec.structs.asdict(table)
     text = _TEXT.format(**{key: _toml(value) for key, value in values.items()})
+    text += "".join(f"{name} = {_toml(value)}\n" for name, value in config.declare.items())
     write_atomically(path, text.encode())
 
 

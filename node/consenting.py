@@ -15,6 +15,7 @@ import msgspec
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
+from fedtui.rounds import choices
 from fedtui.rounds import plan as plans
 from fedtui.telling import agreement as agreements
 from fedtui.telling import form, privacy
@@ -66,6 +67,11 @@ class Consenting:
                 exit_code=Exit.UNREACHABLE,
             )
         return self._offered[0]
+
+    @property
+    def declared(self) -> dict[str, str]:
+        """What the plan asks this node to declare, as far as its operator does."""
+        return choices.told(self.agreement.plan, self._config.declare)
 
     @property
     def has_plan(self) -> bool:

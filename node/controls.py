@@ -18,9 +18,8 @@ from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.errors import FedtuiError
 from fedtui.status import InviteSeen
-from fedtui.wire.invite import Invite
+from fedtui.wire.invite import Invite, InviteProof
 from fedtui.wire.labels import safe_label
-from fedtui.wire.messages import InviteProof
 from node import choices, entering, history
 from node import config as configs
 from node.exits import Exit, Stop

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from node.transfers import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fedtui.crypto.keys import Identity, PublicIdentity
     from fedtui.wire.halves import NodeHello
@@ -35,7 +35,7 @@ class Connection(Session, Protocol):
     @property
     def connected(self) -> bool: ...
 
-    def ready(self, plan_hash: bytes) -> bool: ...
+    def ready(self, plan_hash: bytes, declared: Mapping[str, str]) -> bool: ...
 
     def use_hello(self, hello: NodeHello) -> None: ...
 

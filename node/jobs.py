@@ -46,6 +46,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `holdout` is the fraction of the examples that never trains. At most `judge` of those held out
     judge the model before and after: for this node's operator, and for nobody else. What the node
     holds for its strategy is read from `held_in` (nothing yet if empty) and written to `held_out`.
+    Training ends `within_s` after the job began, with the steps made until then; None: with all.
     """
 
     job_id: int
@@ -64,6 +65,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     judge: Annotated[int, msgspec.Meta(ge=0)] = 0
     held_in: str = ""
     held_out: str = ""
+    within_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
 class EvaluateJob(
@@ -201,12 +203,23 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     after: dict[str, float]
 
 
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """The update of `round` against the global model `num_rounds` later (learning/drift.py)."""
+
+    round: int
+    num_rounds: int
+    distance: float
+    own: float
+    moved: float
+    cosine: float | None
+
+
 class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     """The update lies complete at `out_path`; `digest` is BLAKE2b-256 of its bytes, as hex.
 
     `sums` are those of the training batches; `num_examples` is the update's weight. `judged` stays
-    on this machine; None if nothing was held out, or nobody asked. `notices` are sentences for the
-    operator.
+    on this machine; None if nothing was held out, or nobody asked. So does `drift`, of the
+    training before; None if this process did none. `notices` are sentences for the operator.
     """
 
     job_id: int
@@ -216,6 +229,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True, tag="trained"):
     sums: dict[str, float]
     seconds: float
     judged: Judged | None = None
+    drift: Drift | None = None
     data: DataSeen = DataSeen()
     notices: tuple[str, ...] = ()
 

@@ -14,9 +14,10 @@ not come back at once, and at least what the coordinator asked for.
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -169,11 +170,14 @@ class Link:
         """Say this from the next session on, such as no invite any more."""
         self._hello = hello
 
-    def ready(self, plan_hash: bytes) -> bool:
-        """Consent to the plan of the last Welcome; False if nobody asks for it (any more)."""
+    def ready(self, plan_hash: bytes, declared: Mapping[str, str] = MappingProxyType({})) -> bool:
+        """Consent to the plan of the last Welcome, and declare what it asks for.
+
+        False if nobody asks for that consent (any more).
+        """
         if self._live is None or not self._live.session.asks_consent_to(plan_hash):
             return False
-        self._live.session.ready(plan_hash)
+        self._live.session.ready(plan_hash, declared)
         self._live.wake()
         return True
 

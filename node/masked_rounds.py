@@ -7,17 +7,20 @@ coordinator, and the secrets of an attempt stay inside the machine.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import parse_fingerprint
 from fedtui.crypto.keystream import processor_has_aes
+from fedtui.rounds import choices
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import Floors, MaskingSide
 from fedtui.rounds.participant import RoundParticipant
 from node.journal import Journal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fedtui.crypto.keys import Identity, PublicIdentity
     from fedtui.rounds.participant import Policy
     from fedtui.telling.agreement import Agreement
@@ -43,6 +46,7 @@ class Stance:
     privacy: PrivacyTable
     refuses: Policy
     paused: bool = False
+    declares: Mapping[str, str] = field(default_factory=dict)
 
 
 def machine_for(
@@ -64,6 +68,7 @@ def machine_for(
         approved=frozenset(map(parse_fingerprint, stance.privacy.peers)),
         voted=journal.voted,
         stuck=journal.stuck,
+        declared=choices.told(agreement.plan, stance.declares),
     )
     return MaskedParticipant(side, role=stance.role, refuses=stance.refuses, paused=stance.paused)
 

@@ -24,7 +24,7 @@ from fedtui.wire import events
 from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving, Rotated, RotateKey
-from node import beginning, belonging
+from node import beginning, belonging, watching
 from node.consenting import Consenting
 from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
@@ -37,7 +37,8 @@ from node.work import Places, Work
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fedtui.wire.messages import FromNode, InviteProof, Welcome
+    from fedtui.wire.invite import InviteProof
+    from fedtui.wire.messages import FromNode, Welcome
     from node.config import NodeConfig
     from node.home import Connection, Home
     from node.jobs import DataSeen, Judged, Progress
@@ -96,6 +97,7 @@ class Membership:
             hears=Heard(
                 progress=self._on_progress,
                 judged=self._on_judged,
+                drifted=lambda told: self._board.post(watching.drift_seen(told)),
                 data=self._on_data,
                 checked=self._consenting.checked,
                 noticed=lambda words: self._board.log("warning", safe_label(words, 400), "train"),
@@ -316,7 +318,7 @@ class Membership:
                 self._close_service()
             belonging.claim_models(self._home, self._link, federation_id)
             self._lookback.show()
-            self._link.ready(self._welcome.plan_hash)
+            self._link.ready(plan_hash, self._consenting.declared)
         self.show()
 
     def _on_enrolled(self, message: Enrolled) -> None:

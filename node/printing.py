@@ -51,6 +51,7 @@ def status_text(seen: NodeStatus) -> str:
         ("leaving", _leaving(seen)),
         ("limits", limits_text.sentence(seen.limits)),
         ("scores", _scores(seen)),
+        ("drift", seen.drift.words() if seen.drift else ""),
         ("traffic", _traffic(seen)),
         ("last left", _ledger_line(seen.ledger[-1]) if seen.ledger else "nothing yet"),
         ("running", f"pid {seen.pid} since {moment(seen.started_at)}, profile {seen.profile}"),

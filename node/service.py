@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fedtui import status
-from fedtui.rounds import machine
+from fedtui.rounds import choices, machine, masking
 from fedtui.telling import showing
 from fedtui.telling.showing import PHASES
 from fedtui.wire.messages import (
@@ -97,7 +97,13 @@ class NodeService:
         self._parts = parts
         self._contract = contract
         privacy = contract.config.privacy
-        stance = Stance(role=contract.role, privacy=privacy, refuses=self._refuses, paused=paused)
+        stance = Stance(
+            role=contract.role,
+            privacy=privacy,
+            refuses=self._refuses,
+            paused=paused,
+            declares=contract.config.declare,
+        )
         self._machine = masked_rounds.machine_for(
             contract.agreement, contract.parties, parts.journal, stance
         )
@@ -161,7 +167,17 @@ class NodeService:
         left_s = 0.0 if deadline is None else deadline - self._loop.time()
         moment = watch.moment()  # what the effects send belongs to what begins now
         self._perform(effects)
+        if isinstance(event, machine.Trained):
+            self._weigh(event.header.num_examples)
         watch.saw(event, effects, watch.now(self._machine, left_s, moment), self._machine)
+
+    def _weigh(self, num_examples: int) -> None:
+        """Tell what this node's update counts; under masks nobody else knows."""
+        plan = self._contract.agreement.plan
+        declared = choices.told(plan, self._contract.config.declare)
+        weight = masking.weight_of(plan, num_examples, declared)
+        text = f"this update is of {num_examples:,} examples and counts {weight:,}"
+        self._parts.board.log("info", text, "train")
 
     def judged(self, number: int, judged: jobs.Judged) -> None:
         """The trainer judged the model of a round on what this node holds out: shown, not sent."""

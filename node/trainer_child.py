@@ -38,6 +38,7 @@ from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params, ParamsError
 from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
+from fedtui.learning.sections import model_of
 from fedtui.learning.task import FixedUpdate, describe, own, prepared
 from fedtui.secagg.encoding import EncodingError
 from fedtui.secagg.masks import Masker
@@ -68,6 +69,7 @@ from node.jobs import (
 )
 from node.niceness import give_way
 from node.throttle import Clocks, Throttle
+from node.trainer_drift import LastTraining
 from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 from node.trainer_pupil import Pupil, as_used, learnt, strategy_of
@@ -115,6 +117,7 @@ class Jobs:
         self._task: tuple[bytes, Task | FixedUpdate | None] = (b"", None)
         self._share: tuple[bytes, tuple[Examples, Examples] | None] = (b"", None)
         self._data_seen = DataSeen()  # of the share
+        self._last = LastTraining()
         self._last_said_s = 0.0
 
     def do(self, job: Job) -> Outcome:
@@ -139,26 +142,32 @@ class Jobs:
 
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
         started_s = time.monotonic()
-        about, data, notices = None, DataSeen(), list[str]()
+        about, data, drift, notices = None, DataSeen(), None, list[str]()
         strategy = strategy_of(job)
         if isinstance(task, FixedUpdate):
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
             sums = _nothing(task) | dict.fromkeys(strategy.scalars, 1.0)
         else:
+            drift = self._last.against(job.round, model_of(_model(job), strategy.carried))
             before = self._judge(job, task, as_used(job, _model(job)))
-            result = self._train_task(job, task, strategy, notices.append)
+            result = self._train_task(job, task, strategy, started_s, notices.append)
             update_D, num_examples, sums = result.update_W, result.num_examples, result.sums
             after = self._judge(job, task, result.own)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
+        digest = _write_vector(Path(job.out_path), update_D)
+        if not isinstance(task, FixedUpdate):
+            model = model_of(_model(job), strategy.carried)
+            self._last.trained(job.round, model, Path(job.out_path))
         return Trained(
             job_id=job.job_id,
             out_path=job.out_path,
-            digest=_write_vector(Path(job.out_path), update_D),
+            digest=digest,
             num_examples=num_examples,
             sums=sums,
             seconds=time.monotonic() - started_s,
             judged=about,
+            drift=drift,
             data=data,
             notices=tuple(notices),
         )
@@ -221,7 +230,12 @@ class Jobs:
             self._num_threads = wanted
 
     def _train_task(
-        self, job: TrainJob, task: Task, strategy: Strategy, notice: Callable[[str], None]
+        self,
+        job: TrainJob,
+        task: Task,
+        strategy: Strategy,
+        began_s: float,
+        notice: Callable[[str], None],
     ) -> Learnt:
         train, _ = self._share_of(task, job)
         pupil = Pupil(
@@ -233,6 +247,7 @@ class Jobs:
             progress=functools.partial(self._progress, job.job_id, time.monotonic()),
             cancelled=self._stopped,
             notice=notice,
+            enough=_over(began_s, job.within_s),
         )
         return learnt(pupil, _model(job))
 
@@ -329,6 +344,11 @@ def _torch_side() -> ModuleType:
     from fedtui.learning import trainer  # noqa: PLC0415 - seconds and 200 MB: when needed
 
     return trainer
+
+
+def _over(started_s: float, within_s: float | None) -> Callable[[], bool] | None:
+    """Whether the time that a job may train is over; None if it has as long as it takes."""
+    return None if within_s is None else lambda: time.monotonic() - started_s >= within_s
 
 
 def _judged(before: dict[str, float], after: dict[str, float]) -> Judged | None:

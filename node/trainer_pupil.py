@@ -43,6 +43,7 @@ class Pupil:
     progress: Callable[[TrainProgress], None]
     cancelled: Callable[[], bool]
     notice: Callable[[str], None]
+    enough: Callable[[], bool] | None
 
     def train(self, model: Params, extra_D: Vector | None) -> TrainResult:
         job = self.job
@@ -52,6 +53,7 @@ class Pupil:
             progress=self.progress,
             cancelled=self.cancelled,
             notice=self.notice,
+            enough=self.enough,
         )
         result: TrainResult = self.side.train_locally(
             self.task,

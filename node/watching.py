@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from fedtui import status
 from fedtui.rounds import machine
 from fedtui.telling import privacy, showing
@@ -289,6 +291,11 @@ def saw_result(board: Board, message: Result) -> None:
     """Count a committed round, and say whether this node's update is in it."""
     board.post(status.RoundCounted(round=message.round, counted=message.counted))
     board.log(*showing.committed(message), "round")
+
+
+def drift_seen(told: jobs.Drift) -> status.DriftSeen:
+    """What the trainer says of its training before, for the board."""
+    return status.DriftSeen(drift=status.Drift(**msgspec.structs.asdict(told)))
 
 
 def _differs(now: status.Round, shown: status.Round) -> bool:

@@ -61,13 +61,15 @@ class Places:
 class Hears:
     """Who is told, on this machine, what the trainer says.
 
-    `judged` is of the model of a round, on this node's own hold-out. `data` is told of the
-    examples each time that something was made of them, and says why that must not be used, if so;
-    `checked` of those that a check read. `noticed` and `failed` get the trainer's own words.
+    `judged` is of the model of a round, on this node's own hold-out; `drifted` of the update
+    before. `data` is told of the examples each time that something was made of them, and says why
+    that must not be used, if so; `checked` of those that a check read. `noticed` and `failed` get
+    the trainer's own words.
     """
 
     progress: Callable[[jobs.Progress], None]
     judged: Callable[[int, jobs.Judged], None]
+    drifted: Callable[[jobs.Drift], None]
     data: Callable[[jobs.DataSeen], str]
     checked: Callable[[jobs.DataSeen], None]
     noticed: Callable[[str], None]
@@ -230,6 +232,7 @@ class Work:
             judge=own_scores.MOST_EXAMPLES,
             held_in=held_in,
             held_out=held_out,
+            within_s=effect.within_s if plan.deadlines.partial else None,
         )
         outcome = await self._run(job, number)
         match outcome:
@@ -242,6 +245,8 @@ class Work:
                     return
                 if outcome.judged is not None:
                     self._hears.judged(effect.round, outcome.judged)
+                if outcome.drift is not None:
+                    self._hears.drifted(outcome.drift)
                 update = Update(
                     round=effect.round,
                     model=effect.model.digest.hex(),

@@ -39,7 +39,8 @@ class Hooks:
 
     `correct(grad, param, anchor, extra)` is a strategy's node half, on flat tensors; `extra_D` is
     its vector from the coordinator. `progress` is called after, `cancelled` before every batch,
-    `notice` with a sentence for the operator.
+    `notice` with a sentence for the operator. `enough` is asked after every batch: once it says
+    so, the steps made are all there are.
     """
 
     correct: Correct | None = None
@@ -47,6 +48,7 @@ class Hooks:
     progress: Callable[[TrainProgress], None] | None = None
     cancelled: Callable[[], bool] | None = None
     notice: Callable[[str], None] | None = None
+    enough: Callable[[], bool] | None = None
 
 
 class Loop:
@@ -94,6 +96,8 @@ class Loop:
                         epoch + 1, num_epochs, batch + 1, num_batches, self.num_seen, loss
                     )
                 )
+            if self._hooks.enough is not None and self._hooks.enough():
+                return
 
     def _step(self, batch: Batch) -> float:
         model = self._model

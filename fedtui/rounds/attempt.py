@@ -17,6 +17,7 @@ from enum import Enum
 from fedtui.crypto.keys import Identity, PublicIdentity
 from fedtui.errors import CloseCode, LocalProtocolError
 from fedtui.rounds.cohort import AWAITED, Cohort, Member, Standing
+from fedtui.rounds.history import Answer
 from fedtui.rounds.machine import (
     AcceptUpdate,
     Acknowledge,
@@ -37,6 +38,7 @@ from fedtui.rounds.machine import (
     UpdateBroken,
     UpdateOpened,
 )
+from fedtui.rounds.picking import Terms
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.records import (
     PhaseEntered,
@@ -46,6 +48,7 @@ from fedtui.rounds.records import (
     RoundStarted,
     UpdateReceived,
 )
+from fedtui.rounds.spread import Spread
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import (
     Abort,
@@ -107,6 +110,8 @@ class Attempt(ABC):
         self.failure: str | None = None
         self.committed: Aggregated | None = None
         self.started = started
+        self.terms = Terms()
+        self._began = started
         self._cohort = Cohort(())
         self._survivors: tuple[NodeId, ...] = ()
         self._accept_until = math.inf
@@ -118,8 +123,8 @@ class Attempt(ABC):
         """Offer the round to the cohort."""
         if self.members or not cohort:
             raise LocalProtocolError("an attempt begins once, with at least one node")
-        deadlines = self.frame.plan.deadlines
-        self._accept_until = now + deadlines.accept_s
+        self._began = now
+        self._accept_until = now + min(self.frame.plan.deadlines.accept_s, self._work_s)
         self._until = now + self._work_s
         self._cohort = Cohort(cohort)
         record = RoundStarted(
@@ -136,7 +141,8 @@ class Attempt(ABC):
     @property
     def _work_s(self) -> float:
         """How long the cohort may be at work."""
-        return self.frame.plan.deadlines.update_s
+        within_s = self.terms.within_s
+        return self.frame.plan.deadlines.update_s if within_s is None else within_s
 
     def _offer(self, now: float) -> FromCoordinator:
         return Offer(
@@ -184,6 +190,19 @@ class Attempt(ABC):
         return self._survivors
 
     @property
+    def spread(self) -> Spread | None:
+        """How unequal the weights in the sum are; None where nobody sees them."""
+        return None
+
+    @property
+    def answers(self) -> dict[NodeId, Answer]:
+        """What is kept of the updates in the sum, by node."""
+        return {node: self._answer(node) for node in self._survivors}
+
+    def _answer(self, node: NodeId) -> Answer:
+        return Answer(self.members[node].took_s)
+
+    @property
     def num_ready(self) -> int:
         """How many nodes are in the roster of a masked attempt; 0 without masks."""
         return 0
@@ -222,7 +241,7 @@ class Attempt(ABC):
             case Aggregated() | AggregationFailed():
                 return self._on_aggregation(event, now)
             case UpdateOpened() | UpdateArrived() | UpdateBroken():
-                return self._on_update(event)
+                return self._on_update(event, now)
             case _:
                 raise LocalProtocolError(f"{type(event).__name__} does not belong to a round")
         return []
@@ -278,13 +297,13 @@ class Attempt(ABC):
     # ---- updates ----------------------------------------------------------------------------
 
     def _on_update(
-        self, event: UpdateOpened | UpdateArrived | UpdateBroken
+        self, event: UpdateOpened | UpdateArrived | UpdateBroken, now: float
     ) -> list[CoordinatorEffect]:
         match event:
             case UpdateOpened():
                 return self._on_opened(event)
             case UpdateArrived():
-                return self._on_arrived(event)
+                return self._on_arrived(event, now)
             case UpdateBroken():
                 return self._on_broken(event)
 
@@ -330,7 +349,7 @@ class Attempt(ABC):
     def _misfit(self, event: UpdateOpened) -> str:
         """In which way this can be no update of this attempt; empty if it can."""
 
-    def _on_arrived(self, event: UpdateArrived) -> list[CoordinatorEffect]:
+    def _on_arrived(self, event: UpdateArrived, now: float) -> list[CoordinatorEffect]:
         member = self.members.get(event.node)
         opened = member.opened if member else None
         if member is None or opened is None or not self._names_us(event):
@@ -341,11 +360,11 @@ class Attempt(ABC):
         if member.standing is not Standing.SENDING or opened.digest != event.digest:
             reason = f"too late: {member.reason or 'the round goes on without it'}"
             return [_refuse(event, CloseCode.LIMIT, reason)]
-        record = self._receive(opened)
+        record = self._receive(opened, now)
         return [Persist(record), Acknowledge(event.node, event.stream, event.digest)]
 
     @abstractmethod
-    def _receive(self, opened: UpdateOpened) -> UpdateReceived:
+    def _receive(self, opened: UpdateOpened, now: float) -> UpdateReceived:
         """Count an update that is here in full."""
 
     def _on_broken(self, event: UpdateBroken) -> list[CoordinatorEffect]:
@@ -382,6 +401,7 @@ class Attempt(ABC):
             sums=self.sums,
             seconds=max(0.0, now - self.started),
             num_bytes=event.model.num_bytes,
+            spread=self.spread,
         )
         return [Persist(record)]
 

@@ -4,7 +4,7 @@ Kept so that no event costs more than a look at one member, however large the co
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -31,7 +31,10 @@ AWAITED = frozenset({Standing.OFFERED, Standing.TRAINING, Standing.SENDING, Stan
 
 @dataclass(slots=True)
 class Member:
-    """What the coordinator knows of one node in this attempt; `late`: lost to a deadline."""
+    """What the coordinator knows of one node in this attempt; `late`: lost to a deadline.
+
+    `took_s` is how long its work took, once it is done.
+    """
 
     standing: Standing = Standing.OFFERED
     reason: str = ""
@@ -40,6 +43,7 @@ class Member:
     fraction: float = 0.0
     away_until: float | None = None
     opened: UpdateOpened | None = None
+    took_s: float = 0.0
 
 
 class Cohort:
@@ -64,6 +68,11 @@ class Cohort:
         """Go on without the member; `late` if it missed a deadline."""
         self.stand(node, Standing.LOST, reason)
         self.members[node].late = late
+
+    def let_go(self, reason: str, *, but: Set[NodeId] = frozenset()) -> None:
+        """Go on without all who are still awaited `but` these; they are not late."""
+        for node in list(self.awaited.keys() - but):
+            self.lose(node, reason)
 
     def leave(self, node: NodeId, until: float) -> None:
         """The member's session ended; it is awaited until then."""

@@ -2,17 +2,18 @@
 
 An Offer goes to every member of the cohort. Who accepts trains at once; who declines, stays silent
 until the accept deadline, leaves for longer than the grace, or is late with its update is left
-behind. As soon as nobody is awaited any more the attempt closes: enough updates are aggregated,
-too few fail the attempt and the federation starts the next one. See attempt.py for the rest.
+behind. As soon as nobody is awaited any more, or as many updates are here as its terms want, the
+attempt closes: enough updates are aggregated, too few fail the attempt and the federation starts
+the next one. See attempt.py for the rest.
 """
 
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import strategic
+from fedtui.rounds import masking, strategic
 from fedtui.rounds.attempt import Attempt, Frame
 from fedtui.rounds.cohort import Cohort, Standing
-from fedtui.rounds.history import OpenAttempt
+from fedtui.rounds.history import Answer, OpenAttempt
 from fedtui.rounds.machine import (
     Aggregate,
     Aggregated,
@@ -23,6 +24,7 @@ from fedtui.rounds.machine import (
     UpdateOpened,
 )
 from fedtui.rounds.records import SurvivorsChosen, UpdateReceived
+from fedtui.rounds.spread import Spread, spread_of
 from fedtui.rounds.sums import strategy_scalars, total, training_sums
 from fedtui.wire.messages import ModelRef
 
@@ -76,6 +78,7 @@ class RoundCoordinator(Attempt):
             if update.node in attempt.survivors:
                 self._cohort.stand(update.node, Standing.DELIVERED)
                 self._count(update.node, update.digest, round(update.weight or 0), update.sums)
+                self.members[update.node].took_s = update.seconds
         self.phase = Phase.AGGREGATING
         self._survivors = attempt.survivors
         return [self._aggregate()]
@@ -96,6 +99,10 @@ class RoundCoordinator(Attempt):
         return total(self._sums.values())
 
     @property
+    def spread(self) -> Spread | None:
+        return spread_of([self.contributions[node].weight for node in self._survivors])
+
+    @property
     def over(self) -> bool:
         return self.phase in {Phase.FINISHED, Phase.FAILED}
 
@@ -114,13 +121,15 @@ class RoundCoordinator(Attempt):
             return f"updates under this plan come with positive {' and '.join(self._scalars)}"
         return ""
 
-    def _receive(self, opened: UpdateOpened) -> UpdateReceived:
+    def _receive(self, opened: UpdateOpened, now: float) -> UpdateReceived:
         header = opened.header
         if header is None:
             raise LocalProtocolError("a masked update among visible ones")
         self._cohort.stand(opened.node, Standing.DELIVERED)
-        weight = self._weight(header.num_examples)
+        declared = self.terms.declared.get(opened.node, {})
+        weight = masking.weight_of(self.frame.plan, header.num_examples, declared)
         sums = self._count(opened.node, opened.digest, weight, header.sums)
+        seconds = self.members[opened.node].took_s = max(0.0, now - self._began)
         return UpdateReceived(
             self.round,
             self.attempt,
@@ -129,6 +138,7 @@ class RoundCoordinator(Attempt):
             num_bytes=opened.num_bytes,
             weight=float(weight),
             sums=sums,
+            seconds=seconds,
         )
 
     def _count(
@@ -140,11 +150,8 @@ class RoundCoordinator(Attempt):
         self.contributions[node] = Contribution(node, digest, weight, scalars)
         return shown | scalars
 
-    def _weight(self, num_examples: int) -> int:
-        weights = self.frame.plan.weights
-        if weights.by == "equal":
-            return 1
-        return num_examples if weights.cap is None else min(num_examples, weights.cap)
+    def _answer(self, node: NodeId) -> Answer:
+        return Answer(self.members[node].took_s, self._sums.get(node, {}))
 
     def _on_tick(self, now: float) -> None:
         self._lose_the_away(now)
@@ -170,6 +177,9 @@ class RoundCoordinator(Attempt):
                 f"{minimum} are needed ({self._cohort.reasons()})"
             )
         effects: list[CoordinatorEffect] = []
+        if self.terms.enough is not None and num_done >= self.terms.enough:
+            self._cohort.let_go("the round had enough without it")
+            num_open = 0
         if self.phase is Phase.INVITING and not self._cohort.num_offered:
             self._enter(Phase.COLLECTING)
             effects.append(Persist(self._phase_record()))

@@ -8,11 +8,7 @@ a FederationSnapshot: at the same attempt if its survivors were chosen, else at 
 
 import math
 from enum import Enum
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fedtui import plugins
 from fedtui.errors import CloseCode, LocalProtocolError
 from fedtui.rounds import gathering
 from fedtui.rounds.attempt import Frame
@@ -45,14 +41,12 @@ from fedtui.rounds.machine import (
 )
 from fedtui.rounds.masked_evaluation import MaskedEvaluation
 from fedtui.rounds.masked_round import MaskedRound
+from fedtui.rounds.picking import Picker
 from fedtui.rounds.presence import Present
 from fedtui.rounds.records import FederationEnded, FederationPaused, FederationResumed
 from fedtui.rounds.steady import Steady
 from fedtui.wire.messages import Ended, Leaving, ModelRef, Result, Waiting
 from fedtui.wire.texts import short_text
-
-if TYPE_CHECKING:
-    from fedtui.selection.base import Selection
 
 NUM_FAILURES_KEPT = 20
 
@@ -105,9 +99,7 @@ class Federation:
         self._burnt = snapshot.burnt
         self._round_began: float | None = None
         self._steady = Steady(now)
-        self._selection: Selection = plugins.build(
-            "selection", self.plan.selection.name, **self.plan.selection.options
-        )
+        self._picker = Picker(self.plan, snapshot)
         self._gathering = self._gather(now, after_restart=True)
         self._open = snapshot.open
         begun = self._last_attempt != (0, 0)
@@ -279,30 +271,21 @@ class Federation:
         wait = self._gathering
         if not wait.enough(self.present.num_available, now) or now < wait.not_before:
             return self._say_waiting(now)
-        available = self.available
         number = max(self.rounds[-1].round, self._burnt) + 1
         attempt = self._last_attempt[1] + 1 if self._last_attempt[0] == number else 1
         if self._round_began is None:
             self._round_began = now
         self._last_attempt = (number, attempt)
-        cohort = self._pick(available, number, attempt)
+        cohort, terms = self._picker.pick(self.present.declared, number, attempt)
         kind = MaskedRound if self.plan.masked else RoundCoordinator
         begun = self.attempt = kind(
             self.frame, number=number, attempt=attempt, base=self.model, started=self._round_began
         )
+        begun.terms = terms
         if isinstance(begun, MaskedRound):
             begun.introduce(self.present.peers(cohort))
         self._enter(Phase.ROUND)
         return begun.begin(cohort, now)
-
-    def _pick(self, available: list[NodeId], number: int, attempt: int) -> frozenset[NodeId]:
-        chosen = self.plan.selection
-        size = chosen.count or math.ceil(chosen.fraction * len(available) - 1e-9)
-        rng = np.random.default_rng([self.plan.seed, number, attempt])
-        size = max(size, self.plan.minimum)
-        if self.plan.masked:
-            size = min(size, self.plan.privacy.largest_cohort)
-        return self._selection.pick(available, size, rng)
 
     def _after_attempt(self, now: float) -> list[CoordinatorEffect]:
         attempt = self.attempt
@@ -331,8 +314,10 @@ class Federation:
                 sums=attempt.sums,
                 seconds=max(0.0, now - attempt.started),
                 num_ready=attempt.num_ready,
+                spread=attempt.spread,
             )
         )
+        self._picker.finished(self.rounds[-1], attempt.answers)
         return [*self._announce(attempt), over, *self._begin_evaluation(attempt.survivors, now)]
 
     def _announce(self, attempt: RoundCoordinator | MaskedRound) -> list[CoordinatorEffect]:

@@ -4,7 +4,7 @@
 world restarts its coordinator from it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -23,6 +23,7 @@ from fedtui.rounds.records import (
     SurvivorsChosen,
     UpdateReceived,
 )
+from fedtui.rounds.spread import Spread
 from fedtui.secagg.coordinator import Frozen
 
 _decode_frozen = msgspec.msgpack.Decoder(Frozen).decode
@@ -32,7 +33,8 @@ _decode_frozen = msgspec.msgpack.Decoder(Frozen).decode
 class FinishedRound:
     """A committed round. `score` stays None until its model was evaluated.
 
-    `num_ready` is how many nodes were in the roster of a masked round; 0 without masks.
+    `num_ready` is how many nodes were in the roster of a masked round; 0 without masks. `spread`
+    is of the weights; None under masks.
     """
 
     round: int
@@ -48,6 +50,18 @@ class FinishedRound:
     score_sums: dict[str, float] = field(default_factory=dict)
     num_evaluators: int = 0
     num_ready: int = 0
+    spread: Spread | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A node's newest update in a committed round: seconds it took, and its training sums.
+
+    The sums are empty under masks; the seconds are as in UpdateReceived.
+    """
+
+    seconds: float
+    sums: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +84,7 @@ class FederationSnapshot:
     """Rounds in order (the first is round 0, the initial model) and what was under way.
 
     `burnt` is the newest round that failed after its survivors were chosen under masks: its number
-    is never used again.
+    is never used again. `answers` has a node's newest update that counted.
     """
 
     rounds: tuple[FinishedRound, ...] = ()
@@ -80,6 +94,7 @@ class FederationSnapshot:
     paused: bool = False
     ended: str | None = None
     result_round: int | None = None
+    answers: Mapping[bytes, Answer] = field(default_factory=dict)
 
 
 def shared(nodes: tuple[bytes, ...], *known: tuple[bytes, ...]) -> tuple[bytes, ...]:
@@ -179,8 +194,14 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
         survivors=(current.survivors or ()) if current else (),
         sums=record.sums,
         seconds=record.seconds,
+        spread=record.spread,
     )
-    return replace(state, rounds=(*state.rounds, finished), open=None)
+    counted = frozenset(finished.survivors)
+    updates = current.updates if current else ()
+    new = {u.node: Answer(u.seconds, u.sums) for u in updates if u.node in counted}
+    return replace(
+        state, rounds=(*state.rounds, finished), open=None, answers={**state.answers, **new}
+    )
 
 
 def _scored(rounds: tuple[FinishedRound, ...], record: Evaluated) -> tuple[FinishedRound, ...]:

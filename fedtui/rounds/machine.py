@@ -1,10 +1,9 @@
 """The shape of every machine: events and time in, effects out.
 
 A machine never awaits, logs, reads a clock or calls another party. `handle` is the only mutator.
-A *remote* mistake (late, double, forged, out of turn) yields no effect or a refusal; a *local* one
-raises LocalProtocolError and changes nothing. The driver performs all `Persist` effects of a call
-first, in one transaction, and only then the others, in order: write down, then speak. Then it arms
-one timer for `deadline` and sends a `Tick` when it is due.
+A *remote* mistake (late, double, forged) yields no effect or a refusal; a *local* one raises
+LocalProtocolError and changes nothing. The driver performs all `Persist` effects of a call first,
+in one transaction, then the others in order, and sends a `Tick` when `deadline` is due.
 """
 
 from dataclasses import dataclass, field
@@ -55,13 +54,14 @@ class Joined:
     """An enrolled node is connected and has consented to the plan.
 
     `keys` are those that it proved; `not_before` is what its certificate says. Masked rounds need
-    both.
+    both. `declared` is what its operator declares, as names and values.
     """
 
     node: NodeId
     role: Role
     keys: PublicIdentity | None = None
     not_before: int = 0
+    declared: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +392,7 @@ class Train:
     round: int
     attempt: int
     model: ModelRef
+    within_s: float | None = None  # what fits into so long, if the plan takes partial work
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@
     AGGREGATING the sum is unmasked and becomes the next model
 
 Each phase ends as soon as everybody who is still in it has answered, or at its deadline; who has
-not answered then is out of the attempt. Two phases need not wait for all: a quorum of votes makes
-the certificate, and once every secret has enough shares, the rest gets a moment only. The numbers
-are those of secagg/graph.py; with fewer the attempt fails with the counts in the sentence.
+not answered then is out of the attempt. COLLECTING ends also when as many are ready as the terms
+of the attempt want, and those who are not are let go. Two phases need not wait for all: a quorum
+of votes makes the certificate, and once every secret has enough shares, the rest gets a moment
+only. The numbers are those of secagg/graph.py; with fewer the attempt fails with the counts in the
+sentence.
 
 Until the survivors are chosen a failure costs an attempt: the next one has fresh keys. From then
 on the set is fixed for ever. If too few vote or reveal, the round's number is burnt, because nodes
@@ -27,7 +29,7 @@ from enum import Enum
 from fedtui.errors import CloseCode, LocalProtocolError
 from fedtui.rounds import masking
 from fedtui.rounds.attempt import Attempt, Frame, Peer
-from fedtui.rounds.cohort import Standing
+from fedtui.rounds.cohort import Member, Standing
 from fedtui.rounds.machine import CoordinatorEffect, NodeId, Said, Send
 from fedtui.secagg import context
 from fedtui.secagg.coordinator import Coordinator
@@ -189,7 +191,7 @@ class MaskedAttempt(Attempt):
             return []
         match message:
             case Ready() if self.phase in {Phase.INVITING, Phase.COLLECTING}:
-                self._on_ready(event.node, message, member.standing)
+                self._on_ready(event.node, message, member, now)
             case Shares() if self.phase is Phase.SHARING:
                 self._count(event.node, self.secret.shares(event.node, message))
             case Vote() if self.phase in {Phase.VOTING, Phase.REVEALING}:
@@ -205,14 +207,15 @@ class MaskedAttempt(Attempt):
         del node, message
         return []
 
-    def _on_ready(self, node: NodeId, message: Ready, standing: Standing) -> None:
+    def _on_ready(self, node: NodeId, message: Ready, member: Member, now: float) -> None:
         peer = self._peers.get(node)
         if peer is None or node in self._answered:
             return
-        if standing is Standing.OFFERED:  # who is ready has accepted
+        if member.standing is Standing.OFFERED:  # who is ready has accepted
             self._cohort.stand(node, Standing.TRAINING)
         if self.secret.ready(peer.keys, peer.not_before, message):
             self._answered.add(node)
+            member.took_s = max(0.0, now - self._began)
         else:
             self._cohort.lose(node, "its keys for the round are not usable")
 
@@ -287,9 +290,16 @@ class MaskedAttempt(Attempt):
     def _all_answered(self) -> bool:
         return not self.awaited.keys() - self._answered
 
+    @property
+    def _has_enough(self) -> bool:
+        """Whether as many are ready as the terms want."""
+        return self.terms.enough is not None and len(self._answered) >= self.terms.enough
+
     def _after_inviting(self, now: float) -> list[CoordinatorEffect]:
         if len(self.awaited) < self.numbers.minimum:
             return self._too_few(len(self.awaited), self.numbers.minimum)
+        if self._has_enough:
+            self._cohort.let_go("the round had enough without it", but=self._answered)
         if self._cohort.num_offered:
             return []
         return self._go_to(Phase.COLLECTING, self._until, now)
@@ -297,6 +307,8 @@ class MaskedAttempt(Attempt):
     def _after_collecting(self, now: float) -> list[CoordinatorEffect]:
         if len(self.awaited) < self.numbers.minimum:
             return self._too_few(len(self.awaited), self.numbers.minimum)
+        if self._has_enough:
+            self._cohort.let_go("the round had enough without it", but=self._answered)
         if not self._all_answered:
             return []
         roster = self.secret.introduce(self.frame.incarnation, self.awaited)

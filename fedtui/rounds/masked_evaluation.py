@@ -146,8 +146,8 @@ class MaskedEvaluation(MaskedAttempt):
         del event
         return "no update belongs to an evaluation"
 
-    def _receive(self, opened: UpdateOpened) -> UpdateReceived:
-        del opened
+    def _receive(self, opened: UpdateOpened, now: float) -> UpdateReceived:
+        del opened, now
         raise LocalProtocolError("no update belongs to an evaluation")
 
     def _enter_finished(self, event: Aggregated) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import sums_for
-from fedtui.rounds import answers, splitting
+from fedtui.rounds import answers, masking, splitting
 from fedtui.rounds.handing_in import hand_in
 from fedtui.rounds.machine import (
     ParticipantEffect,
@@ -130,6 +130,9 @@ class MaskedParticipant(RoundParticipant):
         if (message.incarnation, message.round) < self._newest():
             return []
         return [Say(answers.declining(message, _GONE))]
+
+    def _work_s(self, offer: Offer) -> float:
+        return max(0.0, offer.deadline_s - masking.opening_s(self._side.plan))
 
     def _on_evaluate(self, message: Evaluate, now: float) -> list[ParticipantEffect]:
         work = self.work

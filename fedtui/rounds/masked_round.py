@@ -3,6 +3,7 @@
 import msgspec
 
 from fedtui.errors import LocalProtocolError
+from fedtui.rounds import masking
 from fedtui.rounds.cohort import Cohort, Standing
 from fedtui.rounds.history import OpenAttempt
 from fedtui.rounds.machine import (
@@ -46,6 +47,7 @@ class MaskedRound(MaskedAttempt):
         for update in attempt.updates:
             if update.node in attempt.survivors:
                 self.contributions[update.node] = Contribution(update.node, update.digest, 1)
+                self.members[update.node].took_s = update.seconds
         self.phase = Phase.VOTING
         self._survivors = attempt.survivors
         self._until = until
@@ -59,15 +61,11 @@ class MaskedRound(MaskedAttempt):
     def num_ready(self) -> int:
         return len(self.secret.frozen().body.entries)
 
-    def offer_s(self) -> float:
-        """How long a node may be at work on the whole of it."""
-        deadlines = self.frame.plan.deadlines
-        return deadlines.share_s + deadlines.mask_s + deadlines.reveal_s
-
     def _offer(self, now: float) -> FromCoordinator:
         offer = super()._offer(now)
+        left_s = max(0.0, self._until - now)
         return msgspec.structs.replace(
-            offer, deadline_s=max(0.0, self._until - now) + self.offer_s()
+            offer, deadline_s=left_s + masking.opening_s(self.frame.plan)
         )
 
     # ---- vectors ----------------------------------------------------------------------------
@@ -80,7 +78,8 @@ class MaskedRound(MaskedAttempt):
             return ""
         return f"a masked update has {self.encoding.num_bytes} bytes; {event.num_bytes} came"
 
-    def _receive(self, opened: UpdateOpened) -> UpdateReceived:
+    def _receive(self, opened: UpdateOpened, now: float) -> UpdateReceived:
+        del now  # how long its work took was known when it was ready
         self._cohort.stand(opened.node, Standing.MASKED)
         self._answered.add(opened.node)
         self.contributions[opened.node] = Contribution(opened.node, opened.digest, 1)
@@ -92,6 +91,7 @@ class MaskedRound(MaskedAttempt):
             num_bytes=opened.num_bytes,
             weight=None,
             sums={},
+            seconds=self.members[opened.node].took_s,
         )
 
     def _chosen(self) -> list[CoordinatorEffect]:

@@ -64,7 +64,8 @@ class MaskingSide:
     `aes`: its processor has it. `approved`, if there is any, are the first FINGERPRINT_BYTES of
     the ids of the only nodes that its operator lets into a sum with it. `voted` are the (purpose,
     round) pairs that it voted in before, `stuck` counts the votes for sums on each model, by
-    digest, of which no result was ever certified.
+    digest, of which no result was ever certified. `declared` is what it tells the coordinator of
+    itself, as the plan asks.
     """
 
     plan: Plan
@@ -79,6 +80,7 @@ class MaskingSide:
     approved: frozenset[bytes] = frozenset()
     voted: frozenset[tuple[str, int]] = frozenset()
     stuck: Mapping[bytes, int] = field(default_factory=dict)
+    declared: Mapping[str, str] = field(default_factory=dict)
 
     def refuses(self, cohort_size: int) -> str | None:
         """Why this node takes no part in sums of such a cohort; None if it does."""
@@ -142,6 +144,7 @@ class MaskedWork:
         self.masks: Masks | None = None
         self._side = side
         self._plan = side.plan
+        self._declared = side.declared
         self._invited = work.cohort_size
         self._ids: tuple[NodeId, ...] = ()
         self._sums: dict[str, float] = {}
@@ -208,7 +211,7 @@ class MaskedWork:
 
     def prepare(self, trained: Trained) -> Prepare:
         """What turns the update into the vector that leaves, once the Mailbox was heard."""
-        weight = masking.weight_of(self._plan, trained.header.num_examples)
+        weight = masking.weight_of(self._plan, trained.header.num_examples, self._declared)
         sums = trained.header.sums
         scalars = {name: float(sums.get(name, 0.0)) for name in masking.TRAINING_SCALARS}
         scalars |= {n: weight * sums.get(n, 0.0) for n in strategic.scalars(self._plan)}

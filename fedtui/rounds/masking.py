@@ -16,6 +16,8 @@ from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding, EncodingError
 from fedtui.strategies.base import Cohort
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.context import Purpose
     from fedtui.secagg.encoding import Slots
@@ -68,9 +70,26 @@ def update_scalars(plan: Plan) -> tuple[str, ...]:
     return (*TRAINING_SCALARS, *strategic.scalars(plan))
 
 
-def weight_of(plan: Plan, num_examples: int) -> int:
-    """What an update of so many examples counts, from 1 to the plan's `weight_cap`."""
-    return 1 if plan.weights.by == "equal" else max(1, min(num_examples, plan.weight_cap))
+def opening_s(plan: Plan) -> float:
+    """How long a round may take after the work is done, until its sum is open."""
+    deadlines = plan.deadlines
+    return deadlines.share_s + deadlines.mask_s + deadlines.reveal_s
+
+
+def weight_of(plan: Plan, num_examples: int, declared: Mapping[str, str]) -> int:
+    """What an update of so many examples counts, of a node that declares this of itself.
+
+    1 or more; under masks `weight_cap` at most.
+    """
+    match plan.weights.by:
+        case "equal":
+            return 1
+        case "plan":
+            return plan.weights.of.get(declared.get(plan.weights.attribute, ""), 1)
+        case "examples":
+            pass
+    cap = plan.weight_cap if plan.masked else plan.weights.cap
+    return max(1, num_examples if cap is None else min(num_examples, cap))
 
 
 def share_of_full(plan: Plan, scalars: dict[str, float], num_survivors: int) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import answers
+from fedtui.rounds import answers, partial
 from fedtui.rounds.handing_in import hand_in
 from fedtui.rounds.machine import (
     CancelJob,
@@ -133,6 +133,7 @@ class RoundParticipant:
         self._evaluation: Evaluation | None = None
         self._incarnation = 0
         self._until: float | None = None
+        self._offered = 0.0
         self._update: tuple[Offer, Trained] | None = None
 
     @property
@@ -158,7 +159,7 @@ class RoundParticipant:
             case Tick():
                 return self._on_tick(now)
             case _:
-                return self._on_job(event)
+                return self._on_job(event, now)
 
     # ---- what the coordinator says --------------------------------------------------------------
 
@@ -200,7 +201,7 @@ class RoundParticipant:
                 Say(answers.declining(offer, reason)),
                 Tell("warning", answers.declined(offer, reason)),
             ]
-        self.work = offer
+        self.work, self._offered = offer, now
         self._until = now + offer.deadline_s
         accepting = Say(answers.accepting(offer))
         if self._has_update_for(offer):
@@ -278,10 +279,10 @@ class RoundParticipant:
 
     # ---- what this machine reports --------------------------------------------------------------
 
-    def _on_job(self, event: JobReport) -> list[ParticipantEffect]:
+    def _on_job(self, event: JobReport, now: float) -> list[ParticipantEffect]:
         match event:
             case ModelHere(digest=digest):
-                return self._on_model(digest)
+                return self._on_model(digest, now)
             case Trained():
                 return self._on_trained(event)
             case Prepared():
@@ -295,13 +296,14 @@ class RoundParticipant:
             case UploadFailed():
                 return self._on_upload_failed(event)
 
-    def _on_model(self, digest: bytes) -> list[ParticipantEffect]:
+    def _on_model(self, digest: bytes, now: float) -> list[ParticipantEffect]:
         work = self.work
         if work is None or self.phase is not Phase.FETCHING or work.model.digest != digest:
             return []
         if isinstance(work, Offer):
             self._enter(Phase.TRAINING)
-            return [Train(work.round, work.attempt, work.model)]
+            within_s = partial.within_s(self._work_s(work), now - self._offered)
+            return [Train(work.round, work.attempt, work.model, within_s)]
         self._enter(Phase.MEASURING)
         return [Measure(work.round, work.model)]
 
@@ -317,6 +319,10 @@ class RoundParticipant:
         )
         self._update = (work, replace(event, header=header))
         return self._hand_in(work)
+
+    def _work_s(self, offer: Offer) -> float:
+        """How long the work may take, of what the offer allows in all."""
+        return offer.deadline_s
 
     def _hand_in(self, offer: Offer) -> list[ParticipantEffect]:
         """The update of this round is here: what comes next."""

@@ -9,19 +9,20 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from fedtui import plugins
 from fedtui.crypto.keys import digest
 from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import masking, strategic
+from fedtui.rounds import choices, masking, strategic
+from fedtui.wire import declared
 from fedtui.wire.codec import canonical
 
 Scalar = bool | int | float | str
 Option = Scalar | list[Scalar] | dict[str, Scalar]
 Options = dict[str, Option]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
+PlannedWeight = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
 # The form in which updates and sums leave a node: what its operator consents to and what the
@@ -79,7 +80,12 @@ class RoundsSection(_Section, frozen=True, kw_only=True):
 
 
 class DeadlinesSection(_Section, frozen=True, kw_only=True):
-    """Seconds that each phase may take; who is late is left behind, never waited for."""
+    """Seconds that each phase may take; who is late is left behind, never waited for.
+
+    With `learn` the time for an update is `slack` times the `quantile` of the times that nodes
+    needed before, and `update_s` the most that it can be (rounds/picking.py). With `partial` a
+    node that will not finish in time sends what it has (rounds/partial.py).
+    """
 
     accept_s: Positive = 30.0
     update_s: Positive = 600.0
@@ -88,6 +94,10 @@ class DeadlinesSection(_Section, frozen=True, kw_only=True):
     share_s: Positive = 30.0
     mask_s: Positive = 300.0
     reveal_s: Positive = 60.0
+    learn: bool = False
+    quantile: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    slack: Annotated[float, msgspec.Meta(ge=1, le=100)] = 2.0
+    partial: bool = False
 
 
 class EvaluationSection(_Section, frozen=True, kw_only=True):
@@ -109,10 +119,15 @@ class EvaluationSection(_Section, frozen=True, kw_only=True):
 
 
 class WeightsSection(_Section, frozen=True, kw_only=True):
-    """An update counts by its examples (at most `cap` of them), or each update equally."""
+    """An update counts by its examples (at most `cap` of them), each equally, or by the plan.
 
-    by: Literal["examples", "equal"] = "examples"
+    By the plan: as `of` says for the value that the node declares of `attribute`; 1 for others.
+    """
+
+    by: Literal["examples", "equal", "plan"] = "examples"
     cap: Annotated[int, msgspec.Meta(ge=1, le=2**40)] | None = None
+    attribute: Annotated[str, msgspec.Meta(max_length=32)] = ""
+    of: Annotated[dict[declared.Value, PlannedWeight], msgspec.Meta(max_length=64)] = {}
 
 
 class PrivacySection(_Section, frozen=True, kw_only=True):
@@ -167,9 +182,11 @@ class Plan(_Section, frozen=True, kw_only=True):
 
     @property
     def weight_cap(self) -> int:
-        """How many examples count as a full weight under masks."""
+        """How much counts as a full weight under masks."""
         if self.weights.by == "equal":
             return 1
+        if self.weights.by == "plan":
+            return max(self.weights.of.values(), default=1)
         return self.weights.cap or DEFAULT_WEIGHT_CAP
 
 
@@ -180,41 +197,13 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
-    found: list[str] = []
-    if not plan.task.sha256 and plan.task.name not in plugins.names("tasks"):
-        found.append(
-            f"[task] name: there is no task {plan.task.name!r} here (there are: "
-            f"{', '.join(sorted(plugins.names('tasks')))}); an own task needs its sha256, see "
-            "'fedtui task check'"
-        )
-    found += strategic.conflicts(plan)
-    selections, name = plugins.names("selection"), plan.selection.name
-    if name not in selections:
-        found.append(
-            f"[selection] name: there is no selection {name!r} "
-            f"(there are: {', '.join(selections)})"
-        )
-    if plan.task.metric not in METRICS:
-        found.append(
-            f"[task] metric: {plan.task.metric!r} is not known (known: {', '.join(METRICS)})"
-        )
-    count = plan.selection.count
-    if count is not None and count < plan.selection.minimum:
-        found.append(
-            f"[selection] count = {count} can never reach minimum = {plan.selection.minimum}: "
-            "raise count or lower minimum"
-        )
+    found = choices.conflicts(plan) + strategic.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):
         found.append(
             "[rounds] target and patience need a score, and nobody measures one: "
             "set [evaluation] holdout above 0 or with_evaluator = true"
-        )
-    if plan.deadlines.accept_s > plan.deadlines.update_s:
-        found.append(
-            "[deadlines] accept_s is longer than update_s, the time for the whole update: "
-            "lower accept_s or raise update_s"
         )
     found += _never_reached(plan)
     return found + (masking.conflicts(plan) if plan.masked else [])

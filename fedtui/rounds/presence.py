@@ -1,7 +1,7 @@
 """Who is here: the connected, consenting nodes, and what the federation needs to know of each."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from fedtui.rounds.attempt import Peer
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, NodeId, Said
@@ -10,11 +10,12 @@ from fedtui.wire.messages import Away, Role
 
 @dataclass(slots=True)
 class Presence:
-    """One node that is here; `away` if its operator paused it."""
+    """One node that is here; `away` if its operator paused it, `declared` what it says it is."""
 
     role: Role
     away: bool = False
     peer: Peer | None = None
+    declared: Mapping[str, str] = field(default_factory=dict)
 
 
 class Present(dict[NodeId, Presence]):
@@ -40,7 +41,8 @@ class Present(dict[NodeId, Presence]):
     def _follow(self, event: Joined | Left | Said, until: float) -> None:
         match event:
             case Joined(node=node, role=role, keys=keys, not_before=not_before):
-                self[node] = Presence(role, peer=Peer(keys, not_before) if keys else None)
+                peer = Peer(keys, not_before) if keys else None
+                self[node] = Presence(role, peer=peer, declared=dict(event.declared))
                 self._gone.pop(node, None)
             case Left(node=node, for_good=for_good):
                 left = self.pop(node, None)
@@ -57,6 +59,11 @@ class Present(dict[NodeId, Presence]):
     def available(self) -> list[NodeId]:
         """Participants that can be selected, sorted."""
         return sorted(node for node in self if self._is_available(node))
+
+    @property
+    def declared(self) -> dict[NodeId, Mapping[str, str]]:
+        """What each of those declares of itself."""
+        return {node: self[node].declared for node in self.available}
 
     @property
     def evaluators(self) -> set[NodeId]:

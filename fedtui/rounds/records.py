@@ -12,6 +12,8 @@ Sums are plain totals by name (examples, loss_sum, correct, ...), never averages
 
 import msgspec
 
+from fedtui.rounds.spread import Spread
+
 Sums = dict[str, float]
 
 
@@ -44,7 +46,8 @@ class PhaseEntered(_OfAttempt, frozen=True, kw_only=True, tag=True):
 class UpdateReceived(_OfAttempt, frozen=True, kw_only=True, tag=True):
     """The node's update is complete, verified and synced in the spool. At most once per attempt.
 
-    `weight` is None where nobody may see a single weight (masked updates).
+    `weight` is None where nobody may see a single weight (masked updates). `seconds` is how long
+    the node needed, from the offer until the update was here (masked: until it was ready).
     """
 
     node: bytes
@@ -52,6 +55,7 @@ class UpdateReceived(_OfAttempt, frozen=True, kw_only=True, tag=True):
     num_bytes: int
     weight: float | None
     sums: Sums
+    seconds: float = 0.0
 
 
 class SurvivorsChosen(_OfAttempt, frozen=True, kw_only=True, tag=True):
@@ -67,7 +71,8 @@ class SurvivorsChosen(_OfAttempt, frozen=True, kw_only=True, tag=True):
 class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     """The model after this round is on disk as `checkpoint_name`.
 
-    `seconds` is what the round took on the driver's clock, all its attempts together.
+    `seconds` is what the round took on the driver's clock, all its attempts together. `spread` is
+    of the updates' weights; None where nobody may see them.
     """
 
     model_digest: bytes
@@ -75,6 +80,7 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     sums: Sums
     seconds: float = 0.0
     num_bytes: int = 0
+    spread: Spread | None = None
 
 
 class RoundFailed(_OfAttempt, frozen=True, kw_only=True, tag=True):

@@ -9,18 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fedtui.selection.base import Candidate, Selection, some
+
 
 @dataclass(frozen=True, slots=True)
-class Uniform:
+class Uniform(Selection):
     """No options."""
 
     def pick(
-        self, present: Sequence[bytes], size: int, rng: np.random.Generator
+        self,
+        present: Sequence[Candidate],
+        size: int,
+        rng: np.random.Generator,
+        number: int,  # noqa: ARG002 - every round is like the others
     ) -> frozenset[bytes]:
-        if size >= len(present):
-            return frozenset(present)
-        chosen = rng.choice(len(present), size=size, replace=False)
-        return frozenset(present[int(index)] for index in chosen)
+        return frozenset(some([one.node for one in present], size, rng))
 
 
 build = Uniform

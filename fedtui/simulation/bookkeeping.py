@@ -125,6 +125,8 @@ class Bookkeeper(Watch):
             bytes_down=sum(down for _, down in carried.values()),
             wall_s=now_s - self._last_wall,
             model=done.model_digest.hex(),
+            largest_share=done.spread.largest if done.spread is not None else None,
+            alike=done.spread.alike if done.spread is not None else None,
         )
         self._last_wall = now_s
         carried.clear()
@@ -144,7 +146,7 @@ class Bookkeeper(Watch):
             fate="counted" if name in attempt.counted else attempt.fates.get(name, "late"),
             num_examples=trained.num_examples if trained else 0,
             loss=_mean(trained.sums) if trained else None,
-            train_s=node.train_s if trained else 0.0,
+            train_s=node.trained_s if trained else 0.0,
             bytes_up=up,
             bytes_down=down,
             attack=home.traits[node.index].attack,

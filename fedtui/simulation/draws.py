@@ -23,6 +23,8 @@ class Purpose(IntEnum):
     PHASE_OF_DAY = 7_000_008
     DROPOUT = 7_000_009
     SHIFT = 7_000_010
+    SLOW = 7_000_011
+    DECLARED = 7_000_012
 
 
 def generator(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:

@@ -115,13 +115,20 @@ class SimulatedFederation:
 
     # ---- who is here --------------------------------------------------------------------------
 
-    def admit(self, *, role: Role = "participant", num_examples: int, train_s: float) -> NodeHost:
+    def admit(
+        self,
+        *,
+        role: Role = "participant",
+        num_examples: int,
+        train_s: float,
+        declared: tuple[tuple[str, str], ...] = (),
+    ) -> NodeHost:
         """A new node, called n1, n2, ... in the order they are admitted; not connected yet."""
         index = len(self.nodes)
         text = f"n{index + 1}"
         name = self.name(text)
         self._names[name] = text
-        node = NodeHost(self, name, role, index=index, num_examples=num_examples, train_s=train_s)
+        node = NodeHost(self, name, role, index, num_examples, train_s, declared)
         self.nodes[name] = node
         if index in self._links:
             self.post.links[name] = self._links[index]
@@ -157,7 +164,7 @@ class SimulatedFederation:
         self.sessions[name] = Session(self._num_sessions, name)
         node.connected()
         keys = self.identity(name).public
-        self.tell_coordinator(Joined(name, node.role, keys, not_before=1))
+        self.tell_coordinator(Joined(name, node.role, keys, not_before=1, declared=node.declared))
 
     def disconnect(self, name: bytes) -> None:
         """Break the session; the node tries again soon."""

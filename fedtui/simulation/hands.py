@@ -53,7 +53,8 @@ class Hands:
         self._pending[key] = asked.model.round
         if isinstance(asked, Train):
             held = self._memory.holding.before(index, asked.round)
-            train = TrainJob(index, asked.round, asked.attempt, digest, held)
+            share = node.share_of(asked)
+            train = TrainJob(index, asked.round, asked.attempt, digest, held, share)
             return _UnderWay(self, key, self._engine.submit(train))
         held = self._memory.holding.before(index, asked.round + 1)
         job = MeasureJob(index, asked.round, digest, held)

@@ -14,6 +14,7 @@ class TrainJob:
     """Train node `node` (an index from 0) in a round, from the model with this digest.
 
     `held` is what the node holds for its strategy; None if it never trained.
+    `share`, in (0, 1], is the part of its steps that fits into the time; one is made always.
     """
 
     node: int
@@ -21,6 +22,7 @@ class TrainJob:
     attempt: int
     model: bytes
     held: dict[str, Vector] | None = field(default=None, compare=False)
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

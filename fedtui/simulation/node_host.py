@@ -55,6 +55,10 @@ _MASKING_SHARE = 10
 """Of the time that training takes, masking and measuring take one part in so many."""
 
 
+_LEAST_SHARE = 0.001
+"""A node makes a step at least, however little time there is."""
+
+
 def vector_digest(vector_D: Vector | Words) -> bytes:
     """BLAKE2b-256 of the little-endian bytes, as for real models and updates."""
     little = vector_D.astype(vector_D.dtype.newbyteorder("<"), copy=False)
@@ -74,6 +78,7 @@ class NodeHost:
     index: int
     num_examples: int
     train_s: float
+    declared: tuple[tuple[str, str], ...] = ()
     clock_offset_s: float = 0.0
     up: bool = True
     stalled: bool = False
@@ -87,6 +92,7 @@ class NodeHost:
     update: Parcel | None = None
     masked: Parcel | None = None
     uploading: Upload | None = None
+    trained_s: float = 0.0  # what its newest training took
     onlooker: "Onlooker | None" = None
     _duty: Duty | None = None
     _job: int = 0
@@ -116,6 +122,7 @@ class NodeHost:
             floors=self.floors,
             voted=frozenset((j.attempt.purpose, j.attempt.round) for j in self.journal),
             stuck=self._stuck(),
+            declared=dict(self.declared),
         )
         return MaskedParticipant(side, role=self.role, refuses=lambda _work: None)
 
@@ -239,17 +246,25 @@ class NodeHost:
         """Begin with it now; it is done later."""
         self._cancel()
         job, seconds = self._job, self.train_s
-        if isinstance(effect, Prepare):
-            seconds /= _MASKING_SHARE
+        if isinstance(effect, Train):
+            seconds = self.trained_s = seconds * self.share_of(effect)
         else:
+            seconds /= _MASKING_SHARE
+        if not isinstance(effect, Prepare):
             self._duty = self.world.work.begin(self, effect)
-            seconds /= 1 if isinstance(effect, Train) else _MASKING_SHARE
 
         def done() -> None:
             if self.up and job == self._job:
                 self._done(effect)
 
         self.world.clock.after(seconds, done)
+
+    def share_of(self, train: Train) -> float:
+        """The part of its steps that fits into the time, under a plan that takes partial work."""
+        within_s = train.within_s
+        if not self.world.plan.deadlines.partial or within_s is None or self.train_s <= within_s:
+            return 1.0
+        return max(_LEAST_SHARE, within_s / self.train_s)
 
     def _cancel(self) -> None:
         self._job += 1

@@ -51,17 +51,21 @@ Tell = Callable[[status.NodeStatus, float], None]
 
 @dataclass(frozen=True, slots=True)
 class _Training:
-    """One training under way: when it began and will end (virtual seconds), and its batches."""
+    """One training under way: when it began and will end (virtual seconds), and its batches.
+
+    `share` is the part of them that fits into the time.
+    """
 
     began_s: float
     ends_s: float
     num_epochs: int
     num_batches: int
     examples_per_s: float
+    share: float = 1.0
 
     def at(self, fraction: float) -> status.Training:
         """How far it is."""
-        done = int(fraction * self.num_epochs * self.num_batches)
+        done = int(fraction * self.share * self.num_epochs * self.num_batches)
         epoch, batch = divmod(max(0, done - 1), self.num_batches)
         length_s = self.ends_s - self.began_s
         return status.Training(
@@ -235,7 +239,7 @@ class Onlooker:
     def _on_effect(self, effect: ParticipantEffect) -> None:
         match effect:
             case machine.Train():
-                self._begin_training()
+                self._begin_training(effect)
             case machine.CancelJob():
                 self._training = None
             case machine.Note():
@@ -275,8 +279,9 @@ class Onlooker:
 
     # ---- training -----------------------------------------------------------------------------
 
-    def _begin_training(self) -> None:
+    def _begin_training(self, train: machine.Train) -> None:
         spec, node = self._world.plan.training, self._node
+        share = node.share_of(train)
         held_out = self._world.plan.evaluation.held_out if node.num_examples > 1 else 0.0
         num_kept = max(1, round(node.num_examples * (1 - held_out)))
         num_epochs = 1 if spec.steps else spec.epochs
@@ -285,10 +290,11 @@ class Onlooker:
         began_s = self._world.clock.now
         self._training = _Training(
             began_s=began_s,
-            ends_s=began_s + node.train_s,
+            ends_s=began_s + node.train_s * share,
             num_epochs=num_epochs,
             num_batches=num_batches,
             examples_per_s=num_epochs * num_done / node.train_s if node.train_s else 0.0,
+            share=share,
         )
         self._post(status.TrainingMoved(training=status.Training()))
 

@@ -27,6 +27,7 @@ from fedtui.rounds.plan import Options, Plan
 from fedtui.secagg import graph
 from fedtui.simulation.draws import Purpose, generator
 from fedtui.simulation.network import Link
+from fedtui.wire import declared
 
 MAX_NODES = 10_000
 BYTES_PER_MBIT = 1e6 / 8
@@ -56,11 +57,14 @@ class ShiftSection(_Section, frozen=True, kw_only=True):
 class SpeedSection(_Section, frozen=True, kw_only=True):
     """Examples trained per second: lognormal over nodes, `spread` is the sigma of its logarithm.
 
-    With a spread of 0.5, two thirds of the nodes are between 0.6 and 1.6 times the median.
+    With a spread of 0.5, two thirds of the nodes are between 0.6 and 1.6 times the median. A
+    share of `slow` of the nodes, to within one, takes `slow_factor` times as long besides.
     """
 
     examples_per_s: Annotated[float, msgspec.Meta(ge=1e-3, le=1e9)] = 2000.0
     spread: Spread = 0.0
+    slow: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    slow_factor: Annotated[float, msgspec.Meta(ge=1, le=1e6)] = 10.0
 
 
 class NetworkSection(_Section, frozen=True, kw_only=True):
@@ -116,6 +120,9 @@ class DropoutSection(_Section, frozen=True, kw_only=True):
     back_after_s: tuple[Pause, Pause] = (60.0, 600.0)
 
 
+Values: TypeAlias = Annotated[list[declared.Value], msgspec.Meta(min_length=1, max_length=64)]
+
+
 class MaliceSection(_Section, frozen=True, kw_only=True):
     """Some nodes that attack: a `fraction` of all, or a number of `nodes`."""
 
@@ -130,7 +137,10 @@ class MaliceSection(_Section, frozen=True, kw_only=True):
 
 
 class Population(_Section, frozen=True, kw_only=True):
-    """All virtual participants. An evaluator, where the plan has one, is one more."""
+    """All virtual participants. An evaluator, where the plan has one, is one more.
+
+    `declare` has the values of each attribute; every node declares one of them, drawn uniformly.
+    """
 
     nodes: Annotated[int, msgspec.Meta(ge=2, le=MAX_NODES)]
     data: str = ""
@@ -142,6 +152,7 @@ class Population(_Section, frozen=True, kw_only=True):
     availability: AvailabilitySection = AvailabilitySection()
     dropout: DropoutSection = DropoutSection()
     malice: Annotated[tuple[MaliceSection, ...], msgspec.Meta(max_length=16)] = ()
+    declare: Annotated[dict[declared.Name, Values], msgspec.Meta(max_length=8)] = {}
 
     def seed_or(self, plan_seed: int) -> int:
         """The seed of everything that is drawn for the population."""
@@ -157,6 +168,7 @@ class Traits:
     link: Link
     attack: str
     attack_options: Options
+    declared: tuple[tuple[str, str], ...] = ()
 
 
 def traits(population: Population, plan_seed: int) -> list[Traits]:
@@ -171,6 +183,8 @@ def traits(population: Population, plan_seed: int) -> list[Traits]:
         return np.exp(spread * generator(seed, purpose).standard_normal(num))
 
     speeds = speed.examples_per_s * factors(Purpose.SPEED, speed.spread)
+    speeds /= np.where(_slow(speed.slow, seed, num), speed.slow_factor, 1.0)
+    said = _declared(population, seed)
     slowness = factors(Purpose.LATENCY, net.spread) / 1000
     ups = net.up_mbit * BYTES_PER_MBIT * factors(Purpose.UPLINK, net.spread)
     downs = net.down_mbit * BYTES_PER_MBIT * factors(Purpose.DOWNLINK, net.spread)
@@ -186,7 +200,25 @@ def traits(population: Population, plan_seed: int) -> list[Traits]:
             down_bytes_per_s=float(downs[index]),
         )
         attack = "" if malice is honest else malice.attack
-        found.append(Traits(index, float(speeds[index]), link, attack, malice.options))
+        says = tuple((name, values[index]) for name, values in said.items())
+        found.append(Traits(index, float(speeds[index]), link, attack, malice.options, says))
+    return found
+
+
+def _slow(share: float, seed: int, num: int) -> npt.NDArray[np.bool_]:
+    """Which nodes are slow: every so manieth, from a node on that is drawn."""
+    steps = np.floor(np.arange(num + 1) * share + generator(seed, Purpose.SLOW).random())
+    slow: npt.NDArray[np.bool_] = np.diff(steps) > 0
+    return slow
+
+
+def _declared(population: Population, seed: int) -> dict[str, list[str]]:
+    """What each node declares, by attribute."""
+    found = {}
+    for at, name in enumerate(sorted(population.declare)):
+        values = population.declare[name]
+        drawn = generator(seed, Purpose.DECLARED, at).integers(len(values), size=population.nodes)
+        found[name] = [values[int(index)] for index in drawn]
     return found
 
 

@@ -12,6 +12,8 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `loss` is the mean while training, over all examples of those who counted.
     `ended_s` is the virtual time at which it was measured, counted from the run's beginning.
+    Without masks: the `largest_share` of a node in the sum, and how many nodes of equal weight
+    would be as spread (`alike`).
     """
 
     round: int
@@ -29,6 +31,8 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_down: int
     wall_s: float
     model: str
+    largest_share: float | None = None
+    alike: float | None = None
 
 
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):

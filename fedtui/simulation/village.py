@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fedtui.crypto.keystream import processor_has_aes
 from fedtui.learning.params import Params, Vector
+from fedtui.rounds import choices
 from fedtui.rounds.machine import (
     Aggregate,
     Aggregated,
@@ -81,7 +82,8 @@ class Village(SimulatedFederation):
         for one in self.traits:
             num_examples = len(ground.share(one.index)) if ground.num_nodes else 1
             seconds = _passes(setup, num_examples) / one.examples_per_s
-            node = self.admit(num_examples=num_examples, train_s=seconds)
+            said = tuple(choices.told(plan, dict(one.declared)).items())
+            node = self.admit(num_examples=num_examples, train_s=seconds, declared=said)
             self._habits.begin(node)
         if plan.evaluation.with_evaluator:
             self._admit_evaluator(setup, ground)

@@ -13,10 +13,12 @@ is worth.
 from __future__ import annotations
 
 import functools
+import math
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from fedtui import plugins
@@ -156,9 +158,10 @@ class _Learner:
 
     def _learn(self, job: TrainJob, model_W: Vector, examples: Examples, rows: Indices) -> Learnt:
         seed = (self._plan.seed, job.round, job.node)
-        pupil = _Pupil(self._bench, self._strategy, self._plan.training, seed, examples, rows)
+        training = _shortened(self._plan.training, len(rows), job.share)
+        pupil = _Pupil(self._bench, self._strategy, training, seed, examples, rows)
         received = Params(self._wide, model_W)
-        return learn(self._strategy, self._plan.training, received, job.held, pupil)
+        return learn(self._strategy, training, received, job.held, pupil)
 
     @functools.cached_property
     def _wide(self) -> Manifest:
@@ -217,6 +220,15 @@ class _Pupil:
 
     def loss(self, model: Params) -> float:
         return self.bench.loss(model, self.examples, rows=self.rows)
+
+
+def _shortened(training: TrainingSpec, num_examples: int, share: float) -> TrainingSpec:
+    """The same training, of so many of its steps only; at least one."""
+    if share >= 1:
+        return training
+    num_batches = math.ceil(num_examples / training.batch_size)
+    steps = int(share * (training.steps or training.epochs * num_batches))
+    return msgspec.structs.replace(training, steps=max(1, steps))
 
 
 def _liar(seed: int, job: TrainJob) -> np.random.Generator:

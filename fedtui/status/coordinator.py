@@ -89,6 +89,9 @@ class RoundLine(Part, frozen=True):
     Of masked rounds: `ready` nodes were in the roster, `threshold` shares open a secret, and if
     at most `colluders` nodes are in league with the coordinator, they can learn sums only, each
     over at least `num_honest` honest nodes.
+
+    Of visible ones: the `smallest`, `median` and `largest` share of the sum, and how many nodes of
+    equal weight would be as spread (`alike`); 0 where nobody sees them, or kept none.
     """
 
     round: int
@@ -107,6 +110,10 @@ class RoundLine(Part, frozen=True):
     threshold: int = 0
     colluders: int = 0
     num_honest: int = 0
+    smallest: float = 0.0
+    median: float = 0.0
+    largest: float = 0.0
+    alike: float = 0.0
 
 
 class Masks(Part, frozen=True):

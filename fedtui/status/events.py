@@ -20,6 +20,7 @@ from fedtui.status.parts import (
     MAX_TAIL,
     Alarm,
     Coordinator,
+    Drift,
     LedgerLine,
     LogLine,
     Machine,
@@ -115,6 +116,10 @@ class OwnScoreSeen(_Event, frozen=True):
     """What was measured here; a field that is None keeps what was known of that round."""
 
     score: OwnScore
+
+
+class DriftSeen(_Event, frozen=True):
+    drift: Drift
 
 
 class TrafficMeasured(_Event, frozen=True):
@@ -214,6 +219,7 @@ Event = (
     | RoundCounted
     | ScoreSeen
     | OwnScoreSeen
+    | DriftSeen
     | TrafficMeasured
     | MachineMeasured
     | LimitsSet
@@ -293,6 +299,7 @@ def _begun(state: NodeStatus, so_far: int) -> NodeStatus:
         rounds_refused=0,
         scores=(),
         own_scores=(),
+        drift=None,
         rounds=(),
         roster=(),
         round=Round(),

@@ -7,6 +7,7 @@ seconds, `..._s` durations in seconds, rates bytes/s.
 
 from __future__ import annotations
 
+from math import acos, degrees
 from typing import Literal
 
 import msgspec
@@ -229,6 +230,31 @@ class OwnScore(Part, frozen=True):
     num_examples: int = 0
 
 
+class Drift(Part, frozen=True):
+    """How far this node's update of `round` was from where all went; told to nobody.
+
+    `distance` lies between the model as trained here and the global one `num_rounds` later, `own`
+    is the length of the update, `moved` of the global model's step; all L2. `cosine` is of the
+    angle between the two; None where one of them is zero.
+    """
+
+    round: int
+    num_rounds: int = 1
+    distance: float = 0.0
+    own: float = 0.0
+    moved: float = 0.0
+    cosine: float | None = None
+
+    def words(self) -> str:
+        """For people, in a line."""
+        angle = "-" if self.cosine is None else f"{degrees(acos(self.cosine)):.0f} deg"
+        later = f" {self.num_rounds} rounds later" if self.num_rounds > 1 else ""
+        return (
+            f"round {self.round}: {self.distance:.3g} from the global model{later}, "
+            f"angle {angle}; update {self.own:.3g}, global step {self.moved:.3g}"
+        )
+
+
 class Traffic(Part, frozen=True):
     """Bytes on the wire since the daemon joined.
 
@@ -400,6 +426,7 @@ class NodeStatus(Part, frozen=True):
     rounds_refused: int = 0
     scores: tuple[Score, ...] = ()
     own_scores: tuple[OwnScore, ...] = ()
+    drift: Drift | None = None
     traffic: Traffic = Traffic()
     machine: Machine = Machine()
     limits: Limits = Limits()

@@ -13,7 +13,7 @@ import msgspec
 
 from fedtui.crypto.keys import digest
 from fedtui.learning.metrics import said
-from fedtui.rounds import claims, masking, strategic
+from fedtui.rounds import choices, claims, masking, strategic
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.status import Leaves
 
@@ -42,6 +42,8 @@ def leaves(agreement: Agreement, role: Role) -> tuple[Leaves, ...]:
             work = (*_masked_work(agreement), _masked_keys(), _answers(role))
         case _:
             work = (*_visible_work(agreement), _answers(role))
+    if role == "participant":
+        work = (*work, *_declared(plan))
     return (*work, *_connection(shown_to_nodes=plan.masked and role == "participant"))
 
 
@@ -184,6 +186,20 @@ def _sums_of_an_evaluator(plan: Plan) -> Leaves:
         reader="the coordinator",
         when="with each evaluation",
         can=_PAUSE,
+    )
+
+
+def _declared(plan: Plan) -> tuple[Leaves, ...]:
+    """What the plan picks or weighs nodes by, and only they can say."""
+    return tuple(
+        Leaves(
+            item=f"what your node.toml says under [declare] {name}, if it does",
+            form=VISIBLE,
+            reader="the coordinator: it picks nodes, or weighs updates, by it",
+            when="when it connects",
+            can=f"leave {name} out of node.toml",
+        )
+        for name in choices.asked(plan)
     )
 
 

@@ -54,9 +54,13 @@ class Welcomed:
 
 @dataclass(frozen=True, slots=True)
 class Readied:
-    """Coordinator's half: the node consents to this plan and can take work."""
+    """Coordinator's half: the node consents to this plan and can take work.
+
+    `declared` are names and values that its operator declares, safe to show.
+    """
 
     plan_hash: bytes
+    declared: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

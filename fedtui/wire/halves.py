@@ -17,14 +17,17 @@ Both hellos carry the whole range of versions inside the authenticated handshake
 in between can talk the two down to an older one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Literal
 
 from fedtui.crypto.keys import PublicIdentity, fingerprint
 from fedtui.errors import CloseCode, IdentityMismatchError, LocalProtocolError, RemoteProtocolError
 from fedtui.wire import codec
 from fedtui.wire.channel import MAX_HELLO_BYTES, Channel
+from fedtui.wire.declared import readable
 from fedtui.wire.events import (
     ClientIdentified,
     MessageReceived,
@@ -32,6 +35,7 @@ from fedtui.wire.events import (
     ServerIdentified,
     Welcomed,
 )
+from fedtui.wire.invite import InviteProof
 from fedtui.wire.messages import (
     BulkMessage,
     ClientHello,
@@ -42,7 +46,6 @@ from fedtui.wire.messages import (
     Fetch,
     FromCoordinator,
     FromNode,
-    InviteProof,
     Leaving,
     Open,
     Role,
@@ -154,8 +157,8 @@ class NodeSession(Session):
         waits = self.ended is None and self._phase is Phase.WELCOMED
         return waits and plan_hash == self._plan_hash
 
-    def ready(self, plan_hash: bytes) -> None:
-        """Consent to the plan of the Welcome.
+    def ready(self, plan_hash: bytes, declared: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Consent to the plan of the Welcome, and declare what it asks for.
 
         Raises:
             LocalProtocolError: there was no Welcome, consent was given, or the hash is another.
@@ -165,7 +168,10 @@ class NodeSession(Session):
                 "consent is given once, after the welcome, to the plan that it names"
             )
         self._phase = Phase.READY
-        self._say(SessionReady(session_id=self._channel.session_id, plan_hash=plan_hash))
+        session_id = self._channel.session_id
+        self._say(
+            SessionReady(session_id=session_id, plan_hash=plan_hash, declared=dict(declared))
+        )
 
     def can_send(self, message: Control) -> bool:
         """Tell whether this may be said now: before consent, only what leads to it or away."""
@@ -345,6 +351,6 @@ class CoordinatorSession(Session):
             if message.plan_hash != self._plan_hash:
                 raise RemoteProtocolError("the consent is to another plan")
             self._phase = Phase.READY
-            self._tell(Readied(message.plan_hash))
+            self._tell(Readied(message.plan_hash, readable(message.declared)))
         elif isinstance(message, FromNode):
             self._tell(MessageReceived(message))

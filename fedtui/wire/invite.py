@@ -20,6 +20,9 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import Annotated
+
+import msgspec
 
 from fedtui.crypto.keys import digest
 from fedtui.errors import InviteError
@@ -100,6 +103,16 @@ class Invite:
             raise InviteError("an invite's expiry or flags are out of range")
         if len(self.addresses) > MAX_ADDRESSES:
             raise InviteError(f"an invite holds at most {MAX_ADDRESSES} addresses")
+
+
+class InviteProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an invite string proves to the coordinator that made it."""
+
+    invite_id: Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
+    secret: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+
+    def __repr__(self) -> str:
+        return f"InviteProof({self.invite_id.hex()})"
 
 
 def secret_hash(secret: bytes) -> bytes:

@@ -33,6 +33,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from fedtui.learning.params import Manifest
+from fedtui.wire.declared import Declared
+from fedtui.wire.invite import InviteProof
 from fedtui.wire.rotation import Succession
 
 PROTOCOL_MIN = PROTOCOL_MAX = 1
@@ -78,16 +80,6 @@ class ServerHello(Message, frozen=True, kw_only=True):
     successions: Annotated[tuple[Succession, ...], msgspec.Meta(max_length=MAX_SUCCESSIONS)] = ()
 
 
-class InviteProof(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an invite string proves to the coordinator that made it."""
-
-    invite_id: Annotated[bytes, msgspec.Meta(min_length=8, max_length=8)]
-    secret: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
-
-    def __repr__(self) -> str:
-        return f"InviteProof({self.invite_id.hex()})"
-
-
 class ClientHello(Message, frozen=True, kw_only=True):
     version_min: Version
     version_max: Version
@@ -112,10 +104,14 @@ class Welcome(Message, frozen=True, kw_only=True):
 
 
 class SessionReady(Message, frozen=True, kw_only=True):
-    """The node consents to the plan with this hash and can take work."""
+    """The node consents to the plan with this hash and can take work.
+
+    `declared` is what the plan asks nodes to declare, as far as the operator does.
+    """
 
     session_id: SessionId
     plan_hash: Digest
+    declared: Declared = {}
 
 
 class Enrolled(Message, frozen=True, kw_only=True):

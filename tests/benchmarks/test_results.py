@@ -63,6 +63,14 @@ def test_costs_come_with_lines_through_them(name: str, tmp_path: Path) -> None:
     assert (off[0], on[0]) == ("off", "on")
 
 
+@pytest.mark.slow
+def test_with_slow_nodes_the_target_takes_less_than_a_third_longer(tmp_path: Path) -> None:
+    """Virtual time: it follows from the seed, on any machine."""
+    uniform, helped = rows(short("stragglers", tmp_path))
+    assert float(uniform[4].partition(" ")[0]) > 3
+    assert float(helped[4].partition(" ")[0]) <= 1.3
+
+
 def test_a_script_replaces_its_own_section_only(tmp_path: Path) -> None:
     for name in ("loopback", "agreement", "loopback"):
         Section(name=name, title=f"About {name}", parts=[Table(["a"], [["1"]])]).write(

@@ -33,6 +33,7 @@ from fedtui.rounds.records import (
     SurvivorsChosen,
     UpdateReceived,
 )
+from fedtui.rounds.spread import Spread
 
 NODES = tuple(bytes([n]) * 32 for n in range(1, 7))
 
@@ -75,6 +76,7 @@ def received(node: bytes = NODES[0], round_: int = 1, attempt: int = 1) -> Updat
         num_bytes=8,
         weight=3.0,
         sums={"loss_sum": 0.1, "examples": 3.0},
+        seconds=round_ + node[0] / 8,
     )
 
 
@@ -87,6 +89,7 @@ def finished(round_: int = 1, attempt: int = 1) -> RoundFinished:
         sums={"examples": 12.0},
         seconds=1.5,
         num_bytes=8,
+        spread=Spread(0.25, 0.3, 0.4, 2.75) if round_ else None,
     )
 
 

@@ -20,7 +20,7 @@ from fedtui.crypto.keys import Identity
 from fedtui.learning.params import Manifest, Params, TensorSpec
 from fedtui.wire.events import MessageReceived, SessionEvent, StreamComplete, StreamOpened
 from fedtui.wire.halves import NodeHello
-from fedtui.wire.invite import Invite
+from fedtui.wire.invite import Invite, InviteProof
 from fedtui.wire.messages import (
     Accepting,
     Ended,
@@ -28,7 +28,6 @@ from fedtui.wire.messages import (
     Evaluate,
     Evaluation,
     Fetch,
-    InviteProof,
     Offer,
     Open,
     Role,
@@ -137,6 +136,7 @@ class ThinNode:
     answers: bool = True
     fetches: bool = False
     trains_s: float = 0.0
+    declared: dict[str, str] = field(default_factory=dict)
     heard: list[object] = field(default_factory=list)
     drops: list[Drop] = field(default_factory=list)
     models: dict[bytes, bytes] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class ThinNode:
     def connected(self, welcome: Welcome) -> None:
         assert self.link is not None
         self.heard.append(welcome)
-        self.link.ready(welcome.plan_hash)
+        self.link.ready(welcome.plan_hash, self.declared)
 
     def disconnected(self, drop: Drop, retry_in_s: float | None) -> None:
         self.drops.append(drop)

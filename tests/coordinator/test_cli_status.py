@@ -31,6 +31,7 @@ def test_status_for_people_and_for_scripts(
         "best",
         "accuracy 0.8000, 2 nodes",
         "visible: the coordinator can read each update; cohort of 2",
+        "weights: shares ",
         VISIBLE,
     ):
         assert wanted in text
@@ -38,6 +39,8 @@ def test_status_for_people_and_for_scripts(
     status = json.loads(capsys.readouterr().out)
     assert [r["score"] for r in status["rounds"]] == [0.8, 0.8]
     assert (status["masked"], status["privacy"]) == (False, VISIBLE)
+    assert all(0 < r["smallest"] <= r["median"] <= r["largest"] < 1 for r in status["rounds"])
+    assert all(1 <= r["alike"] <= r["participants"] for r in status["rounds"])
 
 
 def test_a_masked_round_says_who_dropped_out_and_what_could_be_learned() -> None:

@@ -62,6 +62,15 @@ async def test_E1_the_role_is_that_of_the_invite(tmp_path: Path) -> None:
         await node.stop()
 
 
+async def test_what_a_node_declares_is_known_of_it_as_a_safe_label(tmp_path: Path) -> None:
+    node, silent = ThinNode(1, declared={"site": "north\x1b[2J"}), ThinNode(2)
+    layout = make(tmp_path / "f", minimum=3)
+    async with serving(layout) as service, thin_nodes(service, node, silent):
+        await until(lambda: len(service.federation.present.declared) == 2)
+        found = service.federation.present.declared
+        assert found == {node.identity.id: {"site": "north[2J"}, silent.identity.id: {}}
+
+
 async def test_what_a_role_may_not_say_is_dropped(tmp_path: Path) -> None:
     evaluator, other = ThinNode(1, role="evaluator"), ThinNode(2)
     layout = make(tmp_path / "f", minimum=1, rounds=10_000)

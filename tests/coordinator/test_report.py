@@ -18,6 +18,7 @@ from fedtui.rounds.machine import Joined, Operator
 from fedtui.rounds.masked import Phase
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import Plan, PrivacySection, plan_hash
+from fedtui.rounds.spread import Spread
 
 TEXT = PLAN.format(minimum=2, rounds=9, deadline_s=10.0)
 THE_PLAN = tomlfile.parse(TEXT, Plan, path=Path("plan.toml"))
@@ -164,3 +165,14 @@ def test_a_stopped_coordinator() -> None:
     status = of_stopped(over, THE_PLAN, bytes(32), AROUND)
     assert (status.state, status.ended) == ("ended", "all done")
     assert np.isfinite(status.best.score or np.nan)
+
+
+def test_how_unequal_visible_weights_were_is_told_and_nothing_of_masked_ones() -> None:
+    spread = Spread(0.1, 0.2, 0.7, 1.9)
+    machine = federation(finished(0, None), replace(finished(1, 0.5), spread=spread))
+    (line,) = of_running(machine, AROUND).rounds
+    assert (line.smallest, line.median, line.largest, line.alike) == (0.1, 0.2, 0.7, 1.9)
+    plan = msgspec.structs.replace(THE_PLAN, privacy=PrivacySection())
+    masked = federation(finished(0, None), replace(finished(1, 0.5), num_ready=3), plan=plan)
+    (line,) = of_running(masked, AROUND).rounds
+    assert (line.smallest, line.median, line.largest, line.alike) == (0, 0, 0, 0)

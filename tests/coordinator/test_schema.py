@@ -61,6 +61,8 @@ def test_R14_every_historical_database_opens_with_all_it_knew(path: Path, tmp_pa
     assert snapshot is not None
     assert [(r.round, r.score) for r in snapshot.rounds] == [(0, None), (1, 0.75)]
     assert [r.num_ready for r in snapshot.rounds] == [0, 0 if path.stem < "0003" else 3]
+    assert [r.spread for r in snapshot.rounds] == [None, None]
+    assert sorted(a.sums["examples"] for a in snapshot.answers.values()) == [3.0, 3.0, 3.0]
     assert snapshot.open is not None
     assert (len(snapshot.open.cohort), len(snapshot.open.updates)) == (3, 2)
     assert snapshot.open.survivors is not None

@@ -31,7 +31,8 @@ from fedtui.wire.events import (
     Welcomed,
 )
 from fedtui.wire.halves import Admission, NodeHello, NodeSession
-from fedtui.wire.messages import PATH, SUBPROTOCOL, ClientHello, InviteProof, Waiting
+from fedtui.wire.invite import InviteProof
+from fedtui.wire.messages import PATH, SUBPROTOCOL, ClientHello, Waiting
 from node.dial import dial, session_start, shut
 
 COORDINATOR = Identity.from_seed(b"c" * 32)

@@ -5,6 +5,7 @@ they do from a socket. What the node said and sent is kept for the test to look 
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -147,8 +148,9 @@ class FakeCoordinator:
     def use_hello(self, hello: NodeHello) -> None:
         self.hellos.append(hello)
 
-    def ready(self, plan_hash: bytes) -> bool:
+    def ready(self, plan_hash: bytes, declared: Mapping[str, str]) -> bool:
         self.readied.append(plan_hash)
+        self.declared = dict(declared)
         if self.state == "enrolled":
             self.enrol()
         return True

@@ -53,6 +53,10 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
             same_model=st.integers(1, 1000),
             peers=st.lists(st.just("-".join(["ABC2"] * 8)), max_size=2),
         ),
+        declare=st.dictionaries(
+            st.sampled_from(["site", "ward_7", "x"]),
+            st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=48),
+        ),
     )
 )
 def test_what_is_saved_is_loaded(

@@ -190,3 +190,25 @@ def test_another_plan_says_what_was_and_what_is(parts: Home, home: Profile) -> N
     assert parts.board.status.plan.differs == ("seed: was 1, is 9",)
     assert parts.board.status.alarms[-1].kind == "plan changed"
     assert "handwritten digits" in parts.board.status.plan.needs.lower()
+
+
+def test_only_what_the_plan_asks_for_is_declared_and_the_form_says_so(
+    parts: Home, home: Profile
+) -> None:
+    by_site = SelectionSection(name="stratified", minimum=2, options={"by": "site"})
+    plan = msgspec.structs.replace(PLAN, selection=by_site)
+    for agreed_plan, declared in ((plan, {"site": "north"}), (PLAN, {})):
+        config = write_config(home, declare={"site": "north", "ward": "7"})
+        consenting = Consenting(parts, config)
+        terms = codec.canonical(Terms(plan=codec.canonical(agreed_plan), manifest=MANIFEST))
+        consenting.received(terms, plan_hash(agreed_plan, MANIFEST))
+        assert consenting.declared == declared
+        items = [one.item for one in form.leaves(consenting.agreement, "participant")]
+        assert any("[declare] site" in item for item in items) is bool(declared)
+        assert not any("ward" in item for item in items)
+    silent = Consenting(parts, write_config(home, declare={}))
+    silent.received(
+        codec.canonical(Terms(plan=codec.canonical(plan), manifest=MANIFEST)),
+        plan_hash(plan, MANIFEST),
+    )
+    assert silent.declared == {}

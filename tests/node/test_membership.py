@@ -49,7 +49,7 @@ async def test_consent_is_on_disk_before_the_coordinator_hears_of_it(
     monkeypatch.setattr(
         coordinator,
         "ready",
-        lambda found: (on_disk.append(consent.load(home.consent)), was_ready(found))[1],
+        lambda *said: (on_disk.append(consent.load(home.consent)), was_ready(*said))[1],
     )
     await node.consent(coordinator.plan_hash.hex())
     await settle()

@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fedtui import plugins
 from fedtui.learning.data import DataSource
+from fedtui.learning.trainer import initial
+from fedtui.learning.training import TrainingSpec
 from node import jobs
 from node.trainer_child import Jobs
 from node.trainer_pipes import Inbox, Outbox
@@ -73,3 +76,45 @@ def test_a_mistake_deep_in_a_library_is_located_in_the_operators_file(tmp_path: 
     assert failure.kind == "task"
     assert "KeyError" in failure.reason
     assert failure.reason.endswith(f"(mine.py, line {LINE})")
+
+
+class Quiet:
+    """An outbox that nobody reads."""
+
+    def send(self, reply: jobs.Reply) -> None:
+        """Said to nobody."""
+
+
+def test_training_ends_when_its_time_is_over_and_the_next_one_tells_the_drift(
+    tmp_path: Path,
+) -> None:
+    model, update = tmp_path / "model.f32", tmp_path / "update.f32"
+    first = initial(plugins.build("tasks", "digits"), seed=1)
+    model.write_bytes(first.vector_D.astype("<f4").tobytes())
+    trainer = Jobs(Inbox(), Quiet())
+
+    def train(number: int, within_s: float | None) -> jobs.Trained:
+        job = jobs.TrainJob(
+            job_id=number,
+            task=jobs.TaskRef(name="digits"),
+            data=DataSource(),
+            manifest=first.manifest,
+            model_path=str(model),
+            training=TrainingSpec(batch_size=10, epochs=1),
+            seed=1,
+            round=number,
+            node_index=0,
+            out_path=str(update),
+            within_s=within_s,
+        )
+        outcome = trainer.do(job)
+        assert isinstance(outcome, jobs.Trained)
+        return outcome
+
+    short, whole = train(1, 0.0), train(2, None)
+    assert short.num_examples == short.sums["examples"] == 10
+    assert whole.num_examples == whole.sums["examples"] > 1000
+    assert short.drift is None
+    assert whole.drift is not None
+    assert (whole.drift.round, whole.drift.num_rounds, whole.drift.cosine) == (1, 1, None)
+    assert whole.drift.distance == whole.drift.own > 0

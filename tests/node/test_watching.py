@@ -18,6 +18,7 @@ from fedtui.wire.messages import Abort, Evaluation, Roster, Scored
 from node import jobs, lines
 from node.config import PrivacyTable
 from node.paths import Profile
+from node.printing import status_text
 
 SCORED = Scored(incarnation=1, round=1, metric="accuracy", score=0.9, num_examples=9, num_nodes=2)
 
@@ -47,7 +48,8 @@ class JudgingTrainer(FakeTrainer):
         judged = jobs.Judged(
             num_examples=100, before=before | {"loss_sum": 1.0}, after=after | {"loss_sum": 1.0}
         )
-        return msgspec.structs.replace(outcome, judged=judged)
+        drift = jobs.Drift(round=0, num_rounds=1, distance=2.5, own=2.0, moved=1.5, cosine=0.0)
+        return msgspec.structs.replace(outcome, judged=judged, drift=drift)
 
 
 async def test_a_visible_round_step_by_step(home: Profile) -> None:
@@ -93,6 +95,12 @@ async def test_training_is_told_with_all_its_losses_and_the_own_score_stays_here
     assert (seen.training.fraction, seen.training.left_s) == (1.0, 0.0)
     moved = [one for one in heard if isinstance(one, status.TrainingMoved)]
     assert len(moved) == 3, "begun, told once in a while, done"
+    assert seen.drift is not None
+    assert seen.drift.words() == (
+        "round 0: 2.5 from the global model, angle 90 deg; update 2, global step 1.5"
+    )
+    assert "drift        round 0: 2.5 from" in status_text(seen)
+    assert "this update is of 4 examples and counts 4" in [line.text for line in seen.log]
     (score,) = seen.own_scores
     assert (score.round, score.before, score.after) == (1, 0.5, 0.75)
     assert (score.metric, score.num_examples) == ("accuracy", 100)

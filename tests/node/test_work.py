@@ -12,7 +12,13 @@ from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.rounds import machine, masking
-from fedtui.rounds.plan import EvaluationSection, Named, TaskSection, plan_hash
+from fedtui.rounds.plan import (
+    DeadlinesSection,
+    EvaluationSection,
+    Named,
+    TaskSection,
+    plan_hash,
+)
 from fedtui.secagg.participant import Masks
 from fedtui.status import Refused
 from fedtui.telling.agreement import Agreement
@@ -32,6 +38,7 @@ class Bench:
         self.trainer = trainer
         self.judged: list[tuple[int, jobs.Judged]] = []
         self.data: list[jobs.DataSeen] = []
+        self.drifted: list[jobs.Drift] = []
         self.checked: list[jobs.DataSeen] = []
         self.words: list[str] = []
         self.refusal = ""
@@ -42,6 +49,7 @@ class Bench:
             hears=Hears(
                 progress=lambda _: None,
                 judged=lambda number, judged: self.judged.append((number, judged)),
+                drifted=self.drifted.append,
                 data=self._data,
                 checked=self.checked.append,
                 noticed=self.words.append,
@@ -69,6 +77,20 @@ async def test_a_train_job_says_exactly_what_the_plan_and_the_operator_said(home
     (event,) = bench.heard
     assert isinstance(event, machine.Trained)
     assert event.num_bytes == len(MODEL)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+async def test_work_is_bounded_by_time_only_if_the_plan_takes_partial_work(
+    home: Profile, partial: bool
+) -> None:
+    bench = Bench(home, FakeTrainer())
+    plan = msgspec.structs.replace(PLAN, deadlines=DeadlinesSection(partial=partial))
+    agreement = Agreement(plan, MANIFEST, plan_hash(plan, MANIFEST))
+    effect = machine.Train(5, 1, model_ref(), within_s=7.5)
+    bench.work.train(effect, agreement, write_config(home))
+    await settle()
+    (job,) = bench.trainer.done
+    assert job.within_s == (7.5 if partial else None)
 
 
 @pytest.mark.parametrize(("role", "part"), [("participant", "train"), ("evaluator", "test")])

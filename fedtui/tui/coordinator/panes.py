@@ -38,6 +38,7 @@ def health(view: View) -> Lines:
         moved = "" if found.bytes_per_round is None else f"  {wording.size(found.bytes_per_round)}"
         p99 = wording.span(found.p99_s or 0.0)
         lines.append(_line("rounds", f"p50 {wording.span(found.p50_s)}  p99 {p99}{moved}"))
+    lines += _weights(board)
     lines.append(_counts(now))
     if now.masks is not None:
         lines.append(_line("collusion", f"{now.masks.colluders} together learn nothing"))
@@ -68,6 +69,18 @@ def _masks(now: Health) -> Lines:
     spare = max(0, now.cohort - masks.needed)
     text = f"{masks.keys}/{now.cohort} keys, can lose {spare}, needs {masks.needed}"
     return [_line("masks", text)]
+
+
+def _weights(board: Board) -> Lines:
+    """How unequal the weights of the last round were, where the coordinator sees them."""
+    last = board.rounds[-1] if board.rounds else None
+    if last is None or not last.alike:
+        return []
+    text = (
+        f"{last.smallest:.0%} to {last.largest:.0%} of the sum, as {last.alike:.1f} of "
+        f"{last.participants} equal nodes"
+    )
+    return [_line("weights", text)]
 
 
 def _counts(now: Health) -> Content:

@@ -158,6 +158,7 @@ class TrainerPane(Pane):
             ),
             ("restarts", str(machine.trainer_restarts) if machine.trainer_restarts else ""),
             ("cpu cap", f"{limits.cpu_percent} %"),
+            ("drift", status.drift.words() if status.drift else ""),
             ("plan", status.plan.training if status.plan else "", "$quiet"),
             ("model", status.plan.model if status.plan else "", "$quiet"),
         ]

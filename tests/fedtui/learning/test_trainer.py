@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from torch import nn
@@ -386,6 +386,22 @@ def test_training_stops_when_asked() -> None:
         )
     with pytest.raises(StoppedError):
         evaluate(task, initial(task, seed=1), examples(), cancelled=lambda: True)
+
+
+@given(num=st.integers(1, 12))
+@settings(max_examples=6, deadline=None)
+def test_training_that_has_to_do_with_less_is_the_beginning_of_the_whole(num: int) -> None:
+    """Partial work weighs what it saw, and is what so many steps would have been."""
+    task, calls = Small(), iter(range(1, 100))
+    data, params = examples(50), initial(task, seed=1)
+    spec = TrainingSpec(epochs=3, batch_size=10)
+    hooks = Hooks(enough=lambda: next(calls) >= num)
+    short = train_locally(task, params, data, spec, seed=(1, 1, 0), hooks=hooks)
+    steps = TrainingSpec(steps=num, batch_size=10)
+    planned = train_locally(task, params, data, steps, seed=(1, 1, 0))
+    assert (short.update_D == planned.update_D).all()
+    assert short.sums == planned.sums
+    assert short.num_examples == min(50, 10 * num)
 
 
 def test_evaluation_sums_add_up_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from desk import NUM_BYTES, Desk, make_plan, name
 from fedtui.errors import LocalProtocolError
 from fedtui.rounds.cohort import Standing
 from fedtui.rounds.coordinator import Phase, RoundCoordinator
+from fedtui.rounds.history import Answer
 from fedtui.rounds.machine import (
     AcceptUpdate,
     Acknowledge,
@@ -20,8 +21,9 @@ from fedtui.rounds.machine import (
     Tick,
     UpdateBroken,
 )
-from fedtui.rounds.plan import RoundsSection, WeightsSection
-from fedtui.rounds.records import RoundFailed, UpdateReceived
+from fedtui.rounds.plan import RoundsSection, SelectionSection, WeightsSection
+from fedtui.rounds.records import RoundFailed, RoundFinished, UpdateReceived
+from fedtui.rounds.spread import spread_of
 from fedtui.wire.codec import decode, encode
 from fedtui.wire.messages import Abort, Accepting, Control, Declining, Offer, UpdateHeader
 
@@ -228,6 +230,64 @@ def test_weights(by) -> None:
         desk.put(desk.arrived(number))
     weights = [c.weight for c in desk.aggregate.contributions]
     assert weights == ([30, 50] if by == "examples" else [1, 1])
+
+
+def over_selected() -> Desk:
+    """Five nodes are there, two are wanted and four invited."""
+    plan = make_plan(
+        selection=SelectionSection(name="deadline", count=2, options={"invite": 2.0}),
+        rounds=RoundsSection(start_with=5, maximum=9),
+    )
+    desk = Desk(plan)
+    desk.join(1, 2, 3, 4, 5)
+    return desk
+
+
+def test_a_round_with_more_invited_than_wanted_closes_when_the_wanted_are_in() -> None:
+    desk = over_selected()
+    first, second, third, last = (int(n[1:2]) for n in sorted(desk.attempt.members))
+    desk.accept(first, second, third)
+    desk.deliver(second)
+    assert not desk.of(Aggregate)
+    desk.put(desk.opened(third))
+    desk.deliver(first)
+    parts = [c.node for c in desk.aggregate.contributions]
+    assert parts == [name(first), name(second)]
+    left = [desk.attempt.members[name(n)] for n in (third, last)]
+    assert {(one.standing, one.late) for one in left} == {(Standing.LOST, False)}
+    (refused,) = [e for e in desk.put(desk.arrived(third)) if isinstance(e, RefuseUpdate)]
+    assert "too late: the round had enough without it" in refused.reason
+
+
+def test_fewer_than_wanted_are_enough_at_the_deadline_as_ever() -> None:
+    plan = make_plan(
+        selection=SelectionSection(name="deadline", count=3, options={"invite": 1.5}),
+        rounds=RoundsSection(start_with=5, maximum=9),
+    )
+    desk = Desk(plan)
+    desk.join(1, 2, 3, 4, 5)
+    cohort = [int(n[1:2]) for n in sorted(desk.attempt.members)]
+    desk.accept(*cohort)
+    desk.deliver(*cohort[:2])
+    desk.put(Tick(), after_s=plan.deadlines.update_s)
+    assert len(desk.aggregate.contributions) == 2
+
+
+def test_how_long_an_update_took_and_how_unequal_the_weights_were_is_kept(desk: Desk) -> None:
+    desk.accept(1, 2, 3, 4)
+    desk.now += 2.0
+    desk.deliver(1)
+    header = UpdateHeader(num_examples=30, sums={"loss_sum": 9.0, "examples": 30.0})
+    desk.put(desk.opened(2, header=header), after_s=1.0)
+    desk.put(desk.arrived(2), after_s=3.0)
+    desk.deliver(3, 4)
+    received = [r for r in desk.records if isinstance(r, UpdateReceived)]
+    assert [r.seconds for r in received] == [2.0, 6.0, 6.0, 6.0]
+    attempt = desk.attempt
+    desk.aggregated()
+    assert attempt.answers[name(2)] == Answer(6.0, {"loss_sum": 9.0, "examples": 30.0})
+    done = next(r for r in desk.records if isinstance(r, RoundFinished) and r.round == 1)
+    assert done.spread == desk.federation.rounds[-1].spread == spread_of([10, 10, 10, 30])
 
 
 def test_local_mistakes_raise(desk: Desk) -> None:

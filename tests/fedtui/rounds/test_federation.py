@@ -19,7 +19,13 @@ from fedtui.rounds.machine import (
     UpdateArrived,
     UpdateBroken,
 )
-from fedtui.rounds.plan import EvaluationSection, RoundsSection, SelectionSection, TaskSection
+from fedtui.rounds.plan import (
+    DeadlinesSection,
+    EvaluationSection,
+    RoundsSection,
+    SelectionSection,
+    TaskSection,
+)
 from fedtui.rounds.records import RoundFailed, RoundStarted
 from fedtui.wire.codec import decode, encode
 from fedtui.wire.messages import (
@@ -364,3 +370,51 @@ def test_the_operator_may_begin_with_those_who_are_here() -> None:
     assert desk.federation.phase is Phase.ROUND
     desk.put(Operator("next"))
     assert desk.attempt.owing == [name(1), name(2)]
+
+
+# ---- selection and learned deadlines, over a restart
+
+LEARNING = DeadlinesSection(
+    accept_s=5, update_s=60, rejoin_s=3, evaluate_s=10, learn=True, quantile=0.5, slack=2.0
+)
+
+
+def lived(selection: SelectionSection, *, restarts: bool) -> list[tuple[tuple[bytes, ...], float]]:
+    """The cohorts and deadlines of six rounds of six nodes, each as slow as its number."""
+    plan = make_plan(
+        deadlines=LEARNING, selection=selection, rounds=RoundsSection(start_with=6, maximum=6)
+    )
+    desk = Desk(plan)
+    desk.join(1, 2, 3, 4, 5, 6)
+    found = []
+    for _ in range(6):
+        begun = desk.attempt
+        (started,) = [r for r in desk.records[-20:] if is_start(r, begun.round, begun.attempt)]
+        found.append((started.cohort, round(started.deadline - begun.started, 6)))
+        cohort = sorted(int(n[1:2]) for n in begun.members)
+        desk.accept(*cohort)
+        for number in cohort:
+            desk.now += 1.0
+            desk.deliver(number)
+        desk.aggregated()
+        desk.evaluate(*cohort[:-1])
+        if restarts and desk.federation.phase is not Phase.ENDED:
+            desk.restart()
+            desk.join(1, 2, 3, 4, 5, 6)
+            desk.evaluate(*cohort)
+        else:
+            desk.evaluate(cohort[-1])
+    return found
+
+
+def is_start(record: object, number: int, attempt: int) -> bool:
+    return isinstance(record, RoundStarted) and (record.round, record.attempt) == (number, attempt)
+
+
+@pytest.mark.parametrize("rule", ["uniform", "round_robin", "stratified", "utility"])
+def test_a_restart_between_rounds_changes_no_cohort_and_no_learned_deadline(rule: str) -> None:
+    selection = SelectionSection(name=rule, count=3)
+    straight = lived(selection, restarts=False)
+    assert straight == lived(selection, restarts=True)
+    assert straight[0][1] == LEARNING.update_s
+    assert all(deadline < LEARNING.update_s for _, deadline in straight[1:])

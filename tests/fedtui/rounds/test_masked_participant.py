@@ -366,3 +366,10 @@ def test_a_plan_of_chacha20_says_nothing_of_processors() -> None:
     node.desk.accept(*OTHERS)
     node.desk.ready(*OTHERS)
     assert kinds(node.told(Roster)) == [Shares]
+
+
+def test_the_time_for_training_is_that_of_the_work_and_not_of_the_whole_round() -> None:
+    node = MaskedNode()
+    node.told(Offer)
+    (train,) = node.put(ModelHere(BASE.digest))
+    assert train.within_s == pytest.approx(0.9 * node.desk.plan.deadlines.update_s)

@@ -1,14 +1,17 @@
 """A masked attempt and messages that are late, double, foreign or wrong; and who comes back."""
 
 import pytest
-from masked_desk import BOSS, DEADLINES, MaskedDesk, later, node
+from masked_desk import BASE, BOSS, DEADLINES, NODES, MaskedDesk, later, node
 from test_masked import STEP, TIMES, TOLD, P
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds.attempt import Frame
+from fedtui.rounds import masking
+from fedtui.rounds.attempt import Frame, Peer
+from fedtui.rounds.cohort import Standing
 from fedtui.rounds.machine import Joined, Left, Persist, RefuseUpdate, Said, Send, Tick
 from fedtui.rounds.masked import TRANSITIONS, Phase
 from fedtui.rounds.masked_round import MaskedRound
+from fedtui.rounds.picking import Terms
 from fedtui.rounds.records import SurvivorsChosen
 from fedtui.wire.messages import Declining, Offer, Roster, Survivors, Votes
 
@@ -200,3 +203,30 @@ def test_survivors_are_durable_before_anybody_is_told() -> None:
 def test_every_phase_has_a_way_out_to_failed() -> None:
     for phase in list(Phase)[:7]:
         assert (phase, P.FAILED) in {(start, end) for (start, _), end in TRANSITIONS.items()}
+
+
+def test_a_round_with_more_invited_than_wanted_goes_on_when_the_wanted_are_ready() -> None:
+    desk = MaskedDesk(6)
+    desk.machine.terms = Terms(enough=5)
+    desk.accept(0, 1, 2, 3, 4, 5)
+    desk.ready(0, 1, 2, 3)
+    assert desk.phase is Phase.COLLECTING
+    desk.now += 2.0
+    desk.ready(4)
+    assert desk.phase is Phase.SHARING
+    assert len(desk.heard(0, Roster).entries) == 5
+    late = desk.machine.members[node(5)]
+    assert (late.standing, late.late) == (Standing.LOST, False)
+    took = [desk.machine.members[node(n)].took_s for n in range(6)]
+    assert took == [0.0] * 4 + [2.0, 0.0]
+
+
+def test_what_time_is_left_for_the_work_is_in_the_terms() -> None:
+    desk = MaskedDesk(6)
+    machine = MaskedRound(desk.frame(), number=1, attempt=1, base=BASE, started=desk.now)
+    machine.introduce({n.id: Peer(n.public, 1) for n in NODES[:6]})
+    machine.terms = Terms(within_s=7.0)
+    effects = machine.begin(frozenset(n.id for n in NODES[:6]), 0.0)
+    (offer, *_) = [e.message for e in effects if isinstance(e, Send)]
+    assert offer.deadline_s == 7.0 + masking.opening_s(desk.plan)
+    assert machine.deadline == DEADLINES.accept_s

@@ -172,7 +172,7 @@ def test_updates_and_sums_are_written_with_their_scalars() -> None:
 )
 def test_what_an_update_counts(weights, num_examples: int, weight: int) -> None:
     made = plan(weights=weights)
-    assert masking.weight_of(made, num_examples) == weight
+    assert masking.weight_of(made, num_examples, {}) == weight
     assert 0 < weight / made.weight_cap <= 1
 
 
@@ -187,3 +187,12 @@ def test_weights_that_no_honest_cohort_has_are_refused(weight: float) -> None:
 def test_an_evaluator_alone_changes_no_number() -> None:
     assert check(plan(evaluation=EvaluationSection(with_evaluator=True))) == []
     assert masking.numbers(plan(), 7).colluders == graph.default_colluders(7)
+
+
+@pytest.mark.parametrize("updates", ["masked", "visible"])
+def test_weights_by_plan_follow_what_is_declared(updates) -> None:
+    of = WeightsSection(by="plan", attribute="site", of={"north": 3, "south": 2})
+    made = plan({"updates": updates}, weights=of)
+    assert made.weight_cap == 3
+    for declared, weight in (({"site": "north"}, 3), ({"site": "x"}, 1), ({"ward": "north"}, 1)):
+        assert masking.weight_of(made, 10**6, declared) == weight

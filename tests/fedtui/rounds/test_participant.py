@@ -381,3 +381,11 @@ def test_an_offer_that_is_repeated_to_an_idle_node_has_its_deadline_too() -> Non
     node.put(Heard(offer()), after_s=5.0)
     assert node.machine.phase is Phase.UPLOADING
     assert node.machine.deadline == node.now + offer().deadline_s
+
+
+def test_the_time_for_training_leaves_some_to_send() -> None:
+    node = Node()
+    node.put(Heard(offer()))
+    node.now += 3.0
+    (train,) = node.put(ModelHere(model(0).digest))
+    assert train == Train(1, 1, model(0), within_s=20.0 - 3.0 - 6.0)

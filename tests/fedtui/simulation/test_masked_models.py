@@ -62,7 +62,7 @@ def test_the_model_is_the_visible_one_within_a_step_of_each_node(weights, lanes:
     first, second = (np.frombuffer(model(world), "<f4") for world in (masked, visible))
     capped = 1 if weights.by == "equal" else 500
     total = sum(
-        masking.weight_of(masked.plan, node.num_examples) for node in masked.nodes.values()
+        masking.weight_of(masked.plan, node.num_examples, {}) for node in masked.nodes.values()
     )
     limit = 3 * (5 * step * capped / total + 2e-7)  # three rounds; each node rounds once in each
     assert 0 < np.max(np.abs(first - second)) <= limit

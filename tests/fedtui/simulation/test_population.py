@@ -363,3 +363,23 @@ def test_the_document_has_every_attack_with_its_options() -> None:
         for field in dataclasses.fields(plugins.build("attacks", name)):
             default = "" if field.default is None else f" {field.default:g}"
             assert f"`{field.name}`{default}" in row, f"{name}: {field.name}"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 1.0])
+def test_so_large_a_part_is_slow_and_stays_so_when_nodes_are_added(share: float) -> None:
+    def speeds(num: int) -> list[float]:
+        slow = SpeedSection(examples_per_s=100.0, slow=share, slow_factor=4.0)
+        return [one.examples_per_s for one in traits(Population(nodes=num, speed=slow), 5)]
+
+    assert set(speeds(50)) <= {25.0, 100.0}
+    assert abs(speeds(50).count(25.0) - share * 50) < 1
+    assert speeds(80)[:50] == speeds(50)
+
+
+def test_each_node_declares_one_of_the_values_and_keeps_it_when_nodes_are_added() -> None:
+    declare = {"site": ["north", "south"], "age": ["old"]}
+    few, many = (traits(Population(nodes=num, declare=declare), 5) for num in (100, 150))
+    assert [one.declared for one in many[:100]] == [one.declared for one in few]
+    assert {name for one in few for name, _ in one.declared} == {"age", "site"}
+    sites = [dict(one.declared)["site"] for one in few]
+    assert 30 < sites.count("north") < 70

@@ -1,13 +1,16 @@
 """A whole population learns, at the pace and with the mishaps that its section says."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
+import msgspec
 import numpy as np
 import pytest
 from a_village import Told, setup_of, village_of
 
 from fedtui.rounds import federation, masked_participant, participant
+from fedtui.rounds.plan import SelectionSection, WeightsSection
 from fedtui.simulation.clock import Clock
 from fedtui.simulation.network import Link, PostOffice, Session
 from fedtui.simulation.population import (
@@ -196,3 +199,51 @@ def test_the_engine_gets_each_model_once_and_loses_the_old() -> None:
     village = village_of(setup_of(nodes=4, rounds=6), Told())
     village.run(seconds=1e6)
     assert len(village.engine._models) <= 3
+
+
+def with_plan(setup, **sections):
+    return replace(setup, plan=msgspec.structs.replace(setup.plan, **sections))
+
+
+def test_weights_by_plan_are_the_same_with_masks_and_without() -> None:
+    """Under masks each node weighs itself, by what it declares."""
+    models = {}
+    by_site = WeightsSection(by="plan", attribute="site", of={"north": 5})
+    for weights in (WeightsSection(by="equal"), by_site):
+        for masked in (False, True):
+            setup = setup_of(nodes=6, rounds=2, masked=masked, declare={"site": ["north", "x"]})
+            village = village_of(with_plan(setup, weights=weights), Told())
+            village.run(seconds=1e6)
+            host = village.coordinator
+            models[weights.by, masked] = host.models[host.machine.model.digest]
+    assert np.abs(models["plan", False] - models["plan", True]).max() < 5e-4
+    assert np.abs(models["plan", False] - models["equal", False]).max() > 1e-3
+
+
+def test_only_what_the_plan_asks_for_is_told_to_the_coordinator() -> None:
+    declare = {"site": ["north", "south"], "age": ["old"]}
+    by_site = SelectionSection(name="stratified", count=4, options={"by": "site"})
+    for selection, names in ((by_site, {"site"}), (SelectionSection(), set())):
+        setup = with_plan(setup_of(nodes=6, rounds=1, declare=declare), selection=selection)
+        village = village_of(setup, Told())
+        village.run(seconds=1e6)
+        present = village.coordinator.machine.present.declared.values()
+        assert {name for one in present for name in one} == names
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_slow_nodes_hold_nobody_up_when_more_are_invited_and_the_deadline_is_learned(
+    masked: bool,
+) -> None:
+    seconds = {}
+    selection = SelectionSection(name="deadline", count=6, options={"invite": 1.5})
+    plain = SelectionSection(count=6)
+    for name, chosen, learn in (("plain", plain, False), ("helped", selection, True)):
+        told, speed = Told(), SpeedSection(examples_per_s=10, slow=0.3, slow_factor=20)
+        setup = setup_of(nodes=10, rounds=4, masked=masked, speed=speed, update_s=1e5)
+        deadlines = msgspec.structs.replace(setup.plan.deadlines, learn=learn)
+        village = village_of(with_plan(setup, selection=chosen, deadlines=deadlines), told)
+        village.run(seconds=1e7)
+        seconds[name] = sum(one.seconds for one in told.rounds)
+        assert all(one.num_counted == 6 for one in told.rounds if name == "plain")
+    assert seconds["helped"] < seconds["plain"] / 5

@@ -228,3 +228,16 @@ def test_a_node_measures_the_model_as_it_uses_it() -> None:
     own = workshop.do(dataclasses.replace(measure(0), held=trained.held), model_D)
     assert own == plain
     assert own != workshop.do(measure(0), model_D)
+
+
+def test_a_node_with_too_little_time_makes_the_steps_that_fit() -> None:
+    setup = a_setup()
+    workshop, model_D = Workshop(setup, survey(setup)), a_model(setup)
+    whole = workshop.do(train(0), model_D)
+    half = workshop.do(dataclasses.replace(train(0), share=0.5), model_D)
+    least = workshop.do(dataclasses.replace(train(0), share=1e-9), model_D)
+    assert least.num_examples == min(setup.plan.training.batch_size, whole.num_examples)
+    assert least.num_examples <= half.num_examples < whole.num_examples
+    assert half.sums["examples"] <= whole.sums["examples"] / 2 + setup.plan.training.batch_size
+    again = workshop.do(dataclasses.replace(train(0), share=1.0), model_D)
+    assert bits(again.update_D) == bits(whole.update_D)

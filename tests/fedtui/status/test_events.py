@@ -125,3 +125,15 @@ def test_K2_no_field_is_named_like_a_secret() -> None:
     schema = msgspec.json.encode(msgspec.json.schema(NodeStatus)).decode().lower()
     for word in ("secret", "seed", "invite", "passphrase", "private"):
         assert word not in schema
+
+
+def test_drift_is_the_newest_only_and_of_one_federation() -> None:
+    first = status.Drift(round=1, distance=1.0, own=1.0, moved=0.0)
+    second = status.Drift(round=2, num_rounds=3, distance=0.5, own=1.0, moved=1.0, cosine=1.0)
+    state = NodeStatus()
+    for number, told in enumerate((first, second), start=1):
+        state = reduce(state, status.DriftSeen(seq=number, drift=told))
+        assert state.drift == told
+    assert "angle -" in first.words()
+    assert "from the global model 3 rounds later, angle 0 deg" in second.words()
+    assert reduce(state, status.FederationBegan(seq=3, rounds_counted=0)).drift is None

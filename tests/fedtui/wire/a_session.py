@@ -6,12 +6,12 @@ from fedtui.crypto.keys import Identity
 from fedtui.wire.channel import RecordType, prologue
 from fedtui.wire.codec import encode
 from fedtui.wire.halves import Admission, CoordinatorSession, NodeHello, NodeSession
+from fedtui.wire.invite import InviteProof
 from fedtui.wire.messages import (
     PATH,
     SUBPROTOCOL,
     Control,
     Enrolled,
-    InviteProof,
     Waiting,
 )
 from fedtui.wire.rotation import Succession

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fedtui.errors import RemoteProtocolError
 from fedtui.wire import messages
 from fedtui.wire.codec import decode, encode
+from fedtui.wire.invite import InviteProof
 from fedtui.wire.messages import ClientHello, Control, ServerHello
 
 KINDS = sorted(
@@ -27,7 +28,7 @@ def example(kind: object) -> object:
         case msgspec.inspect.BytesType():
             return bytes(info.min_length or 0)
         case msgspec.inspect.StrType():
-            return "a" * (info.min_length or 0)
+            return "a" * (info.min_length or (1 if info.pattern else 0))
         case msgspec.inspect.IntType():
             return info.ge or 0
         case msgspec.inspect.FloatType():
@@ -68,8 +69,10 @@ def beyond(info: msgspec.inspect.Type) -> list[object]:
         case msgspec.inspect.LiteralType():
             return ["another", 7]
         case msgspec.inspect.DictType():
-            many = {f"n{i}": 1.0 for i in range((info.max_length or 0) + 1)}
-            return [many, {"a" * 33: 1.0}, {"a": float("nan")}, {"a": "b"}]
+            good = example(info.value_type)
+            many = {f"n{i}": good for i in range((info.max_length or 0) + 1)}
+            wrong = 7 if isinstance(good, str) else "b"
+            return [many, {"a" * 33: good}, {"a": float("nan")}, {"a": wrong}]
         case msgspec.inspect.VarTupleType():
             return [["a"] * ((info.max_length or 0) + 1)]
         case _:
@@ -147,7 +150,7 @@ def test_the_parties_have_their_own_words() -> None:
 
 
 def test_an_invite_secret_is_not_shown() -> None:
-    proof = messages.InviteProof(invite_id=b"i" * 8, secret=b"s" * 16)
+    proof = InviteProof(invite_id=b"i" * 8, secret=b"s" * 16)
     assert "ssss" not in repr(proof)
 
 

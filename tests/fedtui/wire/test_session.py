@@ -67,9 +67,9 @@ def test_handshake_welcome_consent_work() -> None:
     assert welcomed.welcome.plan_hash == PLAN_HASH
     assert not pair.coordinator.ready_for_work
 
-    pair.node.ready(PLAN_HASH)
+    pair.node.ready(PLAN_HASH, {"site": "north\u202e", "age": "\u202e"})
     pair.talk()
-    assert pair.of_coordinator[1] == Readied(PLAN_HASH)
+    assert pair.of_coordinator[1] == Readied(PLAN_HASH, (("site", "north"),))
     assert pair.coordinator.ready_for_work
     pair.coordinator.send(ENROLLED)
     pair.coordinator.send(WAITING)

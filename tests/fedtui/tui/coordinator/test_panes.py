@@ -75,3 +75,11 @@ def test_what_strangers_wrote_is_only_drawn() -> None:
         for line in lines:
             assert not {"\x1b", "\u202e", "\n", "\t"} & set(line.plain)
     assert "[bold]" in text(panes.health(view)), "markup is text"
+
+
+def test_how_unequal_the_last_weights_were_is_told_where_they_are_seen() -> None:
+    assert "weights" not in text(panes.health(VIEW))
+    last = replace(BOARD.rounds[-1], smallest=0.1, median=0.2, largest=0.7, alike=1.9)
+    board = replace(BOARD, masked=False, rounds=(*BOARD.rounds[:-1], last))
+    said = text(panes.health(reduce(View(), BoardSeen(board=board))))
+    assert f"weights   10% to 70% of the sum, as 1.9 of {last.participants} equal nodes" in said

@@ -78,6 +78,12 @@ def test_a_mistake_deep_in_a_library_is_located_in_the_operators_file(tmp_path: 
     assert failure.reason.endswith(f"(mine.py, line {LINE})")
 
 
+def test_a_task_that_ends_its_process_ends_its_job_only(tmp_path: Path) -> None:
+    failure = check(tmp_path, "raise SystemExit(3)", tmp_path)
+    assert failure.kind == "task"
+    assert failure.reason == f"the task failed: SystemExit: 3 (mine.py, line {LINE})"
+
+
 class Quiet:
     """An outbox that nobody reads."""
 

@@ -260,6 +260,13 @@ def test_an_own_task_is_found_by_its_hash(home: Profile) -> None:
     found = task_ref(agreement, config, home.tasks)
     assert found.file == str(home.tasks / f"{'ab' * 32}.py")
     assert found.sha256 == "ab" * 32
+    assert found.metric == plan.task.metric == "accuracy"
+    shipped = TaskSection(name="digits", metric="auroc")
+    agreement = Agreement(msgspec.structs.replace(PLAN, task=shipped), MANIFEST, b"h" * 32)
+    assert task_ref(agreement, NodeConfig(), home.tasks) == jobs.TaskRef(
+        name="digits", metric="auroc"
+    )
+    agreement = Agreement(plan, MANIFEST, b"h" * 32)
     with pytest.raises(Refused):
         task_ref(agreement, NodeConfig(), home.tasks)
     assert data_source(config).num_shards == 1

@@ -123,6 +123,17 @@ def test_dirichlet_needs_classes() -> None:
         partition("dirichlet:1", np.zeros(9, np.float32), num_shards=2, seed=1)
 
 
+@pytest.mark.parametrize("spec", ["dirichlet:1", "shards:2"])
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_several_targets_per_example_are_split_without_regard_to_them(spec: str, kind) -> None:
+    labels = np.arange(24).reshape(12, 2).astype(kind)
+    with pytest.raises(DataError, match="for several labels and for text use iid or quantity"):
+        partition(spec, labels, num_shards=2, seed=1)
+    for fair in ("iid", "quantity:1"):
+        shards = partition(fair, labels, num_shards=2, seed=1)
+        assert sorted(np.concatenate(shards)) == list(range(12))
+
+
 def index_file(folder: Path, **arrays: object) -> str:
     path = folder / "split.npz"
     np.savez(path, **arrays)

@@ -31,7 +31,7 @@ from fedtui.rounds.machine import (
 from fedtui.rounds.masked import Phase
 from fedtui.rounds.masked_evaluation import MaskedEvaluation
 from fedtui.rounds.masked_round import MaskedRound
-from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection
+from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, TaskSection
 from fedtui.rounds.records import RoundFinished
 from fedtui.secagg import masks, opening
 from fedtui.secagg.coordinator import Unmasking
@@ -74,10 +74,12 @@ class MaskedDesk:
         *,
         evaluation: bool = False,
         aes: tuple[int, ...] = (),
+        metric: str = "accuracy",
         **privacy: object,
     ) -> None:
         self.num, self.now, self.incarnation = num, 1000.0, 1
-        self.plan = masked_plan(**privacy)
+        task = TaskSection(name="digits", metric=metric)
+        self.plan = msgspec.structs.replace(masked_plan(**privacy), task=task)
         self.inbox: dict[bytes, list] = defaultdict(list)
         self.records = [RoundFinished(0, 0, model_digest=BASE.digest, checkpoint_name="", sums={})]
         self.effects: list = []

@@ -3,6 +3,8 @@
 import pytest
 from masked_desk import BASE, DEADLINES, NODES, MaskedDesk, later, node
 
+from fedtui.learning.metrics import sums_for
+from fedtui.rounds import splitting
 from fedtui.rounds.attempt import Peer
 from fedtui.rounds.machine import Joined, Left, Persist, RefuseUpdate, Send
 from fedtui.rounds.masked import GRACE_S, Phase
@@ -53,6 +55,16 @@ def test_the_sums_of_all_are_the_score_and_nobodys_are_known() -> None:
     assert desk.machine.deadline is None
     assert not [e for e in desk.effects if isinstance(e, Persist)]
     assert len(desk.records) == 1, "an evaluation writes nothing down before its score"
+
+
+@pytest.mark.parametrize("metric", ["r2", "macro_f1"])
+def test_sums_that_travel_in_parts_or_in_numbers_are_whole_again(metric: str) -> None:
+    desk = MaskedDesk(6, evaluation=True, metric=metric).until(P.COLLECTING)
+    finish(desk, list(range(6)))
+    names = desk.machine.encoding.scalars
+    added = {name: sum(desk.scalars(i)[name] for i in range(6)) for name in names}
+    assert desk.machine.sums == splitting.joined(metric, added)
+    assert tuple(desk.machine.sums) == sums_for(metric)
 
 
 def test_the_outcome_is_a_record_and_a_message() -> None:

@@ -13,7 +13,7 @@ from fedtui.learning.data import DataSource, Examples
 from fedtui.learning.params import Params
 from fedtui.learning.partition import holdout
 from fedtui.learning.task import load
-from fedtui.rounds.plan import Named
+from fedtui.rounds.plan import Named, TaskSection
 from fedtui.simulation.ground import EVALUATOR, survey
 from fedtui.simulation.jobs import Failed, Measured, MeasureJob, Trained, TrainJob
 from fedtui.simulation.population import ShiftSection
@@ -157,6 +157,22 @@ def test_an_attacker_lies_with_examples_update_and_weight_and_measures_honestly(
     assert workshop.do(train(1), model_D).sums == one.sums
     assert liar.seen[4][2] == drawn, "and the same when done again"
     assert workshop.do(measure(1), model_D) == plain.do(measure(1), model_D)
+
+
+def test_what_has_no_class_per_example_has_none_for_an_attacker(monkeypatch, tmp_path) -> None:
+    (tmp_path / "text.txt").write_text("some words of a text " * 50)
+    setup = a_setup(attacks={1: ("liar", {})})
+    task = TaskSection(name="char_lm", metric="perplexity", options={"length": 4, "hidden": 4})
+    setup = dataclasses.replace(
+        setup,
+        plan=msgspec.structs.replace(setup.plan, task=task),
+        population=msgspec.structs.replace(
+            setup.population, data=str(tmp_path / "text.txt"), split="iid"
+        ),
+    )
+    liar = Liar()
+    attacking(monkeypatch, liar, setup)
+    assert liar.seen[0][1] == 0, "no classes: label_flip and backdoor refuse"
 
 
 def test_an_attacker_that_needs_no_training_is_spared_it(monkeypatch, tmp_path) -> None:

@@ -10,15 +10,19 @@ they spell. `build_file` does the same for a file of the operator's own, pinned 
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.abc
 import importlib.util
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fedtui.errors import ExitCode, OperatorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 KINDS = (
     "aggregators",
@@ -61,13 +65,20 @@ def _module(kind: str, name: str) -> Any:
     known = names(kind)
     if name not in known:
         listed = ", ".join(known) or "none"
-        raise PluginError(f"{kind} has no {name[:64]!r}; there are: {listed}")
+        meant = nearest(name[:64], known)
+        raise PluginError(f"{kind} has no {name[:64]!r}{meant}; there are: {listed}")
     return importlib.import_module(f"fedtui.{kind}.{name}")
 
 
 def options(kind: str, name: str) -> tuple[str, ...]:
     """The options that a plug-in takes. Raises PluginError as `build`."""
     return tuple(inspect.signature(_module(kind, name).build).parameters)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant, as a question to go on with; empty if none is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]}?" if close else ""
 
 
 def file_hash(source: bytes) -> str:
@@ -142,9 +153,11 @@ def _call(module: Any, what: str, options: dict[str, Any]) -> Any:
     try:
         inspect.signature(maker).bind(**options)
     except TypeError as error:
-        taken = ", ".join(inspect.signature(maker).parameters) or "no options"
+        known = tuple(inspect.signature(maker).parameters)
+        taken = ", ".join(known) or "no options"
+        meant = "".join(nearest(key, known) for key in options if key not in known)
         raise PluginError(
-            f"{what} does not take these options ({error}); it takes {taken}"
+            f"{what} does not take these options ({error}){meant}; it takes {taken}"
         ) from error
     except ValueError:
         taken = ""  # a builtin without a signature: let the call itself decide

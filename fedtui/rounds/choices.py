@@ -6,7 +6,6 @@ task: their options are tried where tasks run, in the trainer process.
 
 from __future__ import annotations
 
-import difflib
 import math
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from fedtui.secagg import graph
 from fedtui.wire import declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from fedtui.rounds.plan import Plan
     from fedtui.selection.base import Selection
@@ -48,23 +47,17 @@ def told(plan: Plan, declares: Mapping[str, str]) -> dict[str, str]:
     return {name: declares[name] for name in asked(plan) if name in declares}
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that was probably meant, as a question to go on with; empty if none is."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f", did you mean {close[0]}?" if close else ""
-
-
 def _task(plan: Plan) -> list[str]:
     found, names, metric = [], plugins.names("tasks"), plan.task.metric
     if not plan.task.sha256 and plan.task.name not in names:
         found.append(
             f"[task] name: there is no task {plan.task.name!r} here"
-            f"{nearest(plan.task.name, names)} (there are: {', '.join(names)}); an own task "
-            "needs its sha256, see 'fedtui task check'"
+            f"{plugins.nearest(plan.task.name, names)} (there are: {', '.join(names)}); an own "
+            "task needs its sha256, see 'fedtui task check'"
         )
     if metric not in METRICS:
         found.append(
-            f"[task] metric: {metric!r} is not known{nearest(metric, METRICS)} "
+            f"[task] metric: {metric!r} is not known{plugins.nearest(metric, METRICS)} "
             f"(known: {', '.join(METRICS)})"
         )
     return found
@@ -75,7 +68,7 @@ def _plugin(section: str, kind: str, name: str, options: Mapping[str, object]) -
     names = plugins.names(kind)
     if name not in names:
         return [
-            f"[{section}] name: there is no {section} {name!r}{nearest(name, names)} "
+            f"[{section}] name: there is no {section} {name!r}{plugins.nearest(name, names)} "
             f"(there are: {', '.join(names)})"
         ]
     taken = plugins.options(kind, name)
@@ -83,7 +76,7 @@ def _plugin(section: str, kind: str, name: str, options: Mapping[str, object]) -
     if unknown:
         takes = ", ".join(taken) or "none"
         return [
-            f"[{section}] options: {name} has no option {key!r}{nearest(key, taken)} "
+            f"[{section}] options: {name} has no option {key!r}{plugins.nearest(key, taken)} "
             f"(it takes: {takes})"
             for key in unknown
         ]

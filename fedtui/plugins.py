@@ -82,9 +82,8 @@ def _module(kind: str, name: str) -> ModuleType:
     known = names(kind)
     if name not in known:
         listed = ", ".join(known) or "none"
-        raise PluginError(
-            f"{kind} has no {name[:64]!r}; there are: {listed}{nearest(name, known)}"
-        )
+        meant = nearest(name, known)
+        raise PluginError(f"{kind} has no {name[:64]!r}{meant}; there are: {listed}")
     return importlib.import_module(f"fedtui.{kind}.{name}")
 
 
@@ -165,9 +164,11 @@ def _call(module: ModuleType, what: str, options: dict[str, Any]) -> Any:
     try:
         inspect.signature(maker).bind(**options)
     except TypeError as error:
-        taken = ", ".join(inspect.signature(maker).parameters) or "no options"
+        known = tuple(inspect.signature(maker).parameters)
+        taken = ", ".join(known) or "no options"
+        meant = "".join(nearest(key, known) for key in options if key not in known)
         raise PluginError(
-            f"{what} does not take these options ({error}); it takes {taken}"
+            f"{what} does not take these options ({error}){meant}; it takes {taken}"
         ) from error
     except ValueError:
         taken = ""  # a builtin without a signature: let the call itself decide

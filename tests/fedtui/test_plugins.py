@@ -20,7 +20,9 @@ build = Own
 
 
 def test_names_are_file_names_and_nothing_is_imported() -> None:
-    assert plugins.names("tasks") == ("digits", "fashion_mnist", "tabular")
+    found = plugins.names("tasks")
+    assert list(found) == sorted(found)
+    assert {"digits", "fashion_mnist", "tabular"} <= {*found}
     assert "fedavg" in plugins.names("strategies")
     assert "base" not in plugins.names("strategies")
     code = (
@@ -114,3 +116,14 @@ def test_a_broken_file_is_a_sentence_with_its_line(tmp_path: Path, text: str, sa
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(PluginError, match="cannot read the task file"):
         plugins.build_file(tmp_path / "none.py", None)
+
+
+def test_the_name_that_was_probably_meant_is_suggested() -> None:
+    with pytest.raises(PluginError, match=r"no 'digts', did you mean 'digits'\?; there are: "):
+        plugins.build("tasks", "digts")
+    with pytest.raises(PluginError, match=r"did you mean 'fraction'\?; it takes .*fraction"):
+        plugins.build("attacks", "backdoor", fracton=0.5)
+    assert plugins.options("selection", "stratified") == ("by", "of")
+    assert plugins.options("selection", "uniform") == ()
+    with pytest.raises(PluginError, match="no 'nobody'; there are"):
+        plugins.options("selection", "nobody")

@@ -270,7 +270,9 @@ class _Loop:
         self._hooks = hooks
         self._optimizer = optimizers.make(training, model.mask)
         self._anchor = model.values.clone()
-        self._extra = None if hooks.extra_D is None else torch.from_numpy(hooks.extra_D)
+        self._extra: Tensor | None = None
+        if hooks.extra_D is not None:  # it may be a mapped file, which torch does not take
+            self._extra = torch.from_numpy(np.require(hooks.extra_D, requirements="W"))
         self.loss_sum = 0.0
         self.num_seen = 0
         self.num_steps = 0

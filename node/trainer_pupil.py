@@ -6,7 +6,7 @@ synced, before anybody hears that training is done (node/holding.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from fedtui.combining.local import Learnt
+    from fedtui.combining.local import Lap, Learnt
     from fedtui.learning.data import Examples
     from fedtui.learning.params import Params, Vector
     from fedtui.learning.result import TrainProgress, TrainResult
@@ -45,12 +45,12 @@ class Pupil:
     notice: Callable[[str], None]
     enough: Callable[[], bool] | None
 
-    def train(self, model: Params, extra_D: Vector | None) -> TrainResult:
+    def train(self, model: Params, lap: Lap) -> TrainResult:
         job = self.job
         hooks = self.side.Hooks(
-            correct=self.strategy.correct,
-            extra_D=extra_D,
-            progress=self.progress,
+            correct=lap.correct,
+            extra_D=lap.extra_D,
+            progress=lambda said: self.progress(self._in_all(said, lap)),
             cancelled=self.cancelled,
             notice=self.notice,
             enough=self.enough,
@@ -59,11 +59,22 @@ class Pupil:
             self.task,
             model,
             self.examples,
-            job.training,
+            lap.training,
             seed=(job.seed, job.round, job.node_index),
             hooks=hooks,
         )
         return result
+
+    def _in_all(self, said: TrainProgress, lap: Lap) -> TrainProgress:
+        """Progress of one lap as that of the whole round: all laps take equally long."""
+        steps, num_examples = lap.training.steps or 0, len(self.examples)
+        before = steps * lap.training.batch_size or lap.training.epochs * num_examples
+        return replace(
+            said,
+            epoch=lap.number * said.num_epochs + said.epoch,
+            num_epochs=lap.of * said.num_epochs,
+            num_examples_done=lap.number * before + said.num_examples_done,
+        )
 
     def loss(self, model: Params) -> float:
         found: float = self.side.Workbench(self.task).loss(

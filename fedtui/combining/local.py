@@ -1,8 +1,9 @@
 """A node's half of a round, for trainers and simulations: local training and its strategy.
 
-Whoever can train comes as a `Learner`. What travels with the model is cut into the model itself
-and its vectors before, and put together again after; what the node holds goes in and comes out, to
-be kept by the caller.
+Whoever can train comes as a `Learner`, and trains once, or twice if the node has a model of its
+own beside the global one. What travels with the model is cut into the model itself and its vectors
+before, and put together again after; what the node holds goes in and comes out, to be kept by the
+caller.
 
 Shapes: `_D` is the model's own size, `_W` that of the model with the vectors that travel.
 """
@@ -12,18 +13,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from fedtui.learning.params import Params, ParamsError, Vector, first_outside
 from fedtui.learning.result import TrainError, TrainResult
 from fedtui.learning.sections import joined, model_of, vectors_of
 from fedtui.learning.training import TrainingSpec
-from fedtui.strategies.base import Finished, Local, Strategy
+from fedtui.strategies.base import Correct, Finished, Local, Strategy
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lap:
+    """One training, the `number`th (from 0) `of` a round's; the strategy's correction for it."""
+
+    correct: Correct
+    extra_D: Vector | None
+    training: TrainingSpec
+    number: int = 0
+    of: int = 1
 
 
 class Learner(Protocol):
     """Trains on a node's own examples, and judges a model by them."""
 
-    def train(self, model: Params, extra_D: Vector | None) -> TrainResult:
-        """Train with the strategy's `correct` and its `extra_D`. Raises as trainer.py."""
+    def train(self, model: Params, lap: Lap) -> TrainResult:
+        """Train from the model, which stays as it is. Raises as trainer.py."""
 
     def loss(self, model: Params) -> float:
         """The mean loss of the model over the examples that it would train on."""
@@ -57,7 +71,15 @@ def learn(
     carried = vectors_of(received, strategy.carried)
     loss = learner.loss(model) if strategy.needs_loss else math.nan
     began = strategy.begin(model, held)
-    result = learner.train(began, strategy.guide(carried, held))
+    laps = 2 if strategy.trains_own else 1
+    guide_D = strategy.guide(carried, held)
+    result = learner.train(began, Lap(strategy.correct, guide_D, training, 0, laps))
+    own_D = None
+    if strategy.trains_own:
+        unclipped = msgspec.structs.replace(training, update_clip=None)  # as it never leaves
+        lap = Lap(strategy.correct_own, model.vector_D, unclipped, 1, laps)
+        start = strategy.used(model, held)
+        own_D = start.vector_D + learner.train(start, lap).update_D
     done = strategy.finish(
         Local(
             update_D=result.update_D,
@@ -66,6 +88,7 @@ def learn(
             training=training,
             carried=carried,
             held=held,
+            own_D=own_D,
             loss=loss,
         )
     )

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from fedtui import plugins
@@ -18,7 +19,6 @@ from fedtui.learning.result import StoppedError, TrainError, TrainProgress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from torch import Tensor
 
     from fedtui.learning.data import Examples
@@ -61,11 +61,10 @@ class Loop:
         self._hooks = hooks
         self._optimizer = optimizers.make(training, model.mask)
         self._anchor = model.values.clone()
-        self._extra = (
-            None
-            if hooks.extra_D is None
-            else torch.from_numpy(hooks.extra_D).to(model.values.device)
-        )
+        self._extra: Tensor | None = None
+        if hooks.extra_D is not None:  # it may be a mapped file, which torch does not take
+            extra_D = np.require(hooks.extra_D, requirements="W")
+            self._extra = torch.from_numpy(extra_D).to(model.values.device)
         self._most = training.batch_size  # examples at a time; fewer once memory did not do
         self.loss_sum = 0.0
         self.num_seen = 0

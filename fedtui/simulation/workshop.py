@@ -40,7 +40,7 @@ from fedtui.simulation.shift import shifted
 
 if TYPE_CHECKING:
     from fedtui.attacks.base import Attack
-    from fedtui.combining.local import Learnt
+    from fedtui.combining.local import Lap, Learnt
     from fedtui.learning.loop import Correct
     from fedtui.learning.params import Manifest, Vector
     from fedtui.learning.partition import Indices
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from fedtui.learning.training import TrainingSpec
     from fedtui.simulation.ground import Ground, Setup
     from fedtui.simulation.jobs import Job, MeasureJob, Outcome
-    from fedtui.strategies.base import Strategy
 
 _LIE = 1  # keeps what an attack draws apart from what the node's training draws
 _CUTS_KEPT = 1024
@@ -159,7 +158,7 @@ class _Learner:
     def _learn(self, job: TrainJob, model_W: Vector, examples: Examples, rows: Indices) -> Learnt:
         seed = (self._plan.seed, job.round, job.node)
         training = _shortened(self._plan.training, len(rows), job.share)
-        pupil = _Pupil(self._bench, self._strategy, training, seed, examples, rows)
+        pupil = _Pupil(self._bench, seed, examples, rows)
         received = Params(self._wide, model_W)
         return learn(self._strategy, training, received, job.held, pupil)
 
@@ -205,17 +204,15 @@ class _Pupil:
     """One node on the workbench; see combining/local.py."""
 
     bench: Workbench
-    strategy: Strategy
-    training: TrainingSpec
     seed: tuple[int, int, int]
     examples: Examples
     rows: Indices
 
-    def train(self, model: Params, extra_D: Vector | None) -> TrainResult:
-        correct: Correct = self.strategy.correct  # type: ignore[assignment]  # tensors, too
-        hooks = Hooks(correct=correct, extra_D=extra_D)
+    def train(self, model: Params, lap: Lap) -> TrainResult:
+        correct: Correct = lap.correct  # type: ignore[assignment]  # tensors, too
+        hooks = Hooks(correct=correct, extra_D=lap.extra_D)
         return self.bench.train(
-            model, self.examples, self.training, seed=self.seed, hooks=hooks, rows=self.rows
+            model, self.examples, lap.training, seed=self.seed, hooks=hooks, rows=self.rows
         )
 
     def loss(self, model: Params) -> float:

@@ -15,6 +15,9 @@ strategy:
     held     every node keeps its own; nothing travels
     scalars  one number of each node; the coordinator sees their mean, weighted as updates are
 
+A strategy that `trains_own` has each node train a second time, its own model, for as many steps:
+from what the node uses, along `correct_own`. Nothing of it leaves.
+
 A node may use another model than the global one: `used` makes it of what the node received and
 holds. That is what it measures on its own examples, for its operator and for the federation's
 score, and what answers its operator.
@@ -36,7 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fedtui.learning.params import Manifest, Params, Vector
     from fedtui.learning.training import TrainingSpec
@@ -52,6 +55,11 @@ class Arithmetic(Protocol):
     def __sub__(self, other: Arithmetic | float, /) -> Arithmetic: ...
     def __mul__(self, other: Arithmetic | float, /) -> Arithmetic: ...
     def __rmul__(self, other: float, /) -> Arithmetic: ...
+
+
+Correct: TypeAlias = (
+    "Callable[[Arithmetic, Arithmetic, Arithmetic, Arithmetic | None], Arithmetic]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,9 @@ class Cohort:
 class Local:
     """One node's training in one round. `update_D` is the local model minus what it `began` from.
 
-    `held` is what the node held before. `loss` is the mean loss of the global model over the
-    examples that were trained on; NaN unless the strategy asks for it by `needs_loss`.
+    `held` is what the node held before, `own_D` what its own model became, if it trains one.
+    `loss` is the mean loss of the global model over the examples that were trained on; NaN unless
+    the strategy asks for it by `needs_loss`.
     """
 
     update_D: Vector
@@ -87,6 +96,7 @@ class Local:
     training: TrainingSpec
     carried: Mapping[str, Vector] = field(default_factory=dict)
     held: Mapping[str, Vector] = field(default_factory=dict)
+    own_D: Vector | None = None
     loss: float = float("nan")
 
 
@@ -118,6 +128,7 @@ class Strategy:
     held: ClassVar[tuple[str, ...]] = ()
     scalars: ClassVar[tuple[str, ...]] = ()
     needs_loss: ClassVar[bool] = False
+    trains_own: ClassVar[bool] = False
     wants: ClassVar[frozenset[str]] = frozenset()
 
     def initial(self, name: str) -> float:  # noqa: ARG002
@@ -164,6 +175,16 @@ class Strategy:
         extra: Arithmetic | None,  # noqa: ARG002
     ) -> Arithmetic:
         """The gradient to step along; `anchor` is the model that training began from."""
+        return grad
+
+    def correct_own(
+        self,
+        grad: Arithmetic,
+        param: Arithmetic,  # noqa: ARG002
+        anchor: Arithmetic,  # noqa: ARG002
+        extra: Arithmetic | None,  # noqa: ARG002
+    ) -> Arithmetic:
+        """As `correct`, for the node's own model; `extra` is the global one as it was received."""
         return grad
 
     def finish(self, local: Local) -> Finished:

@@ -60,6 +60,7 @@ def finished(strategy: Strategy) -> tuple[Local, Finished]:
         training=TrainingSpec(),
         carried=vectors(strategy.carried),
         held=vectors(strategy.held),
+        own_D=rng.standard_normal(D).astype(np.float32) if strategy.trains_own else None,
         loss=0.7 if strategy.needs_loss else math.nan,
     )
     return local, strategy.finish(local)
@@ -111,11 +112,10 @@ def halves() -> list[slice]:
 
 def test_correct_does_the_same_to_tensors_and_arrays(strategy: Strategy) -> None:
     grad, param, anchor, extra = np.random.default_rng(1).standard_normal((4, D), np.float32)
-    on_arrays = strategy.correct(grad, param, anchor, extra)
     tensors = [torch.from_numpy(a.copy()) for a in (grad, param, anchor, extra)]
-    np.testing.assert_allclose(
-        np.asarray(strategy.correct(*tensors)), on_arrays, rtol=1e-5, atol=1e-6
-    )
+    for correct in (strategy.correct, strategy.correct_own):
+        on_arrays = correct(grad, param, anchor, extra)
+        np.testing.assert_allclose(np.asarray(correct(*tensors)), on_arrays, rtol=1e-5, atol=1e-6)
 
 
 def test_a_node_sends_and_holds_what_is_declared(strategy: Strategy) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fedtui.aggregators.mean import Mean
-from fedtui.combining.local import learn
+from fedtui.combining.local import Lap, learn
 from fedtui.combining.visible import Recipe, Start
 from fedtui.learning.params import Manifest, Params, TensorSpec
 from fedtui.learning.result import TrainResult
@@ -31,19 +31,17 @@ OPTIMA = (1.0, -3.0)
 class Quadratic:
     """A Learner that takes plain steps, with momentum if the plan says so."""
 
-    strategy: Strategy
-    training: TrainingSpec
     optimum: float
     num_steps: int
     num_examples: int
 
-    def train(self, model: Params, extra_D: np.ndarray | None) -> TrainResult:
+    def train(self, model: Params, lap: Lap) -> TrainResult:
         w, velocity = model.vector_D.copy(), np.zeros_like(model.vector_D)
         for _ in range(self.num_steps):
             plain = np.full_like(w, w.sum() - self.optimum)
-            grad = self.strategy.correct(plain, w, model.vector_D, extra_D)
-            velocity = self.training.momentum * velocity + np.asarray(grad)
-            w = (w - self.training.learning_rate * velocity).astype(np.float32)
+            grad = lap.correct(plain, w, model.vector_D, lap.extra_D)
+            velocity = lap.training.momentum * velocity + np.asarray(grad)
+            w = (w - lap.training.learning_rate * velocity).astype(np.float32)
         sums = {"loss_sum": 0.0, "examples": float(self.num_examples)}
         return TrainResult(w - model.vector_D, self.num_examples, sums, self.num_steps)
 
@@ -76,9 +74,7 @@ class TwoNodes:
         received = Params(self.mixer.recipe.manifest, self.vector)
         parts, updates = [], []
         for number, optimum in enumerate(OPTIMA):
-            learner = Quadratic(
-                self.strategy, training, optimum, self.steps[number], self.examples[number]
-            )
+            learner = Quadratic(optimum, self.steps[number], self.examples[number])
             done = learn(self.strategy, training, received, self.held[number], learner)
             self.held[number] = done.held
             scalars = {name: done.sums[name] for name in self.strategy.scalars}

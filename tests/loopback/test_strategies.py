@@ -13,11 +13,12 @@ import pytest
 from fedtui.demo.federation import LocalFederation, NodeSpec, free_port
 from fedtui.demo.programs import Programs
 from fedtui.demo.watch import Watch
-from fedtui.experiments import running
+from fedtui.experiments import running, tables
 from fedtui.experiments.engines import EngineChoice
 from fedtui.experiments.progress import Lines
 from fedtui.experiments.running import Wishes
 from fedtui.learning.params import Params
+from fedtui.simulation.report import RoundReport
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
 
@@ -107,6 +108,7 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
         ("feddyn", "visible"),
         ("fednova", "masked"),
         ("fedper", "masked"),
+        ("ditto", "visible"),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
@@ -130,7 +132,7 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         watch = Watch()
         async for told in federation.follow():
             watch.take(told)
-            if told["event"] == "model measured":
+            if told["event"] == "scored":
                 scores[told["round"]] = told["score"]
             done = told["event"] == "round finished" and told["round"]
             if left and done and done >= left[0][0]:
@@ -145,6 +147,9 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     simulated = Params.from_safetensors((scratch / "sim" / "model.safetensors").read_bytes())
     for name, tensor in simulated.items():
         assert exported[name].tobytes() == tensor.tobytes()
+    reports = tables.read(scratch / "sim" / "rounds.parquet", RoundReport)
+    assert scores.items() <= {report.round: report.score for report in reports}.items()
+    assert 8 in scores
     first = Params.from_safetensors((scratch / "sim" / "initial.safetensors").read_bytes())
     same = {name for name, tensor in first.items() if exported[name].tobytes() == tensor.tobytes()}
     assert same == ({"2.weight", "2.bias"} if strategy == "fedper" else set())

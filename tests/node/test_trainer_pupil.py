@@ -1,21 +1,30 @@
 """What the trainer makes of a round under strategies that move or hold more than an update."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import pytest
 import safetensors.numpy
 
+from fedtui.combining.local import learn
+from fedtui.learning import trainer
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Params
 from fedtui.learning.sections import with_zeros
+from fedtui.learning.task import own, prepared
 from fedtui.learning.trainer import initial
 from fedtui.learning.training import TrainingSpec
+from fedtui.strategies.ditto import Ditto
 from fedtui.tasks.digits import Digits
 from node import jobs
 from node.trainer_child import Jobs
 from node.trainer_pipes import Inbox, Outbox
+from node.trainer_pupil import Pupil
+
+if TYPE_CHECKING:
+    from fedtui.learning.result import TrainProgress
 
 TASK = jobs.TaskRef(name="digits")
 
@@ -168,3 +177,47 @@ def test_a_model_that_the_strategy_does_not_fit_is_not_trained(tmp_path: Path) -
     assert "head.*" in outcome.reason
     assert "2.weight" in outcome.reason
     assert not Path(asked.out_path).exists()
+
+
+def test_a_node_judges_and_keeps_a_model_of_its_own(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    _, plain = sent(job(tmp_path, "fedavg"))
+    asked = job(tmp_path, "ditto", held_out=str(held))
+    first, update = sent(asked)
+    assert update.tobytes() == plain.tobytes(), "of the own model nothing leaves"
+    personal = safetensors.numpy.load_file(held)["personal"]
+    model = np.fromfile(asked.model_path, "<f4")
+    assert not np.array_equal(personal, model)
+    assert not np.array_equal(personal, model + update)
+    again, update = sent(
+        job(tmp_path, "ditto", held_in=str(held), held_out=str(tmp_path / "next"))
+    )
+    assert update.tobytes() == plain.tobytes()
+    assert first.judged is not None
+    assert again.judged is not None
+    assert again.judged.before == first.judged.after, "it went on from its own model"
+
+
+def test_two_trainings_are_told_as_one(tmp_path: Path) -> None:
+    task, strategy = Digits(), Ditto()
+    said: list[TrainProgress] = []
+    asked = job(tmp_path, "ditto")
+    training = TrainingSpec(epochs=2, batch_size=16)
+    examples = prepared(task, own(task, asked.data))
+    pupil = Pupil(
+        side=trainer,
+        job=asked,
+        task=task,
+        examples=examples,
+        strategy=strategy,
+        progress=said.append,
+        cancelled=lambda: False,
+    )
+    learn(strategy, training, initial(task, seed=1), None, pupil)
+    size = len(examples)
+    batches = -(-size // 16)
+    assert [one.epoch for one in said] == [n for n in (1, 2, 3, 4) for _ in range(batches)]
+    assert {one.num_epochs for one in said} == {4}
+    done = [one.num_examples_done for one in said]
+    assert done == sorted(done)
+    assert done[-1] == 4 * size

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from two_nodes import ONE, Quadratic
 
-from fedtui.combining.local import Learnt, learn
+from fedtui.combining.local import Lap, Learnt, learn, used
 from fedtui.learning.params import Params, ParamsError
-from fedtui.learning.result import TrainError
+from fedtui.learning.result import TrainError, TrainResult
 from fedtui.learning.sections import with_zeros
 from fedtui.learning.training import TrainingSpec
 from fedtui.strategies.base import Finished, Local, Strategy
+from fedtui.strategies.ditto import Ditto
 from fedtui.strategies.fedavg import FedAvg
 from fedtui.strategies.fednova import FedNova
 from fedtui.strategies.scaffold import Scaffold
@@ -17,7 +18,7 @@ MODEL = Params(ONE, np.zeros(1, np.float32))
 
 
 def run(strategy: Strategy, held: dict[str, np.ndarray] | None = None) -> Learnt:
-    learner = Quadratic(strategy, TRAINING, 1.0, 2, 7)
+    learner = Quadratic(1.0, 2, 7)
     return learn(strategy, TRAINING, with_zeros(MODEL, strategy.carried), held, learner)
 
 
@@ -42,7 +43,7 @@ def test_the_scalars_come_with_the_sums() -> None:
 
 def test_a_model_without_the_vectors_is_refused() -> None:
     with pytest.raises(ParamsError, match="control"):
-        learn(Scaffold(), TRAINING, MODEL, None, Quadratic(Scaffold(), TRAINING, 1.0, 2, 7))
+        learn(Scaffold(), TRAINING, MODEL, None, Quadratic(1.0, 2, 7))
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,34 @@ def test_what_is_no_number_never_leaves(finished: Finished) -> None:
 
     with pytest.raises(TrainError, match="what the strategy"):
         run(Broken())
+
+
+def test_a_nodes_own_model_is_trained_second_and_whole() -> None:
+    seen: list[tuple[list[float], Lap]] = []
+
+    class Spy(Quadratic):
+        def train(self, model: Params, lap: Lap) -> TrainResult:
+            seen.append((model.vector_D.tolist(), lap))
+            return super().train(model, lap)
+
+    training = TrainingSpec(learning_rate=0.5, update_clip=0.1)
+    held = {"personal": np.full(1, 5.0, np.float32)}
+    done = learn(Ditto(lam=1.0), training, MODEL, held, Spy(1.0, 2, 7))
+    (start, first), (own_start, second) = seen
+    assert (start, own_start) == ([0.0], [5.0])
+    assert (first.number, first.of, second.number, second.of) == (0, 2, 1, 2)
+    assert first.training == training
+    assert second.training == TrainingSpec(learning_rate=0.5), "what never leaves is not cut"
+    assert done.own.vector_D.tolist() == done.held["personal"].tolist() == [0.5]
+    assert done.update_W.tolist() == [0.75]
+
+
+def test_what_a_node_uses_is_the_global_model_until_it_trained() -> None:
+    own = {"personal": np.full(1, 5.0, np.float32)}
+    for held, expected in ((None, 0.0), ({}, 0.0), (own, 5.0)):
+        assert used(Ditto(), MODEL, held).vector_D.tolist() == [expected]
+
+
+def test_what_is_held_of_another_model_is_refused() -> None:
+    with pytest.raises(ParamsError, match="personal"):
+        used(Ditto(), MODEL, {"personal": np.zeros(2, np.float32)})

@@ -42,7 +42,7 @@ training = 0.1
 POPULATION = "options = { population = 6 }"
 STAYS = 'options = { stays = ["2.*"] }'
 OPTIONS = {"scaffold": POPULATION, "feddyn": POPULATION, "fedper": STAYS}
-STATEFUL = ("fedavgm", "fedopt", "feddyn", "fedper", "scaffold")
+STATEFUL = ("ditto", "fedavgm", "fedopt", "feddyn", "fedper", "scaffold")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 

@@ -50,6 +50,8 @@ def test_every_strategy_fits_a_plain_plan(name: str) -> None:
         (plan("fednova", training={"optimizer": "adam"}), "sgd"),
         (plan("fedper", evaluation={"with_evaluator": True}), "with_evaluator"),
         (plan("fedper", {"stays": "head.*"}), "stays"),
+        (plan("ditto", evaluation={"with_evaluator": True}), "with_evaluator"),
+        (plan("ditto", {"lam": 0}), "lam"),
     ],
 )
 def test_what_does_not_fit_is_said_with_a_cure(bad: Plan, said: str) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from fedtui import status
 from fedtui.rounds import machine
+from fedtui.rounds.cohort import ENOUGH
 from fedtui.telling import privacy, showing
 from fedtui.telling.cohort_here import CohortHere
 from fedtui.telling.rounds_here import Now, RoundsHere
@@ -275,6 +276,8 @@ class RoundWatch:
                 self._board.alarm("budget", f"{what}: {reason}", remedy="fedtui limit raises it")
 
     def _on_refused(self, reason: str) -> None:
+        if ENOUGH in reason:  # nobody's fault: more were invited than wanted
+            return
         shown = self._board.status.round.number
         masked = "Nothing was revealed." if self._at.plan.masked else "It does not count."
         self._board.alarm(

@@ -11,6 +11,8 @@ from enum import Enum
 from fedtui.rounds.machine import NodeId, UpdateOpened
 
 NUM_REASONS_TOLD = 3
+ENOUGH = "the round had enough without it"
+"""Why a member is let go that did nothing wrong: more were invited than wanted."""
 
 
 class Standing(Enum):
@@ -69,10 +71,10 @@ class Cohort:
         self.stand(node, Standing.LOST, reason)
         self.members[node].late = late
 
-    def let_go(self, reason: str, *, but: Set[NodeId] = frozenset()) -> None:
+    def let_go(self, *, but: Set[NodeId] = frozenset()) -> None:
         """Go on without all who are still awaited `but` these; they are not late."""
         for node in list(self.awaited.keys() - but):
-            self.lose(node, reason)
+            self.lose(node, ENOUGH)
 
     def leave(self, node: NodeId, until: float) -> None:
         """The member's session ended; it is awaited until then."""

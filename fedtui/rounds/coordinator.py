@@ -178,7 +178,7 @@ class RoundCoordinator(Attempt):
             )
         effects: list[CoordinatorEffect] = []
         if self.terms.enough is not None and num_done >= self.terms.enough:
-            self._cohort.let_go("the round had enough without it")
+            self._cohort.let_go()
             num_open = 0
         if self.phase is Phase.INVITING and not self._cohort.num_offered:
             self._enter(Phase.COLLECTING)

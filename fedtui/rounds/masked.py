@@ -299,7 +299,7 @@ class MaskedAttempt(Attempt):
         if len(self.awaited) < self.numbers.minimum:
             return self._too_few(len(self.awaited), self.numbers.minimum)
         if self._has_enough:
-            self._cohort.let_go("the round had enough without it", but=self._answered)
+            self._cohort.let_go(but=self._answered)
         if self._cohort.num_offered:
             return []
         return self._go_to(Phase.COLLECTING, self._until, now)
@@ -308,7 +308,7 @@ class MaskedAttempt(Attempt):
         if len(self.awaited) < self.numbers.minimum:
             return self._too_few(len(self.awaited), self.numbers.minimum)
         if self._has_enough:
-            self._cohort.let_go("the round had enough without it", but=self._answered)
+            self._cohort.let_go(but=self._answered)
         if not self._all_answered:
             return []
         roster = self.secret.introduce(self.frame.incarnation, self.awaited)

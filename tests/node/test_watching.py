@@ -152,6 +152,22 @@ async def test_a_refused_update_is_an_alarm_and_a_refused_round(home: Profile) -
     await node.close()
 
 
+@pytest.mark.parametrize("said", ["too late: {}", "this node is out of the round: {}"])
+async def test_being_one_more_than_wanted_is_no_alarm(home: Profile, said: str) -> None:
+    coordinator = FakeCoordinator()
+    coordinator.receipts = False
+    node = await member(home, coordinator)
+    coordinator.offer()
+    await settle()
+    reason = said.format("the round had enough without it")
+    coordinator.handler.event(events.StreamRefused(coordinator._stream, 4010, reason))
+    await settle()
+    seen = await node.status()
+    assert seen.alarms == ()
+    assert any(reason in line.text for line in seen.log)
+    await node.close()
+
+
 async def test_without_a_ledger_the_round_fails_with_an_alarm(
     home: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,6 +212,8 @@ def test_two_trainings_are_told_as_one(tmp_path: Path) -> None:
         strategy=strategy,
         progress=said.append,
         cancelled=lambda: False,
+        notice=said.append,
+        enough=None,
     )
     learn(strategy, training, initial(task, seed=1), None, pupil)
     size = len(examples)

@@ -227,7 +227,7 @@ def test_a_default_population_fits() -> None:
         (
             Population(nodes=5, malice=(MaliceSection(attack="shouting", nodes=1),)),
             VISIBLE,
-            "no 'shouting'; there are: .*sign_flip",
+            "no 'shouting'.*there are: .*sign_flip",
         ),
         (
             Population(

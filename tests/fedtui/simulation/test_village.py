@@ -11,6 +11,7 @@ from a_village import Told, setup_of, village_of
 
 from fedtui.learning import metrics
 from fedtui.learning.trainer import initial
+from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import federation, masked_participant, participant
 from fedtui.rounds.plan import Named
 from fedtui.simulation.clock import Clock
@@ -108,6 +109,17 @@ def test_slow_nodes_take_longer_and_virtual_time_costs_none() -> None:
     fast, slow = told[1000.0].rounds[0], told[1.0].rounds[0]
     assert slow.ended_s > 250 > 10 > fast.ended_s
     assert slow.model == fast.model
+
+
+@pytest.mark.parametrize("training", [TrainingSpec(), TrainingSpec(steps=20)])
+def test_a_model_of_ones_own_takes_as_long_again(training: TrainingSpec) -> None:
+    seconds = []
+    for name in ("fedavg", "ditto"):
+        setup = setup_of(nodes=4, rounds=1)
+        plan = msgspec.structs.replace(setup.plan, strategy=Named(name=name), training=training)
+        village = village_of(replace(setup, plan=plan), Told())
+        seconds.append([node.train_s for node in village.nodes.values()])
+    assert seconds[1] == [2 * one for one in seconds[0]]
 
 
 def test_bytes_go_over_each_nodes_own_link() -> None:

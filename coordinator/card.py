@@ -87,8 +87,22 @@ def _what_it_means(settings: Settings) -> str:
     share = settings.plan.evaluation.held_out
     return (
         f"The score was measured by the participants, each on the {share:.0%} of its own examples "
-        "that it held out of training, and combined from their sums."
+        f"that it held out of training, and combined from their sums.{_of_whose_models(settings)}"
     )
+
+
+def _of_whose_models(settings: Settings) -> str:
+    plan = settings.plan
+    if not strategic.personal(plan):
+        return ""
+    said = (
+        f" Under strategy `{plan.strategy.name}` it is that of the models as the nodes use them, "
+        "which are not in this file: of these tensors alone it says nothing."
+    )
+    if staying := strategic.staying(plan, settings.manifest):
+        named = ", ".join(f"`{name}`" for name in staying)
+        said += f" Here {named} are as they were before round one: each node has its own."
+    return said
 
 
 def _beside(manifest: Manifest) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import choices
+from fedtui.rounds import choices, strategic
 from fedtui.rounds import plan as plans
 from fedtui.telling import agreement as agreements
 from fedtui.telling import form, privacy
@@ -93,6 +93,8 @@ class Consenting:
         """Whether to refuse the plan, ask about it, or go on under it; shows it."""
         agreement = self.agreement
         conflicts = plans.check(agreement.plan)
+        if not conflicts and (why := strategic.misfit(agreement.plan, agreement.manifest)):
+            conflicts = [why]
         refusal = policy.refuses_plan(policy.facts_of(agreement), self._config)
         missing = self._missing(agreement)
         self._show(agreement, consented=not missing)

@@ -40,6 +40,10 @@ def export(home: Profile, out: Path) -> str:
         write_atomically(out.absolute(), data)
     except OSError as error:  # it names a temporary file
         raise OSError(error.errno, error.strerror, str(out)) from error
+    if strategic.personal(agreement.plan) and model.score is not None:
+        return (
+            f"{_named(model)}; the score is that of the models as nodes use them, not of this one"
+        )
     return _named(model)
 
 

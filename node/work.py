@@ -374,10 +374,13 @@ def data_source(config: NodeConfig) -> DataSource:
     )
 
 
-def _strategys(plan: Plan) -> str:
+def _strategys(agreement: Agreement) -> str:
     """What leaves for the strategy beside the model's own update, as the end of a sentence."""
+    plan = agreement.plan
     vectors = [f"the change of {name}, as many numbers again" for name in strategic.carried(plan)]
     more = [*vectors, *strategic.scalars(plan)]
+    if staying := strategic.staying(plan, agreement.manifest):
+        more.append(f"zeros in place of tensors that stay here ({', '.join(staying)})")
     return f"; for strategy {plan.strategy.name}: {', '.join(more)}" if more else ""
 
 
@@ -394,7 +397,7 @@ def _trained(effect: Train, update: Update) -> machine.Trained:
 def _report(outcome: jobs.Outcome, agreement: Agreement, role: Role) -> CheckReport:
     match outcome:
         case jobs.Checked():
-            sends = outcome.sends + _strategys(agreement.plan)
+            sends = outcome.sends + _strategys(agreement)
             if role == "evaluator":
                 metric = agreement.plan.task.metric
                 sends = f"{len(sums_for(metric))} sums over them, no update: {said(metric)}"

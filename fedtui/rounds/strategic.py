@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from fedtui import plugins
+from fedtui.learning.params import ParamsError
 from fedtui.learning.sections import narrowed
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ def held(plan: Plan) -> tuple[str, ...]:
 def scalars(plan: Plan) -> tuple[str, ...]:
     """The numbers that every node sends for the strategy, by name. Raises PluginError."""
     return _kind(plan.strategy.name).scalars
+
+
+def personal(plan: Plan) -> bool:
+    """Whether each node uses, and measures, another model than the global one. PluginError."""
+    return "own figures" in _kind(plan.strategy.name).wants
+
+
+def trainings(plan: Plan) -> int:
+    """How often a node trains in a round: 2 if it has a model of its own. Raises PluginError."""
+    return 2 if _kind(plan.strategy.name).trains_own else 1
 
 
 @functools.cache
@@ -77,16 +88,22 @@ def conflicts(plan: Plan) -> list[str]:
 def misfit(plan: Plan, manifest: Manifest) -> str:
     """Why the strategy cannot be used with what travels under this manifest; empty if it can.
 
-    Raises PluginError, ParamsError.
+    Raises PluginError.
     """
     strategy = built(plan)
-    return strategy.misfit(narrowed(manifest, strategy.carried))
+    try:
+        return strategy.misfit(narrowed(manifest, strategy.carried))
+    except ParamsError as error:
+        return f"[strategy] name: {error}"
 
 
 def staying(plan: Plan, manifest: Manifest) -> tuple[str, ...]:
-    """The tensors of which nothing leaves a node, by name. Raises as `misfit`."""
-    strategy = built(plan)
-    return strategy.staying(narrowed(manifest, strategy.carried))
+    """The tensors of which nothing leaves a node, by name; none of a plan that is refused."""
+    try:
+        strategy = built(plan)
+        return strategy.staying(narrowed(manifest, strategy.carried))
+    except (ParamsError, plugins.PluginError):
+        return ()
 
 
 def _all_take_part(plan: Plan) -> bool:

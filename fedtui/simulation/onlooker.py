@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from fedtui import __version__, status
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import machine
+from fedtui.rounds import machine, strategic
 from fedtui.rounds.machine import ParticipantEffect, ParticipantEvent
 from fedtui.rounds.plan import MASKED
 from fedtui.telling import agreement, privacy, showing
@@ -284,7 +284,7 @@ class Onlooker:
         share = node.share_of(train)
         held_out = self._world.plan.evaluation.held_out if node.num_examples > 1 else 0.0
         num_kept = max(1, round(node.num_examples * (1 - held_out)))
-        num_epochs = 1 if spec.steps else spec.epochs
+        num_epochs = strategic.trainings(self._world.plan) * (1 if spec.steps else spec.epochs)
         num_batches = spec.steps or ceil(num_kept / spec.batch_size)
         num_done = num_batches * min(spec.batch_size, num_kept) if spec.steps else num_kept
         began_s = self._world.clock.now

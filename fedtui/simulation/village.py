@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fedtui.crypto.keystream import processor_has_aes
 from fedtui.learning.params import Params, Vector
-from fedtui.rounds import choices
+from fedtui.rounds import choices, strategic
 from fedtui.rounds.machine import (
     Aggregate,
     Aggregated,
@@ -134,8 +134,8 @@ def _links(who: list[Traits], population: Population) -> dict[int, Link]:
 
 def _passes(setup: Setup, num_examples: int) -> float:
     """Examples that go through the model in one round's training."""
-    training = setup.plan.training
+    training, times = setup.plan.training, strategic.trainings(setup.plan)
     if training.steps is not None:
-        return float(training.steps * min(training.batch_size, num_examples))
+        return float(times * training.steps * min(training.batch_size, num_examples))
     held_out = setup.plan.evaluation.held_out if num_examples > 1 else 0.0
-    return training.epochs * max(1.0, num_examples * (1 - held_out))
+    return times * training.epochs * max(1.0, num_examples * (1 - held_out))

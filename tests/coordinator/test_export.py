@@ -1,5 +1,7 @@
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -7,11 +9,14 @@ from a_coordinator import MANIFEST, a_finished_run
 
 from coordinator import export as export_module
 from coordinator import keeping
+from coordinator.card import card
 from coordinator.export import choose
 from coordinator.layout import Layout
+from coordinator.opening import read_settings
 from coordinator.reading import reading
 from coordinator.refusals import BadDataError, BadRequestError, CannotCreateError
 from fedtui.rounds.history import FederationSnapshot
+from fedtui.rounds.plan import Named
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +82,25 @@ def test_the_result_wins_over_the_best(ran: Layout) -> None:
     assert choose(snapshot, "accuracy", None).round == 2
     running = FederationSnapshot(rounds=snapshot.rounds[:2])
     assert choose(running, "accuracy", None).round == 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "of_tensors"),
+    [
+        (Named(name="fedper", options={"stays": ["b"]}), "Here `b` are as they were before"),
+        (Named(name="ditto"), ""),
+    ],
+)
+def test_a_card_says_that_a_score_is_of_other_models(
+    ran: Layout, chosen: Named, of_tensors: str
+) -> None:
+    settings = read_settings(ran)
+    with reading(ran) as database:
+        snapshot = database.snapshot()
+    said = "of these tensors alone it says nothing"
+    assert said not in card(settings, snapshot, snapshot.rounds[-1])
+    plan = msgspec.structs.replace(settings.plan, strategy=chosen)
+    text = card(replace(settings, plan=plan), snapshot, snapshot.rounds[-1])
+    assert said in text
+    assert of_tensors in text
+    assert bool(of_tensors) == ("before round one" in text)

@@ -9,7 +9,7 @@ from fake_trainer import FakeTrainer
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.errors import RemoteProtocolError
-from fedtui.rounds.plan import SelectionSection, plan_hash
+from fedtui.rounds.plan import Named, SelectionSection, plan_hash
 from fedtui.status import Limits, NodeStatus, Refused
 from fedtui.telling import form
 from fedtui.wire import codec
@@ -69,6 +69,20 @@ def test_terms_of_another_hash_are_not_taken(parts: Home, home: Profile) -> None
     with pytest.raises(RemoteProtocolError):
         consenting.received(DATA, b"x" * 32)
     assert not consenting.has_plan
+
+
+@pytest.mark.parametrize(
+    ("stays", "said"), [(["tail"], "there are: weight, bias"), ([], "stays has 0 patterns")]
+)
+def test_a_strategy_that_does_not_fit_the_model_is_refused(
+    parts: Home, home: Profile, stays: list[str], said: str
+) -> None:
+    named = Named(name="fedper", options={"stays": stays})
+    plan = msgspec.structs.replace(PLAN, strategy=named)
+    consenting = Consenting(parts, write_config(home))
+    data = codec.canonical(Terms(plan=codec.canonical(plan), manifest=MANIFEST))
+    consenting.received(data, plan_hash(plan, MANIFEST))
+    assert said in consenting.verdict().refused
 
 
 def test_a_plan_that_contradicts_itself_is_refused(parts: Home, home: Profile) -> None:

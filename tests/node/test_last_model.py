@@ -115,3 +115,11 @@ def test_answers_are_those_of_the_model_as_this_node_uses_it(
     assert asked[0].held_in == ""
     assert Path(asked[1].held_in).name == "round-00000004.safetensors"
     assert (asked[1].strategy, asked[1].strategy_options) == ("fedper", chosen.options)
+
+
+@pytest.mark.parametrize(("name", "said"), [("fedavg", False), ("ditto", True)])
+def test_an_export_says_if_its_score_is_of_other_models(
+    home: Profile, tmp_path: Path, name: str, said: bool
+) -> None:
+    have_model(home, msgspec.structs.replace(PLAN, strategy=Named(name=name)))
+    assert ("not of this one" in last_model.export(home, tmp_path / "m")) == said

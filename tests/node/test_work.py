@@ -140,6 +140,14 @@ async def test_a_check_says_that_the_strategy_does_not_fit_the_model(home: Profi
     assert "weight, bias" in problem
 
 
+async def test_a_check_says_that_tensors_stay(home: Profile) -> None:
+    chosen = Named(name="fedper", options={"stays": ["bias"]})
+    agreement = Agreement(msgspec.structs.replace(PLAN, strategy=chosen), MANIFEST, b"h" * 32)
+    bench = Bench(home, FakeTrainer(manifest=MANIFEST))
+    report = await bench.work.check(agreement, write_config(home))
+    assert report.facts[1].endswith("fedper: zeros in place of tensors that stay here (bias)")
+
+
 async def test_a_cancelled_job_is_never_heard_of_and_the_next_one_runs(home: Profile) -> None:
     trainer = FakeTrainer(hold=asyncio.Event())
     bench = Bench(home, trainer)

@@ -93,10 +93,11 @@ def test_an_interrupted_run_goes_on_to_the_same_bits(
     assert run(tmp_path / "stopped", strategy, updates, 2, 4) == whole
 
 
-def test_processes_give_the_same_bits_as_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["scaffold", "ditto"])
+def test_processes_give_the_same_bits_as_one(tmp_path: Path, strategy: str) -> None:
     many = EngineChoice(name="processes", workers=2)
-    whole = run(tmp_path / "one", "scaffold")
-    assert run(tmp_path / "many", "scaffold", engine=many) == whole
+    whole = run(tmp_path / "one", strategy)
+    assert run(tmp_path / "many", strategy, engine=many) == whole
 
 
 @pytest.mark.parametrize("strategy", plugins.names("strategies"))

@@ -88,6 +88,8 @@ def test_whether_it_fits_is_asked_of_the_models_own_tensors() -> None:
     wide = widened(two, ("control",))
     assert strategic.misfit(plan("scaffold"), wide) == ""
     assert strategic.staying(plan("scaffold"), wide) == ()
+    assert "control" in strategic.misfit(plan("scaffold"), two)
+    assert strategic.staying(plan("fedper", {"stays": []}), two) == ()
 
 
 def test_what_a_strategy_moves_is_told_by_its_name() -> None:

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 from a_village import Told, setup_of, village_of
 
+from fedtui.learning import metrics
+from fedtui.learning.trainer import initial
+from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import federation, masked_participant, participant
-from fedtui.rounds.plan import SelectionSection, WeightsSection
+from fedtui.rounds.plan import Named, SelectionSection, WeightsSection
 from fedtui.simulation.clock import Clock
+from fedtui.simulation.ground import survey
+from fedtui.simulation.jobs import Measured, MeasureJob, Trained, TrainJob
 from fedtui.simulation.network import Link, PostOffice, Session
 from fedtui.simulation.population import (
     AvailabilitySection,
@@ -20,6 +25,9 @@ from fedtui.simulation.population import (
     NetworkSection,
     SpeedSection,
 )
+from fedtui.simulation.workshop import Workshop
+
+STAYS = {"stays": ["2.*"]}
 
 
 def test_it_learns_and_tells_every_round() -> None:
@@ -45,6 +53,26 @@ def test_equal_seeds_give_equal_runs_to_the_last_byte(masked: bool) -> None:
         runs.append((told.timeless(), told.nodes))
     assert runs[0] == runs[1]
     assert len(runs[0][0]) == 3
+
+
+@pytest.mark.parametrize("chosen", [Named(name="ditto"), Named(name="fedper", options=STAYS)])
+def test_nodes_measure_the_model_as_they_use_it_after_the_round(chosen: Named) -> None:
+    setup, told = setup_of(nodes=4, rounds=1), Told()
+    setup = replace(setup, plan=msgspec.structs.replace(setup.plan, strategy=chosen))
+    village = village_of(setup, told)
+    village.run(seconds=1e6)
+    host = village.coordinator
+    after_D = host.models[host.machine.model.digest]
+    assert after_D is not None
+    first_D = initial(setup.task(), seed=setup.plan.seed).vector_D
+    workshop, sums = Workshop(setup, survey(setup)), dict[str, float]()
+    for node in range(4):
+        trained = workshop.do(TrainJob(node, 1, 1, bytes(32)), first_D)
+        assert isinstance(trained, Trained)
+        measured = workshop.do(MeasureJob(node, 1, bytes(32), trained.held), after_D)
+        assert isinstance(measured, Measured)
+        sums = metrics.add(sums, measured.sums)
+    assert told.rounds[0].score == metrics.score("accuracy", sums)
 
 
 def test_masks_change_nothing_but_rounding() -> None:
@@ -81,6 +109,17 @@ def test_slow_nodes_take_longer_and_virtual_time_costs_none() -> None:
     fast, slow = told[1000.0].rounds[0], told[1.0].rounds[0]
     assert slow.ended_s > 250 > 10 > fast.ended_s
     assert slow.model == fast.model
+
+
+@pytest.mark.parametrize("training", [TrainingSpec(), TrainingSpec(steps=20)])
+def test_a_model_of_ones_own_takes_as_long_again(training: TrainingSpec) -> None:
+    seconds = []
+    for name in ("fedavg", "ditto"):
+        setup = setup_of(nodes=4, rounds=1)
+        plan = msgspec.structs.replace(setup.plan, strategy=Named(name=name), training=training)
+        village = village_of(replace(setup, plan=plan), Told())
+        seconds.append([node.train_s for node in village.nodes.values()])
+    assert seconds[1] == [2 * one for one in seconds[0]]
 
 
 def test_bytes_go_over_each_nodes_own_link() -> None:

@@ -96,7 +96,8 @@ momentum = {momentum}
 # update_clip = 10.0      # bound of the whole update (L2)
 
 [strategy]
-# fedavg, fedavgm, fedopt, fedprox, fednova, scaffold, feddyn or qfedavg; see docs/strategies.md.
+# fedavg, fedavgm, fedopt, fedprox, fednova, scaffold, feddyn, qfedavg, fedper or ditto:
+# docs/strategies.md.
 name = "fedavg"
 # options = {{ server_learning_rate = 1.0 }}
 

@@ -70,7 +70,9 @@ class Consenting:
 
     @property
     def declared(self) -> dict[str, str]:
-        """What the plan asks this node to declare, as far as its operator does."""
+        """What the plan asks a participant to declare, as far as its operator does."""
+        if self._config.role != "participant":
+            return {}
         return choices.told(self.agreement.plan, self._config.declare)
 
     @property
@@ -93,13 +95,14 @@ class Consenting:
         """Whether to refuse the plan, ask about it, or go on under it; shows it."""
         agreement = self.agreement
         conflicts = plans.check(agreement.plan)
-        if not conflicts and (why := strategic.misfit(agreement.plan, agreement.manifest)):
-            conflicts = [why]
+        if conflicts:  # what would leave under it cannot be told, and nobody needs to know
+            return Verdict(refused=f"the plan contradicts itself: {conflicts[0]}")
+        misfit = strategic.misfit(agreement.plan, agreement.manifest)
         refusal = policy.refuses_plan(policy.facts_of(agreement), self._config)
         missing = self._missing(agreement)
         self._show(agreement, consented=not missing)
-        if refusal or conflicts:
-            return Verdict(refused=refusal or f"the plan contradicts itself: {conflicts[0]}")
+        if refusal or misfit:
+            return Verdict(refused=refusal or f"the plan contradicts itself: {misfit}")
         if missing:
             if self._consent is not None:
                 self._board.problem(missing, remedy="read it and decide: fedtui join")

@@ -5,10 +5,10 @@
 
 The trainer writes the second, synced, before the update may leave. It becomes the first just
 before the update's last byte goes out: from then on the coordinator may have it, whether or not
-its receipt ever gets here. It becomes the second again if the coordinator refuses the update or
-says that the round went without it. So a round that is tried again begins with what was held
-before it, and training that never counted leaves no trace here, as it left none in the global
-model.
+its receipt ever gets here. It becomes the second again if the coordinator refuses the update,
+gives the attempt up, or says that the round went without it. So a round that is tried again begins
+with what was held before it, and training that never counted leaves no trace here, as it left none
+in the global model.
 What cannot be known is the fate of an update whose last byte was lost on the way while this node
 was away until its round was over: it is taken for counted.
 """
@@ -64,9 +64,9 @@ class Holding:
     def _home(self, federation: str) -> Path:
         return self._folder / (federation[:16] or "nobody")
 
-    def settled(self, number: int, *, counted: bool) -> None:
+    def settled(self, federation: str, number: int, *, counted: bool) -> None:
         """The update of this round counts, as far as is known, or it does not. Raises OSError."""
-        for one in self._folder.glob(f"*/{_file(number)}*"):
+        for one in self._home(federation).glob(f"{_file(number)}*"):
             name = _file(number) if counted else f"{_file(number)}{_PENDING}"
             if one.name != name:
                 one.replace(one.with_name(name))

@@ -20,6 +20,7 @@ from fedtui.rounds import choices, machine, masking
 from fedtui.telling import showing
 from fedtui.telling.showing import PHASES
 from fedtui.wire.messages import (
+    Abort,
     Ended,
     Evaluate,
     Evaluation,
@@ -159,9 +160,14 @@ class NodeService:
 
     def _handle(self, event: ParticipantEvent) -> None:
         watch = self._parts.watch
-        if isinstance(event, machine.Heard) and isinstance(event.message, Result):
-            told = event.message
-            self._parts.updates.holding.settled(told.round, counted=told.counted)
+        if isinstance(event, machine.Heard):
+            match event.message:
+                case Result(round=number, counted=counted):
+                    self._parts.transfers.settle(number, counted=counted)
+                case Abort(round=number):
+                    self._parts.transfers.settle(number, counted=False)
+                case _:
+                    pass
         effects = self._machine.handle(event, self._loop.time())
         deadline = self._machine.deadline
         left_s = 0.0 if deadline is None else deadline - self._loop.time()
@@ -172,7 +178,7 @@ class NodeService:
         watch.saw(event, effects, watch.now(self._machine, left_s, moment), self._machine)
 
     def _weigh(self, num_examples: int) -> None:
-        """Tell what this node's update counts; under masks nobody else knows."""
+        """Tell what this node's update counts."""
         plan = self._contract.agreement.plan
         declared = choices.told(plan, self._contract.config.declare)
         weight = masking.weight_of(plan, num_examples, declared)

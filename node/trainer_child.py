@@ -142,7 +142,7 @@ class Jobs:
 
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
         started_s = time.monotonic()
-        about, data, drift, notices = None, DataSeen(), None, list[str]()
+        about, data, drift, notices, stretch = None, DataSeen(), None, list[str](), 1.0
         strategy = strategy_of(job)
         if isinstance(task, FixedUpdate):
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
@@ -152,13 +152,14 @@ class Jobs:
             before = self._judge(job, task, as_used(job, _model(job)))
             result = self._train_task(job, task, strategy, started_s, notices.append)
             update_D, num_examples, sums = result.update_W, result.num_examples, result.sums
+            stretch = result.stretch
             after = self._judge(job, task, result.own)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
         digest = _write_vector(Path(job.out_path), update_D)
         if not isinstance(task, FixedUpdate):
             model = model_of(_model(job), strategy.carried)
-            self._last.trained(job.round, model, Path(job.out_path))
+            self._last.trained(job.round, model, Path(job.out_path), stretch=stretch)
         return Trained(
             job_id=job.job_id,
             out_path=job.out_path,

@@ -27,6 +27,7 @@ class _Last:
     round: int
     model: Params
     update_D: Vector
+    stretch: float
 
 
 class LastTraining:
@@ -35,16 +36,17 @@ class LastTraining:
     def __init__(self) -> None:
         self._last: _Last | None = None
 
-    def trained(self, number: int, model: Params, update: Path) -> None:
+    def trained(self, number: int, model: Params, update: Path, *, stretch: float = 1.0) -> None:
         """Remember the update that lies at `update`, made in a round from `model`.
 
-        What travels behind it for the strategy is no part of it.
+        What travels behind it for the strategy is no part of it; what training changed is
+        `stretch` times what is sent of it.
         """
         self._last = None
         if os.name != "nt" and model.manifest.num_values:
             mapped = np.asarray(np.memmap(update, "<f4", "r", shape=model.vector_D.shape))
             mapped = mapped.astype(np.float32, copy=False)
-            self._last = _Last(number, model, mapped)
+            self._last = _Last(number, model, mapped, stretch)
 
     def against(self, number: int, model: Params) -> Drift | None:
         """How far the last update was from the model that round `number` begins with.
@@ -54,7 +56,10 @@ class LastTraining:
         last, self._last = self._last, None
         if last is None or last.round >= number or last.model.manifest != model.manifest:
             return None
-        found = drift(last.update_D, last.model.vector_D, model.vector_D)
+        trained_D = last.update_D
+        if last.stretch != 1:
+            trained_D = last.update_D * np.float32(last.stretch)
+        found = drift(trained_D, last.model.vector_D, model.vector_D)
         return Drift(
             round=last.round,
             num_rounds=number - last.round,

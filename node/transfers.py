@@ -95,6 +95,17 @@ class Transfers:
         self._outgoing_masked = False
         self._sent: tuple[bytes, int] = (b"", 0)  # of streams that are over: digest, bytes
 
+    def settle(self, number: int, *, counted: bool) -> None:
+        """Whether what this node holds for its strategy is as after its training in this round."""
+        federation = self._models.owner.federation_id
+        try:
+            self._updates.holding.settled(federation, number, counted=counted)
+        except OSError as error:
+            self._hears.trouble(
+                f"what is held for the strategy after round {number} cannot be kept "
+                f"({error.strerror or error}): the next round begins with what was held before"
+            )
+
     def attach(self, session: Session) -> None:
         self.detach()
         self._session = session
@@ -137,7 +148,7 @@ class Transfers:
         self.stop_upload()
         masked = effect.header is None
         try:
-            at_end = partial(self._updates.holding.settled, effect.round, counted=True)
+            at_end = partial(self.settle, effect.round, counted=True)
             source = FileSource(self._updates.masked if masked else self._updates.path, at_end)
         except OSError as error:
             self._hears.unsent(f"{_NOT_READ}: {error.strerror or error}", not masked)
@@ -196,7 +207,7 @@ class Transfers:
                 self._end_upload()
                 self._hears.uploaded(digest)
             case events.StreamRefused(stream=stream, text=text) if self._is_ours(stream):
-                self._updates.holding.settled(self._uploading_round, counted=False)
+                self.settle(self._uploading_round, counted=False)
                 self._end_upload()
                 self._hears.refused(text)
             case events.StreamFailed(stream=stream, reason=reason) if self._is_ours(stream):

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
+import numpy as np
 
-from fedtui.learning.params import Params, ParamsError, Vector, first_outside
+from fedtui.learning.params import Params, ParamsError, Vector, first_outside, norm
 from fedtui.learning.result import TrainError, TrainResult
 from fedtui.learning.sections import joined, model_of, vectors_of
 from fedtui.learning.training import TrainingSpec
@@ -45,13 +46,17 @@ class Learner(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """What goes out and what stays. `own` is the model as this node would use it from now on."""
+    """What goes out and what stays. `own` is the model as this node would use it from now on.
+
+    What training changed is `stretch` times the update that is sent of it.
+    """
 
     update_W: Vector
     own: Params
     num_examples: int
     sums: dict[str, float]
     held: dict[str, Vector]
+    stretch: float = 1.0
 
 
 def learn(
@@ -80,7 +85,8 @@ def learn(
         lap = Lap(strategy.correct_own, model.vector_D, unclipped, 1, laps)
         start = strategy.used(model, held)
         own_D = start.vector_D + learner.train(start, lap).update_D
-    done = strategy.finish(
+    done = _finished(
+        strategy,
         Local(
             update_D=result.update_D,
             began=began,
@@ -90,14 +96,35 @@ def learn(
             held=held,
             own_D=own_D,
             loss=loss,
-        )
+        ),
     )
     trained = Params(model.manifest, began.vector_D + result.update_D)
     own = strategy.used(trained, done.held)
     scalars = _checked(strategy, done)
     update_W = joined(done.update_D, done.changes, strategy.carried)
     held_now = {name: done.held[name] for name in strategy.held}
-    return Learnt(update_W, own, result.num_examples, result.sums | scalars, held_now)
+    sums = result.sums | scalars
+    stretch = _stretch(result.update_D, done.update_D)
+    return Learnt(update_W, own, result.num_examples, sums, held_now, stretch)
+
+
+def _stretch(trained_D: Vector, sent_D: Vector) -> float:
+    """By how much a strategy shortened an update; 1 for one that left it as it was."""
+    length = norm(sent_D)
+    if sent_D is trained_D or not length:
+        return 1.0
+    along = np.multiply(trained_D, sent_D, dtype=np.float64).sum()
+    return float(along) / length**2
+
+
+def _finished(strategy: Strategy, local: Local) -> Finished:
+    try:
+        return strategy.finish(local)
+    except OverflowError as error:
+        raise TrainError(
+            f"what the strategy makes of the training is too large ({error}): lower the "
+            "learning_rate, or the strategy's options"
+        ) from error
 
 
 def used(strategy: Strategy, received: Params, held: Mapping[str, Vector] | None) -> Params:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from fedtui import plugins
 from fedtui.learning.metrics import METRICS
 from fedtui.rounds import masking
-from fedtui.secagg import graph
 from fedtui.wire import declared
 
 if TYPE_CHECKING:
@@ -127,8 +126,7 @@ def _too_few_ready(plan: Plan, rule: Selection) -> list[str]:
     if rule.over <= 1 or wanted is None:
         return []
     invited = min(math.ceil(wanted * rule.over - 1e-9), plan.privacy.largest_cohort)
-    numbers = masking.numbers(plan, max(invited, wanted))
-    needed = max(numbers.minimum, graph.quorum(wanted, numbers.colluders)) + plan.privacy.dropouts
+    needed = masking.least_ready(plan, max(invited, wanted), wanted)
     if wanted >= needed:
         return []
     return [

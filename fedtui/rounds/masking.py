@@ -70,6 +70,16 @@ def update_scalars(plan: Plan) -> tuple[str, ...]:
     return (*TRAINING_SCALARS, *strategic.scalars(plan))
 
 
+def least_ready(plan: Plan, invited: int, wanted: int) -> int:
+    """How many of a cohort of `invited` must be ready if the round goes on with about `wanted`.
+
+    Their sum must still hide its nodes when as many are lost as the plan reckons with.
+    """
+    needed = numbers(plan, invited)
+    quorum = graph.quorum(wanted, needed.colluders)
+    return max(needed.minimum, quorum) + plan.privacy.dropouts
+
+
 def opening_s(plan: Plan) -> float:
     """How long a round may take after the work is done, until its sum is open."""
     deadlines = plan.deadlines

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fedtui import plugins
+from fedtui.rounds import masking
 from fedtui.rounds.history import Answer, FederationSnapshot, FinishedRound
 from fedtui.rounds.plan import Plan
 from fedtui.selection.base import Candidate, Selection
@@ -87,16 +88,22 @@ class Picker:
     ) -> tuple[frozenset[bytes], Terms]:
         """The cohort of this attempt, from nodes with what they declare, and its terms."""
         size = self.size(len(present))
-        invited = min(math.ceil(size * self.rule.over - 1e-9), len(present))
+        rule = self.rule if attempt <= NUM_BY_THE_RULE else Uniform()
+        invited = min(math.ceil(size * rule.over - 1e-9), len(present))
         if self._plan.masked:
             invited = min(invited, self._plan.privacy.largest_cohort)
         rng = np.random.default_rng([self._plan.seed, number, attempt])
         candidates = [self.candidate(node, present[node]) for node in sorted(present)]
-        rule = self.rule if attempt <= NUM_BY_THE_RULE else Uniform()
         cohort = rule.pick(candidates, invited, rng, number)
         within_s = self.within_s() if attempt == 1 else None
-        enough = size if size < len(cohort) else None
-        return cohort, Terms(enough, within_s, {node: present[node] for node in cohort})
+        enough = size
+        if self._plan.masked:
+            enough = max(size, masking.least_ready(self._plan, max(invited, size), size))
+        return cohort, Terms(
+            enough if enough < len(cohort) else None,
+            within_s,
+            {node: present[node] for node in cohort},
+        )
 
     def size(self, num_present: int) -> int:
         """How many nodes a round wants to count, of so many that are present."""

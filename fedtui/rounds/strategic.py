@@ -116,6 +116,11 @@ _WANTS: dict[str, tuple[Callable[[Plan], bool], str]] = {
         '[training] optimizer: {name} reckons with the steps of sgd: write optimizer = "sgd", or '
         "choose another strategy",
     ),
+    "all steps": (
+        lambda plan: not plan.deadlines.partial,
+        "[deadlines] partial: {name} trains twice, and the second training would get the time "
+        "that the first one leaves: leave it out",
+    ),
     "no momentum": (
         lambda plan: plan.training.momentum == 0,
         "[training] momentum: {name} corrects every gradient, and momentum would go on with "

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from fedtui.selection.base import Candidate, Selection, some
+from fedtui.wire.declared import is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,11 @@ class Stratified(Selection):
     of: Literal["present", "each"] = "present"
 
     def __post_init__(self) -> None:
-        if not self.by:
-            raise ValueError("by is empty, expected the name of what nodes declare")
+        if not is_name(self.by):  # also what a stranger's plan says instead of a text
+            raise ValueError(
+                f"by is {self.by!r}, expected what nodes declare: up to 32 small letters, digits "
+                "and underscores"
+            )
         if self.of not in {"present", "each"}:
             raise ValueError(f"of is {self.of!r}, expected 'present' or 'each'")
 

@@ -42,7 +42,7 @@ from fedtui.rounds.participant import RoundParticipant
 from fedtui.secagg import masks
 from fedtui.simulation import work
 from fedtui.simulation.work import Duty, Parcel
-from fedtui.wire.messages import FromCoordinator, Result, Role
+from fedtui.wire.messages import Abort, FromCoordinator, Result, Role
 
 if TYPE_CHECKING:
     from fedtui.simulation.federation import SimulatedFederation
@@ -166,8 +166,9 @@ class NodeHost:
     # ---- events -------------------------------------------------------------------------------
 
     def hear(self, message: FromCoordinator) -> None:
-        if isinstance(message, Result):
-            self.world.counted(self, message.round, yes=message.counted)
+        if isinstance(message, Result | Abort):
+            counted = isinstance(message, Result) and message.counted
+            self.world.counted(self, message.round, yes=counted)
         self.feed(Heard(message))
 
     def connected(self) -> None:

@@ -34,7 +34,7 @@ class Ditto(Strategy):
 
     held: ClassVar[tuple[str, ...]] = ("personal",)
     trains_own: ClassVar[bool] = True
-    wants: ClassVar[frozenset[str]] = frozenset({"own figures"})
+    wants: ClassVar[frozenset[str]] = frozenset({"own figures", "all steps"})
 
     lam: float = 0.1
 

@@ -30,7 +30,7 @@ class FedNova(Strategy):
     """`server_learning_rate` in (0, 10]: how far to go along the mean direction."""
 
     scalars: ClassVar[tuple[str, ...]] = ("tau",)
-    wants: ClassVar[frozenset[str]] = frozenset({"sgd"})
+    wants: ClassVar[frozenset[str]] = frozenset({"sgd", "whole updates"})
 
     server_learning_rate: float = 1.0
 

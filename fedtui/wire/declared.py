@@ -20,9 +20,9 @@ Value = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CELLS)]
 Declared = Annotated[dict[Name, Value], msgspec.Meta(max_length=MAX_DECLARED)]
 
 
-def is_name(text: str) -> bool:
-    """Whether an attribute can be called so."""
-    return re.fullmatch(NAME_PATTERN, text) is not None
+def is_name(text: object) -> bool:
+    """Whether an attribute can be called so; plans are of strangers, so it may be no text."""
+    return isinstance(text, str) and re.fullmatch(NAME_PATTERN, text) is not None
 
 
 def readable(declared: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

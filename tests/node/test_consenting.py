@@ -226,3 +226,40 @@ def test_only_what_the_plan_asks_for_is_declared_and_the_form_says_so(
         plan_hash(plan, MANIFEST),
     )
     assert silent.declared == {}
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"strategy": Named(name="nothing_of_ours")},
+        {"strategy": Named(name="fedavg", options={"server_learning_rate": "fast"})},
+        {"selection": SelectionSection(name="stratified", options={"by": 5})},
+        {"selection": SelectionSection(name="stratified", options={"by": ["a"]})},
+        {"selection": SelectionSection(name="deadline", options={"invite": "many"})},
+    ],
+)
+def test_whatever_a_strangers_plan_says_is_refused_before_anything_is_asked(
+    parts: Home, home: Profile, sections: dict[str, object]
+) -> None:
+    plan = msgspec.structs.replace(PLAN, **sections)
+    consenting = Consenting(parts, write_config(home))
+    data = codec.canonical(Terms(plan=codec.canonical(plan), manifest=MANIFEST))
+    consenting.received(data, plan_hash(plan, MANIFEST))
+    verdict = consenting.verdict()
+    assert "contradicts itself" in verdict.refused
+    assert not verdict.asking
+
+
+@pytest.mark.parametrize(
+    ("role", "told"), [("participant", {"site": "berlin"}), ("evaluator", {}), ("observer", {})]
+)
+def test_participants_alone_declare_what_the_plan_asks_for(
+    parts: Home, home: Profile, role: str, told: dict[str, str]
+) -> None:
+    chosen = SelectionSection(name="stratified", options={"by": "site"})
+    plan = msgspec.structs.replace(PLAN, selection=chosen)
+    config = write_config(home, role=role, declare={"site": "berlin", "rack": "7"})
+    consenting = Consenting(parts, config)
+    data = codec.canonical(Terms(plan=codec.canonical(plan), manifest=MANIFEST))
+    consenting.received(data, plan_hash(plan, MANIFEST))
+    assert consenting.declared == told

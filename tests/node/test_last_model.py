@@ -108,7 +108,7 @@ def test_answers_are_those_of_the_model_as_this_node_uses_it(
     for number in (4, 5):  # the model here is that of round 4
         _, pending = holding.begin("", number)
         pending.write_bytes(b"held")
-        holding.settled(number, counted=True)
+        holding.settled("", number, counted=True)
     after = last_model.predict(home, tmp_path / "x", tmp_path / "out", show=print)
     assert "holds" not in before
     assert after.endswith("with what this node holds for its strategy")

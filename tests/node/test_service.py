@@ -12,6 +12,7 @@ from fake_trainer import FakeTrainer
 from fedtui.status import Limits
 from fedtui.wire import events
 from fedtui.wire.messages import (
+    Abort,
     Accepting,
     AuditHead,
     Declining,
@@ -368,4 +369,26 @@ async def test_L5_a_full_disk_ends_no_session(
     coordinator.offer(number=3)
     await settle()
     assert coordinator.uploads == [UPDATE], "it resumes when there is space again"
+    await node.close()
+
+
+async def test_what_is_held_for_the_strategy_counts_as_long_as_the_round_does(
+    home: Profile,
+) -> None:
+    coordinator = FakeCoordinator()
+    node = await member(home, coordinator)
+    coordinator.offer()
+    await settle()
+    mine = home.work / "held" / coordinator.federation_id.hex()[:16]
+    theirs = home.work / "held" / "another"
+    for folder in (mine, theirs):
+        folder.mkdir(parents=True)
+        (folder / "round-00000001.safetensors").write_bytes(b"held")
+    coordinator.tell(Abort(incarnation=1, round=1, attempt=1, reason="too few votes"))
+    await settle()
+    assert [one.name for one in mine.iterdir()] == ["round-00000001.safetensors.pending"]
+    coordinator.result()
+    await settle()
+    assert [one.name for one in mine.iterdir()] == ["round-00000001.safetensors"]
+    assert [one.name for one in theirs.iterdir()] == ["round-00000001.safetensors"]
     await node.close()

@@ -43,3 +43,15 @@ def test_another_attempt_of_the_round_and_another_model_say_nothing(tmp_path: Pa
         last = LastTraining()
         last.trained(1, params(0, 0), path)
         assert last.against(number, model) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="nothing is kept where mapped files cannot go")
+def test_drift_is_of_what_training_changed_not_of_what_a_strategy_sends_of_it(
+    tmp_path: Path,
+) -> None:
+    last, path = LastTraining(), tmp_path / "update.f32"
+    path.write_bytes(np.array([0.3, 0.4, 9.9], "<f4").tobytes())  # and a vector behind it
+    last.trained(1, params(1, 1), path, stretch=10.0)
+    found = last.against(2, params(4, 5))
+    assert found is not None
+    assert (found.distance, found.own, found.moved) == pytest.approx((0, 5, 5), abs=1e-5)

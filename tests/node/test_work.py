@@ -120,7 +120,7 @@ async def test_a_model_is_measured_with_what_this_node_held_after_that_round(
     for number in (1, 2, 3):
         _, after = holding.begin("", number)
         after.write_bytes(b"held")
-        holding.settled(number, counted=True)
+        holding.settled("", number, counted=True)
     agreement = Agreement(plan, MANIFEST, b"h" * 32)
     bench.work.measure(machine.Measure(2, model_ref()), agreement, write_config(home))
     await settle()

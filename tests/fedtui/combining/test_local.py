@@ -94,3 +94,11 @@ def test_what_a_node_uses_is_the_global_model_until_it_trained() -> None:
 def test_what_is_held_of_another_model_is_refused() -> None:
     with pytest.raises(ParamsError, match="personal"):
         used(Ditto(), MODEL, {"personal": np.zeros(2, np.float32)})
+
+
+def test_what_training_changed_is_known_beside_what_is_sent_of_it() -> None:
+    for strategy in (FedAvg(), Scaffold(), FedNova()):
+        done = run(strategy)
+        changed_D = done.own.vector_D - MODEL.vector_D
+        assert done.update_W[: len(changed_D)] * done.stretch == pytest.approx(changed_D)
+    assert run(FedNova()).stretch == pytest.approx(2), "it sends the update by its steps"

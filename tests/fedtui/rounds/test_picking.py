@@ -7,8 +7,9 @@ from desk import make_plan, name
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedtui.rounds import masking
 from fedtui.rounds.history import Answer, FederationSnapshot, FinishedRound
-from fedtui.rounds.picking import LEAST_S, Picker, Terms, learned_s
+from fedtui.rounds.picking import LEAST_S, NUM_BY_THE_RULE, Picker, Terms, learned_s
 from fedtui.rounds.plan import DeadlinesSection, PrivacySection, SelectionSection
 
 PRESENT = {name(n): {} for n in range(10)}
@@ -138,3 +139,27 @@ def test_of_nothing_nothing_is_learned() -> None:
     assert learned_s([], quantile=0.5, slack=1) == math.inf
     assert learned_s([math.inf], quantile=0.5, slack=1) == math.inf
     assert learned_s([8.0, 4.0], quantile=0.5, slack=1) == pytest.approx(4.0)
+
+
+@given(
+    num=st.integers(3, 40),
+    fraction=st.floats(0.1, 0.9),
+    invite=st.floats(1, 4),
+    dropouts=st.integers(0, 3),
+    attempt=st.integers(1, 5),
+)
+def test_under_masks_a_round_never_closes_with_fewer_than_its_sum_needs(
+    num: int, fraction: float, invite: float, dropouts: int, attempt: int
+) -> None:
+    plan = make_plan(
+        privacy=PrivacySection(dropouts=dropouts),
+        selection=SelectionSection(name="deadline", fraction=fraction, options={"invite": invite}),
+    )
+    present = {name(n): {} for n in range(num)}
+    rule = Picker(plan, FederationSnapshot())
+    cohort, terms = rule.pick(present, 1, attempt)
+    if terms.enough is not None:
+        needed = masking.numbers(plan, len(cohort)).minimum + dropouts
+        assert needed <= terms.enough < len(cohort)
+    if attempt > NUM_BY_THE_RULE:
+        assert len(cohort) == rule.size(num), "chance alone, and nobody to spare"

@@ -43,3 +43,9 @@ def test_values_are_shown_as_labels_are_and_in_order(declared) -> None:
 def test_names(text: str, good: bool) -> None:
     assert is_name(text) is good
     assert not is_name(text + "\n")
+
+
+def test_what_is_no_text_is_no_name() -> None:
+    assert is_name("site_2")
+    for odd in (5, None, ["site"], True, "", "Site", "site\n"):
+        assert not is_name(odd)

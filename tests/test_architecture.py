@@ -214,3 +214,15 @@ def test_simulations_have_no_round_logic_of_their_own() -> None:
     node = (ROOT / "fedtui/simulation/node_host.py").read_text()
     assert "from fedtui.rounds.participant import RoundParticipant\n" in node
     assert "from fedtui.rounds.masked_participant import MaskedParticipant\n" in node
+
+
+def test_a_node_reads_a_plan_without_loading_what_only_the_coordinator_draws_with() -> None:
+    """numpy.random is 2 MB of a daemon that never picks a cohort."""
+    code = (
+        "import sys, node.daemon\n"
+        "from fedtui.rounds.plan import FederationSection, Plan, TaskSection, check\n"
+        "check(Plan(federation=FederationSection(name='f'), task=TaskSection(name='digits')))\n"
+        "print('numpy.random' in sys.modules, 'fedtui.selection.uniform' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]

@@ -6,11 +6,16 @@ comes from the node, so whoever lies may be picked more often, or never. A rule 
 so that a plan under which nobody can know it is refused before the first round.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from __future__ import annotations
 
-import numpy as np
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,17 @@ slowest never counts, and if slow machines hold other data than fast ones the mo
 from it; look at who counted, or invite by `stratified`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fedtui.selection.base import Candidate, Selection, some
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,17 @@ equal say: who drops out of every round it is picked for has had its turns all t
 node holds up each round that is its turn.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fedtui.selection.base import Candidate, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)

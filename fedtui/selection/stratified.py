@@ -7,14 +7,18 @@ of their own. Trap: a declaration is not proven; whoever wants to be picked more
 what few do, which `of = "each"` rewards most.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from fedtui.selection.base import Candidate, Selection, some
 from fedtui.wire.declared import is_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
 
 
 @dataclass(frozen=True, slots=True)

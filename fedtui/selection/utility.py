@@ -14,14 +14,19 @@ than a pacer with a memory; nobody is struck off after many rounds. Trap: a node
 one that claims a great loss is picked all the time. Losses are known without masks only.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
 from math import log, sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fedtui.selection.base import Candidate, Selection, some
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _FIRST, _DECAY = 0.9, 0.98  # exploration, from the paper's section 7.1
 _QUANTILE = 0.95

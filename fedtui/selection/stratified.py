@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fedtui.selection.base import Candidate, Selection, some
-from fedtui.wire.declared import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +32,8 @@ class Stratified(Selection):
     of: Literal["present", "each"] = "present"
 
     def __post_init__(self) -> None:
-        if not is_name(self.by):  # also what a stranger's plan says instead of a text
-            raise ValueError(
-                f"by is {self.by!r}, expected what nodes declare: up to 32 small letters, digits "
-                "and underscores"
-            )
+        if not self.by:
+            raise ValueError("by is empty, expected the name of what nodes declare")
         if self.of not in {"present", "each"}:
             raise ValueError(f"of is {self.of!r}, expected 'present' or 'each'")
 

@@ -3,15 +3,12 @@
 `init --from-run` makes it, with nodes as programs of their own that hold the run's shards.
 """
 
-import json
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from from_run import FromRun
 
-from fedtui.demo.federation import LocalFederation, NodeSpec, free_port
+from fedtui.demo.federation import NodeSpec
 from fedtui.demo.programs import Programs
 from fedtui.demo.watch import Watch
 from fedtui.experiments import running
@@ -45,28 +42,6 @@ updates = "{updates}"
 nodes = 4
 split = "dirichlet:0.5"
 """
-
-
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A short path, since sockets lie in it."""
-    with tempfile.TemporaryDirectory(prefix="ft") as folder:
-        yield Path(folder)
-
-
-class FromRun(LocalFederation):
-    """Its coordinator is made from a run."""
-
-    run: Path
-
-    async def start_coordinator(self) -> dict[str, Any]:
-        self.port = free_port()
-        options = ["--from-run", str(self.run), "--host", "127.0.0.1", "--port", str(self.port)]
-        options += ["--health-port", "0", "--json"]
-        made = json.loads(await self.programs.run(*self.coordinator("init", *options)))
-        program = await self.programs.start("coordinator", *self.coordinator("serve"))
-        await self.programs.ready(program, "listening on")
-        return dict(made)
 
 
 @pytest.mark.parametrize("updates", ["visible", "masked"])

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 from a_terminal import ATerminal
@@ -14,23 +13,9 @@ BLOCKED = "THE COORDINATOR'S KEY CHANGED"
 
 
 @pytest.fixture
-def federation(tmp_path: Path) -> Iterator[Federation]:
-    """Two nodes in a federation that never ends."""
-    found = Federation(tmp_path / "f", nodes=2, rounds=10_000)
-    found.folder.mkdir()
-    found.init()
-    found.serve()
-    for name in ("a", "b"):
-        done = found.join(name)
-        assert done.returncode == 0, done.stderr
-    yield found
-    found.close()
-
-
-@pytest.fixture
-async def terminal(federation: Federation) -> AsyncIterator[ATerminal]:
-    (federation.folder / "nodes" / "a" / "screen.toml").write_text("detach_asks = false\n")
-    kept = {name: value for name, value in federation.environment.items() if name != "NO_COLOR"}
+async def terminal(endless: Federation) -> AsyncIterator[ATerminal]:
+    (endless.folder / "nodes" / "a" / "screen.toml").write_text("detach_asks = false\n")
+    kept = {name: value for name, value in endless.environment.items() if name != "NO_COLOR"}
     found = ATerminal(
         [str(BIN / "fedtui"), "--profile", "a"],
         kept | {"TERM": "xterm-256color", "LANG": "C.UTF-8"},
@@ -42,16 +27,16 @@ async def terminal(federation: Federation) -> AsyncIterator[ATerminal]:
 
 
 async def test_another_key_of_the_coordinator_blocks_the_screen_until_the_operator_stays_away(
-    federation: Federation, terminal: ATerminal
+    endless: Federation, terminal: ATerminal
 ) -> None:
     await terminal.until("TRAINING")
-    first = (await status(federation))["coordinator"]
+    first = (await status(endless))["coordinator"]
     assert isinstance(first, dict)
-    await asyncio.to_thread(federation.stop)
-    rotated = await asyncio.to_thread(federation.coordinator, "key", "rotate", "--json")
+    await asyncio.to_thread(endless.stop)
+    rotated = await asyncio.to_thread(endless.coordinator, "key", "rotate", "--json")
     assert rotated.returncode == 0, rotated.stderr
-    (federation.directory / "rotations.json").unlink()  # nobody vouches for the new one
-    await asyncio.to_thread(federation.serve)
+    (endless.directory / "rotations.json").unlink()  # nobody vouches for the new one
+    await asyncio.to_thread(endless.serve)
     await terminal.until(BLOCKED)
     assert letters(str(first["fingerprint"])) in letters(terminal.text), "the one that is trusted"
     assert letters(json.loads(rotated.stdout)["fingerprint"]) in letters(terminal.text)
@@ -59,17 +44,17 @@ async def test_another_key_of_the_coordinator_blocks_the_screen_until_the_operat
         terminal.type(key)
         await terminal.quiet(0.3)
         assert BLOCKED in terminal.text, key
-    assert (await status(federation))["state"] == "stopped"
+    assert (await status(endless))["state"] == "stopped"
     terminal.type("\r")
     await terminal.until(lambda text: BLOCKED not in text)
-    assert (await status(federation))["state"] == "stopped", "seen is not trusted"
+    assert (await status(endless))["state"] == "stopped", "seen is not trusted"
     await terminal.until(lambda text: "retry in" not in text)
     terminal.type("q")
     assert await terminal.ended() == 0
 
 
-async def status(federation: Federation) -> dict[str, object]:
-    return await asyncio.to_thread(federation.status, "a")
+async def status(endless: Federation) -> dict[str, object]:
+    return await asyncio.to_thread(endless.status, "a")
 
 
 def letters(text: str) -> str:

@@ -3,8 +3,7 @@
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,23 +15,9 @@ ROUNDS_AFTER = 3
 
 
 @pytest.fixture
-def federation(tmp_path: Path) -> Iterator[Federation]:
-    """Two nodes in a federation that never ends."""
-    found = Federation(tmp_path / "f", nodes=2, rounds=10_000)
-    found.folder.mkdir()
-    found.init()
-    found.serve()
-    for name in ("a", "b"):
-        done = found.join(name)
-        assert done.returncode == 0, done.stderr
-    yield found
-    found.close()
-
-
-@pytest.fixture
-async def terminals(federation: Federation) -> AsyncIterator[list[ATerminal]]:
+async def terminals(endless: Federation) -> AsyncIterator[list[ATerminal]]:
     """Four screens on one node."""
-    kept = {name: value for name, value in federation.environment.items() if name != "NO_COLOR"}
+    kept = {name: value for name, value in endless.environment.items() if name != "NO_COLOR"}
     found = [
         ATerminal(
             [str(BIN / "fedtui"), "--profile", "a"],
@@ -56,11 +41,11 @@ def stopped(terminal: ATerminal) -> None:
 
 
 async def test_every_round_has_every_node_whatever_becomes_of_the_screens(
-    federation: Federation, terminals: list[ATerminal]
+    endless: Federation, terminals: list[ATerminal]
 ) -> None:
     for one in terminals:
         await one.until("TRAINING")
-    pid = (await asyncio.to_thread(federation.status, "a"))["pid"]
+    pid = (await asyncio.to_thread(endless.status, "a"))["pid"]
     harms: list[Callable[[ATerminal], None]] = [
         ATerminal.stall,
         stopped,
@@ -68,21 +53,21 @@ async def test_every_round_has_every_node_whatever_becomes_of_the_screens(
         killed,
     ]
     for harm, one in zip(harms, terminals, strict=True):
-        before = (await rounds(federation))["round"]
+        before = (await rounds(endless))["round"]
         harm(one)
-        while (await rounds(federation))["round"] < before + ROUNDS_AFTER:  # noqa: ASYNC110
+        while (await rounds(endless))["round"] < before + ROUNDS_AFTER:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    found = await rounds(federation)
+    found = await rounds(endless)
     done = [one for one in found["rounds"] if one["round"]]
     assert len(done) >= ROUNDS_AFTER * len(harms)
     assert {(one["participants"], one["attempt"]) for one in done} == {(2, 1)}
     assert found["failures"] == []
-    assert (await asyncio.to_thread(federation.status, "a"))["pid"] == pid
+    assert (await asyncio.to_thread(endless.status, "a"))["pid"] == pid
 
 
-async def rounds(federation: Federation) -> dict[str, Any]:
+async def rounds(endless: Federation) -> dict[str, Any]:
     """The coordinator's word on its rounds."""
-    said = await asyncio.to_thread(federation.coordinator, "status", "--json")
+    said = await asyncio.to_thread(endless.coordinator, "status", "--json")
     assert said.returncode == 0, said.stderr
     found = json.loads(said.stdout)
     assert isinstance(found, dict)

@@ -2,15 +2,12 @@
 come to the very bits that the simulation of the same plan gives in one go.
 """
 
-import json
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from from_run import FromRun
 
-from fedtui.demo.federation import LocalFederation, NodeSpec, free_port
+from fedtui.demo.federation import NodeSpec
 from fedtui.demo.programs import Programs
 from fedtui.demo.watch import Watch
 from fedtui.experiments import running, tables
@@ -51,26 +48,8 @@ split = "dirichlet:0.5"
 """
 
 
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A short path, since sockets lie in it."""
-    with tempfile.TemporaryDirectory(prefix="ft") as folder:
-        yield Path(folder)
-
-
-class FromRun(LocalFederation):
-    """Its coordinator is made from a run."""
-
-    run: Path
-
-    async def start_coordinator(self) -> dict[str, Any]:
-        self.port = free_port()
-        options = ["--from-run", str(self.run), "--host", "127.0.0.1", "--port", str(self.port)]
-        options += ["--health-port", "0", "--json"]
-        made = json.loads(await self.programs.run(*self.coordinator("init", *options)))
-        program = await self.programs.start("coordinator", *self.coordinator("serve"))
-        await self.programs.ready(program, "listening on")
-        return dict(made)
+class Mortal(FromRun):
+    """A federation whose programs are killed."""
 
     async def kill(self, name: str) -> None:
         """As a power cut would end it; whoever follows starts it again."""
@@ -95,7 +74,7 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
         )
         for place in range(NODES)
     )
-    federation = FromRun(programs, "", specs)
+    federation = Mortal(programs, "", specs)
     federation.run = scratch / "sim"
     return federation
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fedtui.learning.data import Examples
@@ -100,3 +102,39 @@ def test_mixed_precision_rounds_the_forward_pass_only() -> None:
     assert updates[1].dtype == np.float32
     assert updates[0].tobytes() != updates[1].tobytes()
     np.testing.assert_allclose(updates[1], updates[0], atol=5e-3)
+
+
+@given(num=st.integers(1, 12))
+@settings(max_examples=6, deadline=None)
+def test_training_that_has_to_do_with_less_is_the_beginning_of_the_whole(num: int) -> None:
+    """Partial work weighs what it saw, and is what so many steps would have been."""
+    task, calls = Small(), iter(range(1, 100))
+    data, params = examples(50), initial(task, seed=1)
+    spec = TrainingSpec(epochs=3, batch_size=10)
+    hooks = Hooks(enough=lambda: next(calls) >= num)
+    short = train_locally(task, params, data, spec, seed=(1, 1, 0), hooks=hooks)
+    steps = TrainingSpec(steps=num, batch_size=10)
+    planned = train_locally(task, params, data, steps, seed=(1, 1, 0))
+    assert (short.update_D == planned.update_D).all()
+    assert short.sums == planned.sums
+    assert short.num_examples == min(50, 10 * num)
+
+
+def test_steps_count_batches_across_epochs() -> None:
+    task, seen = Small(), []
+    spec = TrainingSpec(epochs=99, steps=5, batch_size=20)
+    hooks = Hooks(progress=seen.append)
+    result = train_locally(
+        task, initial(task, seed=1), examples(), spec, seed=(1, 1, 0), hooks=hooks
+    )
+    assert [(p.epoch, p.batch) for p in seen] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
+    assert {(p.num_epochs, p.num_batches) for p in seen} == {(2, 3)}
+    assert [p.num_examples_done for p in seen] == [20, 40, 50, 70, 90]
+    assert result.sums["examples"] == 90
+    assert result.num_examples == 50
+
+
+def test_one_step_weighs_only_what_it_saw() -> None:
+    task, spec = Small(), TrainingSpec(steps=1, batch_size=20)
+    result = train_locally(task, initial(task, seed=1), examples(), spec, seed=(1, 1, 0))
+    assert result.num_examples == 20

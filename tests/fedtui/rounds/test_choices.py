@@ -75,7 +75,7 @@ def test_all_is_said_at_once() -> None:
         ),
         (
             {"selection": SelectionSection(name="stratified", options={"by": "My Site"})},
-            "by is 'My Site', expected what nodes declare",
+            "nodes can declare nothing that is called 'My Site'",
         ),
         ({"selection": SelectionSection(name="deadline")}, "fraction = 1 wants them all"),
         ({"weights": WeightsSection(by="equal", cap=5)}, "leave one of them out"),

@@ -3,9 +3,10 @@
 At any time it works on at most one thing: an Offer (fetch the model, train, note in the ledger,
 upload) or an Evaluate (fetch, measure, answer). A repeated Offer is answered as before, so a
 session that broke goes on in the next; an Offer for a later attempt replaces what is under way.
-Training that was done for the same round and model is not done again, nor is measuring. Rounds and
-incarnations only move forward: what is older than what was seen is dropped, whatever brought it
-late. Work that is not done by its deadline is given up, and the coordinator is told.
+What is or was trained for the same round and model is not begun anew, whatever attempt or life of
+the coordinator it was begun in; nor is measuring. Rounds and incarnations only move forward: what
+is older than what was seen is dropped, whatever brought it late. Work that is not done by its
+deadline is given up, and the coordinator is told.
 """
 
 from collections.abc import Callable
@@ -134,6 +135,7 @@ class RoundParticipant:
         self._incarnation = 0
         self._until: float | None = None
         self._offered = 0.0
+        self._begun = 0  # the attempt that training under way was begun for
         self._update: tuple[Offer, Trained] | None = None
 
     @property
@@ -192,8 +194,9 @@ class RoundParticipant:
                 return []
             if order == newest:
                 return self._answer_again(offer, known, now)
-        effects = self._drop_work()
         reason = self._why_not(offer)
+        goes_on = not reason and self.phase is Phase.TRAINING and _same_model(self.work, offer)
+        effects = [] if goes_on else self._drop_work()
         self._answered = Answered(offer.incarnation, offer.round, offer.attempt, reason)
         if reason is not None:
             return [
@@ -201,9 +204,10 @@ class RoundParticipant:
                 Say(answers.declining(offer, reason)),
                 Tell("warning", answers.declined(offer, reason)),
             ]
-        self.work, self._offered = offer, now
-        self._until = now + offer.deadline_s
+        self.work, self._offered, self._until = offer, now, now + offer.deadline_s
         accepting = Say(answers.accepting(offer))
+        if goes_on:
+            return [accepting]
         if self._has_update_for(offer):
             return [*effects, accepting, *self._hand_in(offer)]
         self._enter(Phase.FETCHING)
@@ -239,8 +243,7 @@ class RoundParticipant:
         reason = self._refuses(message) or ("paused by its operator" if self.paused else None)
         if reason is not None:
             return [*effects, Say(answers.evaluation(message, {}, reason))]
-        self.work = message
-        self._until = now + message.deadline_s
+        self.work, self._until = message, now + message.deadline_s
         self._enter(Phase.FETCHING)
         return [*effects, FetchModel(message.model)]
 
@@ -302,6 +305,7 @@ class RoundParticipant:
             return []
         if isinstance(work, Offer):
             self._enter(Phase.TRAINING)
+            self._begun = work.attempt
             within_s = partial.within_s(self._work_s(work), now - self._offered)
             return [Train(work.round, work.attempt, work.model, within_s)]
         self._enter(Phase.MEASURING)
@@ -311,13 +315,13 @@ class RoundParticipant:
         work = self.work
         if self.phase is not Phase.TRAINING or not isinstance(work, Offer):
             return []
-        if (event.round, event.attempt) != (work.round, work.attempt):
+        if (event.round, event.attempt) != (work.round, self._begun):
             return []
         sums = event.header.sums
         header = UpdateHeader(
             num_examples=event.header.num_examples, sums=sums if finite(sums) else {}
         )
-        self._update = (work, replace(event, header=header))
+        self._update = (work, replace(event, attempt=work.attempt, header=header))
         return self._hand_in(work)
 
     def _work_s(self, offer: Offer) -> float:
@@ -372,7 +376,8 @@ class RoundParticipant:
         work = self.work
         if work is None or work.round != event.round or self.phase is Phase.UPLOADING:
             return []
-        if event.attempt != (work.attempt if isinstance(work, Offer) else 0):
+        attempt = work.attempt if isinstance(work, Offer) else 0
+        if event.attempt != (self._begun if self.phase is Phase.TRAINING else attempt):
             return []
         if isinstance(work, Offer):
             self._answered = Answered(work.incarnation, work.round, work.attempt, event.reason)
@@ -449,10 +454,7 @@ class RoundParticipant:
         return self._refuses(offer)
 
     def _has_update_for(self, offer: Offer) -> bool:
-        if self._update is None:
-            return False
-        done = self._update[0]
-        return (done.round, done.model.digest) == (offer.round, offer.model.digest)
+        return self._update is not None and _same_model(self._update[0], offer)
 
     def _upload(self, offer: Offer) -> list[ParticipantEffect]:
         if self._update is None:
@@ -490,3 +492,9 @@ class RoundParticipant:
             return []
         self._update = None
         return [DropUpdate()]
+
+
+def _same_model(work: Offer | Evaluate | None, offer: Offer) -> bool:
+    """Whether what is trained for this work is what the offer asks for."""
+    wanted = (offer.round, offer.model.digest)
+    return isinstance(work, Offer) and (work.round, work.model.digest) == wanted

@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from fedtui.rounds.machine import (
@@ -196,6 +197,40 @@ def test_training_is_not_done_twice_for_the_next_attempt() -> None:
     assert effects[-1].attempt == 2
     effects = node.hear(offer(1, attempt=3, incarnation=2))
     assert effects[-1].incarnation == 2
+
+
+@pytest.mark.parametrize("incarnation", [1, 2])
+def test_training_goes_on_for_the_next_attempt_of_the_same_model(incarnation: int) -> None:
+    node = at(Phase.TRAINING)
+    node.now += 15.0
+    later = offer(1, attempt=3, incarnation=incarnation)
+    assert [type(e) for e in node.hear(later)] == [Accepting]
+    assert node.machine.deadline == 35.0  # that of the offer it works for now
+    assert node.put(trained(1, 3)) == []  # no such job was begun
+    (said,) = node.put(TrainerProgressed(1, 3, 0.5))
+    assert (said.attempt, said.incarnation) == (3, incarnation)
+    _, upload = node.put(trained(1, 1))
+    assert (upload.round, upload.attempt, upload.incarnation) == (1, 3, incarnation)
+
+
+def test_a_failure_of_training_that_went_on_is_of_the_attempt_it_works_for() -> None:
+    node = at(Phase.TRAINING)
+    node.hear(offer(1, attempt=2))
+    assert node.put(JobFailed(1, 2, "x")) == []
+    declined, _ = node.put(JobFailed(1, 1, "out of memory"))
+    assert (declined.attempt, declined.reason) == (2, "out of memory")
+
+
+def test_training_does_not_go_on_for_another_model_or_against_the_policy() -> None:
+    node = at(Phase.TRAINING)
+    other = msgspec.structs.replace(offer(1, attempt=2), model=model(5))
+    assert [type(e) for e in node.hear(other)] == [CancelJob, Accepting, FetchModel]
+    answers = iter([None, "not now"])
+    node = Node(refuses=lambda _work: next(answers))
+    node.hear(offer())
+    node.put(ModelHere(model(0).digest))
+    stopped, declined, _ = node.hear(offer(1, attempt=2))
+    assert (type(stopped), declined.reason) == (CancelJob, "not now")
 
 
 @pytest.mark.parametrize("phase", WORKING[:3])

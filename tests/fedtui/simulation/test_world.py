@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fedtui.rounds.federation import Phase
-from fedtui.rounds.machine import Operator
+from fedtui.rounds.machine import Operator, Train
 from fedtui.rounds.plan import (
     DeadlinesSection,
     EvaluationSection,
@@ -134,6 +134,31 @@ def test_R1_survivors_chosen_before_the_crash_are_the_survivors_after_it() -> No
     world.coordinator.restart()
     finish(world)
     assert attempts(world) == [(1, 1)], "the attempt was not resumed"
+
+
+def test_R1_training_outlives_the_coordinator_and_is_not_begun_anew() -> None:
+    everybody = SelectionSection(fraction=1.0, minimum=2)
+    world = World(seed=5, num_nodes=4, plan=plan(1, start_with=4, selection=everybody))
+    begun: list[int] = []
+    begin = world.work.begin
+
+    def counting(node, effect):
+        if isinstance(effect, Train):
+            begun.append(effect.attempt)
+        return begin(node, effect)
+
+    world.work.begin = counting
+    for seconds, node in zip((2.0, 8.0, 8.0, 8.0), world.nodes.values(), strict=True):
+        node.train_s = seconds
+    world.coordinator.crash_plan = dies_at("after", UpdateReceived, 0)
+    while world.coordinator.up:
+        world.clock.step()
+    world.clock.after(2.0, world.coordinator.restart)
+    finish(world)
+    assert attempts(world) == [(1, 1), (1, 2)]
+    finished = [r for r in world.coordinator.records if isinstance(r, RoundFinished) and r.round]
+    assert [(r.round, r.attempt) for r in finished] == [(1, 2)]
+    assert begun == [1] * 4, "trained anew"
 
 
 def test_R1_crash_after_the_last_round_starts_no_other_round() -> None:

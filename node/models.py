@@ -2,8 +2,9 @@
 
 A model is raw little-endian float32 (fedtui/wire/tensors.py) in `models/<digest>.f32`. While it
 arrives it is `<digest>.part`, which the next session goes on with; whole, it is checked, synced
-and renamed. `certified.json` names those that a Result or Ended of the coordinator vouched for,
-and whose federation they are of: in another one they mean nothing.
+and renamed. (As a change of a model that is here it comes through changes.py.) `certified.json`
+names those that a Result or Ended of the coordinator vouched for, and whose federation they are
+of: in another one they mean nothing.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Models:
         """Delete every other model, and downloads of them."""
         wanted = {digest.hex() for digest in digests}
         for path in self._folder.iterdir():
-            if path.suffix in {".f32", ".part"} and path.stem not in wanted:
+            if path.suffix in {".f32", ".part"} and path.name.split(".")[0] not in wanted:
                 path.unlink(missing_ok=True)
         self._verified = {digest for digest in self._verified if digest.hex() in wanted}
 

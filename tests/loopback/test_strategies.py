@@ -45,6 +45,7 @@ updates = "{updates}"
 [population]
 nodes = 3
 split = "dirichlet:0.5"
+{traffic}
 """
 
 
@@ -80,22 +81,23 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "updates"),
+    ("strategy", "updates", "bits"),
     [
-        ("fedopt", "visible"),
-        ("scaffold", "masked"),
-        ("feddyn", "visible"),
-        ("fednova", "masked"),
-        ("fedper", "masked"),
-        ("ditto", "visible"),
+        ("fedopt", "visible", 16),
+        ("scaffold", "masked", 8),
+        ("feddyn", "visible", None),
+        ("fednova", "masked", None),
+        ("fedper", "masked", 32),
+        ("ditto", "visible", 4),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
-    scratch: Path, strategy: str, updates: str
+    scratch: Path, strategy: str, updates: str, bits: int | None
 ) -> None:
-    (scratch / "plan.toml").write_text(
-        PLAN.format(strategy=strategy, updates=updates, options=OPTIONS.get(strategy, ""))
-    )
+    traffic = f"[traffic]\nmodel_bits = {bits}" if bits else ""
+    options = OPTIONS.get(strategy, "")
+    plan = PLAN.format(strategy=strategy, updates=updates, options=options, traffic=traffic)
+    (scratch / "plan.toml").write_text(plan)
     with (scratch / "said").open("w") as said:
         info = running.run(
             Wishes(plan=scratch / "plan.toml", out=scratch / "sim", engine=EngineChoice()),
@@ -122,6 +124,8 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         await programs.run(*federation.coordinator("export", "--out", str(out), "--no-torch"))
     finally:
         await programs.stop()
+    if bits:
+        assert "came as a change" in (scratch / "node-0.log").read_text()
     exported = Params.from_safetensors((out / "model.safetensors").read_bytes())
     simulated = Params.from_safetensors((scratch / "sim" / "model.safetensors").read_bytes())
     for name, tensor in simulated.items():

@@ -162,7 +162,8 @@ def _maker(module: ModuleType, what: str) -> Any:
 def _call(module: ModuleType, what: str, options: dict[str, Any]) -> Any:
     maker = _maker(module, what)
     try:
-        inspect.signature(maker).bind(**options)
+        signature = inspect.signature(maker)
+        signature.bind(**options)
     except TypeError as error:
         known = tuple(inspect.signature(maker).parameters)
         taken = ", ".join(known) or "no options"
@@ -171,8 +172,38 @@ def _call(module: ModuleType, what: str, options: dict[str, Any]) -> Any:
             f"{what} does not take these options ({error}){meant}; it takes {taken}"
         ) from error
     except ValueError:
-        taken = ""  # a builtin without a signature: let the call itself decide
+        pass  # a builtin without a signature: let the call itself decide
+    else:
+        _check_kinds(signature, options, what)
     try:
         return maker(**options)
     except (TypeError, ValueError) as error:
         raise PluginError(f"{what} refused its options: {error}") from error
+
+
+def _check_kinds(signature: inspect.Signature, options: dict[str, Any], what: str) -> None:
+    """Refuse true and false for a number, which would count as 1 and 0, and the other way round.
+
+    Raises:
+        PluginError: an option of this kind, by the plug-in's own default for it.
+    """
+    for name, value in options.items():
+        usual = getattr(signature.parameters.get(name), "default", None)
+        if isinstance(usual, bool) and not isinstance(value, bool):
+            raise PluginError(f"{what}: {name} is true or false, not {value!r}")
+        if isinstance(value, bool) and type(usual) in {int, float}:
+            raise PluginError(f"{what}: {name} is a number, such as {usual}, not {value}")
+
+
+def _check_kinds(signature: inspect.Signature, options: dict[str, Any], what: str) -> None:
+    """Refuse true and false for a number, which would count as 1 and 0, and the other way round.
+
+    Raises:
+        PluginError: an option of this kind, by the plug-in's own default for it.
+    """
+    for name, value in options.items():
+        usual = getattr(signature.parameters.get(name), "default", None)
+        if isinstance(usual, bool) and not isinstance(value, bool):
+            raise PluginError(f"{what}: {name} is true or false, not {value!r}")
+        if isinstance(value, bool) and type(usual) in {int, float}:
+            raise PluginError(f"{what}: {name} is a number, such as {usual}, not {value}")

@@ -64,6 +64,26 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "options", "said"),
+    [
+        ("strategies", "fedavgm", {"momentum": False}, "momentum is a number, such as 0.9"),
+        ("selection", "deadline", {"invite": True}, "invite is a number, such as 1.3, not True"),
+    ],
+)
+def test_true_is_no_number(kind: str, name: str, options: dict[str, bool], said: str) -> None:
+    with pytest.raises(PluginError, match=said):
+        plugins.build(kind, name, **options)
+
+
+def test_a_number_is_not_true(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text("def build(large: bool = False):\n    return large\n")
+    assert plugins.build_file(path, None, large=True) is True
+    with pytest.raises(PluginError, match="large is true or false, not 1"):
+        plugins.build_file(path, None, large=1)
+
+
 def test_an_own_file_runs_if_its_hash_is_the_pinned_one(tmp_path: Path) -> None:
     path = written(tmp_path, TASK)
     pinned = plugins.file_hash(path.read_bytes())

@@ -83,6 +83,7 @@ def keep_own(source: Path, target: Path) -> None:
         for path in sorted(Path(source, kind).glob("*.py")):
             (target / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.copyfile(path, target / kind / path.name)
+            (target / kind / path.name).chmod(0o600)
 
 
 def _own_files(kind: str) -> list[Path]:

@@ -58,6 +58,7 @@ class Models:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._verified: set[bytes] = set()
+        self._arrived = b""
 
     def path(self, digest: bytes) -> Path:
         return self._folder / f"{digest.hex()}.f32"
@@ -82,6 +83,7 @@ class Models:
     def arrived(self, digest: bytes) -> None:
         """Called by a Download that verified its bytes."""
         self._verified.add(digest)
+        self._arrived = digest
 
     def keep_only(self, digests: Iterable[bytes]) -> None:
         """Delete every other model, and downloads of them."""
@@ -166,10 +168,21 @@ class Models:
                 return one
         return None
 
+    def base(self) -> bytes | None:
+        """The model here with which the change to a newer one may begin.
+
+        The newest committed one, or, before there is any, the one that arrived last.
+        """
+        newest = self.newest_here()
+        if newest is not None:
+            return bytes.fromhex(newest.digest)
+        return self._arrived if self._arrived and self.has(self._arrived) else None
+
     def tidy(self, wanted: bytes = b"") -> None:
-        """Keep the newest KEPT committed models, and `wanted`."""
+        """Keep the newest KEPT committed models, `wanted`, and what a change may begin with."""
         kept = [bytes.fromhex(one.digest) for one in self.certified()]
-        self.keep_only((*kept, wanted) if wanted else kept)
+        also = (wanted, self.base())
+        self.keep_only((*kept, *(digest for digest in also if digest)))
 
     def forget(self) -> None:
         """Another federation begins: nothing here belongs to it."""

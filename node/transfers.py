@@ -142,8 +142,7 @@ class Transfers:
 
     def fetch_model(self, model: ModelRef) -> None:
         """Ask for a model, unless it is under way; if it does not get here, once more."""
-        newest = self._models.newest_here()
-        have = bytes.fromhex(newest.digest) if newest is not None else None
+        have = self._models.base()
         self._wanted[model.digest] = _Wanted(model, have)
         self._retried.discard(model.digest)
         while len(self._wanted) > MAX_WANTED:

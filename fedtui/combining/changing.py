@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fedtui.combining.visible import CannotCombineError, Values
 from fedtui.learning.params import Manifest, Vector, first_outside
 from fedtui.wire import changes
-from fedtui.wire.changes import BLOCK, SPAN, Bits, Levels
+from fedtui.wire.changes import BLOCK, SPAN, Bits
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 LEVEL = 3
@@ -123,16 +123,10 @@ def rounded(base_B: Vector, model_B: Vector, bits: Bits, noise_B: NDArray[np.flo
     scale_B = np.repeat(scales_S, SPAN)[:num]
     with np.errstate(divide="ignore", invalid="ignore"):  # 0: nothing changed, or too little
         steps_B = np.where(scale_B > 0, change_B / scale_B, 0.0)
-    levels_B = _levels(np.floor(steps_B + noise_B), most)
-    crossed_B = _crosses(base_B, model_B, changes.moved(base_B, scale_B, levels_B))
-    levels_B = np.where(crossed_B, _levels(np.trunc(steps_B), most), levels_B)
+    levels_B = np.clip(np.floor(steps_B + noise_B), -most, most).astype(np.int32)
     crossed_B = _crosses(base_B, model_B, changes.moved(base_B, scale_B, levels_B))
     levels_B = np.where(crossed_B, levels_B - np.sign(levels_B), levels_B)
     return changes.coarse(scales_S, levels_B, bits)
-
-
-def _levels(values_B: NDArray[np.float64], most: int) -> Levels:
-    return np.clip(values_B, -most, most).astype(np.int32)
 
 
 def _crosses(base_B: Vector, model_B: Vector, made_B: Vector) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from fake_federation import FakeCoordinator, member, settle
 
 from fedtui.wire import changes, events
 from fedtui.wire.changes import Bits
-from fedtui.wire.messages import Fetch, ModelRef, Open
+from fedtui.wire.messages import Declining, Fetch, ModelRef, Open
 from node.changes import ChangeDownload
 from node.models import Models
 from node.paths import Profile
@@ -88,12 +88,19 @@ def test_it_goes_on_where_it_stopped_even_if_its_base_went_meanwhile(
     assert models.path(digest_of(LAST)).read_bytes() == LAST
 
 
-def test_what_a_dead_process_left_is_taken_up_or_dropped(models: Models, home: Profile) -> None:
+@pytest.mark.parametrize(
+    "found",
+    [os.urandom(100), CHAIN[: -len(change(AFTER, LAST))] + b"x" * 100, b"x" * len(CHAIN) * 2],
+    ids=["noise", "damaged in the last change", "too long"],
+)
+def test_what_does_not_fit_of_what_a_dead_process_left_is_dropped(
+    models: Models, home: Profile, found: bytes
+) -> None:
     first = begin(models)
     first.write(memoryview(CHAIN)[:100])
     del first  # as kill -9 leaves it: nothing is closed or removed
     (arriving,) = home.models.glob("*.change.part")
-    arriving.write_bytes(os.urandom(100))
+    arriving.write_bytes(found)
     second = begin(models)
     assert (second.offset, second.flaw) == (0, "")
     second.write(memoryview(CHAIN))
@@ -142,7 +149,9 @@ class Changes:
             self.coordinator.offer_bytes("change", self.data, message.digest)
 
 
-async def second_round(home: Profile, data: bytes) -> tuple[FakeCoordinator, list[Fetch], object]:
+async def second_round(
+    home: Profile, data: bytes, *, model: bytes = NEXT
+) -> tuple[FakeCoordinator, list[Fetch], object]:
     """A node that trained on MODEL is offered a round on NEXT."""
     coordinator = FakeCoordinator()
     node = await member(home, coordinator)
@@ -153,7 +162,7 @@ async def second_round(home: Profile, data: bytes) -> tuple[FakeCoordinator, lis
     serve = coordinator._serve
     answer = Changes(coordinator, data)
     coordinator._serve = lambda fetch: answer(fetch) if fetch.have else serve(fetch)
-    coordinator.models[digest_of(NEXT)] = NEXT
+    coordinator.models[digest_of(NEXT)] = model
     coordinator.said.clear()
     coordinator.offer(number=2, model=model_ref(NEXT, 1))
     await settle()
@@ -191,6 +200,13 @@ async def test_from_a_change_that_does_not_fit_it_falls_back_to_the_model(
     assert seen.problem is None
     (line,) = [line.text for line in seen.log if "all of it is fetched" in line.text]
     assert line
+
+
+async def test_a_whole_model_is_fetched_twice_at_most(home: Profile) -> None:
+    coordinator, fetched, _ = await second_round(home, b"x" * 100, model=b"y" * len(NEXT))
+    assert [one.have for one in fetched] == [digest_of(MODEL), None, None]
+    (said,) = [one for one in coordinator.said if isinstance(one, Declining)]
+    assert "damaged" in said.reason
 
 
 async def test_a_change_that_nobody_asked_for_is_refused(home: Profile) -> None:

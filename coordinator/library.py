@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from types import MappingProxyType
+from weakref import WeakValueDictionary
 
 from coordinator.changefiles import ChangeFile, open_change
 from coordinator.checkpoints import CheckpointReader, open_checkpoint
@@ -100,6 +101,9 @@ class Library:
         self._names: dict[bytes, str] = {}
         self._open: dict[bytes, ModelSource] = {}
         self._changes: dict[bytes, str] = {}
+        self._chains: WeakValueDictionary[tuple[bytes, bytes], ChangeSource] = (
+            WeakValueDictionary()
+        )
 
     @property
     def num_terms_bytes(self) -> int:
@@ -144,7 +148,13 @@ class Library:
         return opening, source
 
     def _change(self, digest: bytes, have: bytes) -> ChangeSource | None:
-        """What leads from the model `have` to this one, if it is shorter than the model."""
+        """What leads from the model `have` to this one, if it is shorter than the model.
+
+        Whoever fetches the same at the same time shares its open files.
+        """
+        if (known := self._chains.get((digest, have))) is not None:
+            return known
+        wanted = digest
         chain: list[ChangeFile] = []
         left = self._manifest.num_bytes
         while digest != have:
@@ -157,4 +167,7 @@ class Library:
             if link is None or left <= 0 or len(chain) > MAX_CHAIN:
                 _close(chain)
                 return None
-        return ChangeSource(chain) if chain else None
+        if not chain:
+            return None
+        source = self._chains[wanted, have] = ChangeSource(chain)
+        return source

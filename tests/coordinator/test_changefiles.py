@@ -134,3 +134,13 @@ def test_only_changes_to_old_models_go() -> None:
     names = [change_name(n) for n in range(1, 11)]
     names += ["change-1.bin", "change-000001.bin.bak", "model-000001.safetensors"]
     assert leftovers(names, 9, keep=3) == [change_name(n) for n in range(1, 7)]
+
+
+def test_who_fetches_the_same_shares_its_open_files(tmp_path: Path) -> None:
+    """A thousand nodes begin a round at once, and a process may have a thousand files open."""
+    names = {digest(n): put(tmp_path, n) for n in range(5, 11)}
+    one = library(tmp_path, names, 10)
+    found = [one.model(digest(10), digest(8)) for _ in range(2)]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0][1] is found[1][1]

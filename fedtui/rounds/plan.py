@@ -14,14 +14,16 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, masking, strategic
+from fedtui.rounds import choices, masking, owned, strategic
 from fedtui.wire import declared
+from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
 
 Scalar = bool | int | float | str
 Option = Scalar | list[Scalar] | dict[str, Scalar]
 Options = dict[str, Option]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
+Pin = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
 PlannedWeight = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
@@ -46,23 +48,30 @@ class TaskSection(_Section, frozen=True, kw_only=True):
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     metric: str = "accuracy"
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    sha256: Pin = ""
     options: Options = {}
 
 
 class Named(_Section, frozen=True, kw_only=True):
+    """`sha256` is set for a file of the operator's own (rounds/owned.py)."""
+
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     options: Options = {}
+    sha256: Pin = ""
 
 
 class SelectionSection(_Section, frozen=True, kw_only=True):
-    """Who takes part: `count` nodes or this `fraction` of those present, at least `minimum`."""
+    """Who takes part: `count` nodes or this `fraction` of those present, at least `minimum`.
+
+    `sha256` is set for a file of the operator's own (rounds/owned.py).
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "uniform"
     fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
     minimum: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2
     options: Options = {}
+    sha256: Pin = ""
 
 
 class RoundsSection(_Section, frozen=True, kw_only=True):
@@ -150,6 +159,16 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     keystream: Keystream = "chacha20"
 
 
+class TrafficSection(_Section, frozen=True, kw_only=True):
+    """What travels instead of whole models and updates.
+
+    With `model_bits` a node that holds an older model gets the change from it (wire/changes.py):
+    of 32 bits a value without any loss, of fewer the model itself is rounded so.
+    """
+
+    model_bits: Bits | None = None
+
+
 class Plan(_Section, frozen=True, kw_only=True):
     federation: FederationSection
     task: TaskSection
@@ -162,6 +181,7 @@ class Plan(_Section, frozen=True, kw_only=True):
     evaluation: EvaluationSection = EvaluationSection()
     weights: WeightsSection = WeightsSection()
     privacy: PrivacySection = PrivacySection()
+    traffic: TrafficSection = TrafficSection()
 
     @property
     def masked(self) -> bool:
@@ -197,7 +217,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
-    found = choices.conflicts(plan) + strategic.conflicts(plan)
+    found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

@@ -1,5 +1,6 @@
 """Strategies that remember, as real programs: killed with -9 between rounds, on both sides, they
-come to the very bits that the simulation of the same plan gives in one go.
+come to the very bits that the simulation of the same plan gives in one go. So do a strategy and a
+selection that are files of the operator's own.
 """
 
 from pathlib import Path
@@ -15,12 +16,40 @@ from fedtui.experiments.engines import EngineChoice
 from fedtui.experiments.progress import Lines
 from fedtui.experiments.running import Wishes
 from fedtui.learning.params import Params
+from fedtui.plugins import OWN_VARIABLE, file_hash
 from fedtui.simulation.report import RoundReport
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
 
 NODES = 3
-OPTIONS = {"fedper": 'options = { stays = ["2.*"] }'}
+OWN = {
+    "strategies/mine.py": """
+from dataclasses import dataclass
+from fedtui.strategies.base import Strategy, State, stepped
+@dataclass(frozen=True, slots=True)
+class Mine(Strategy):
+    kept = ("last",)
+    def apply(self, model_C, mean_C, state, cohort):
+        step_C = mean_C + 0.5 * state.vectors["last"]
+        return stepped(model_C, step_C), State({"last": step_C})
+build = Mine
+""",
+    "selection/first.py": """
+from dataclasses import dataclass
+from fedtui.selection.base import Selection
+@dataclass(frozen=True, slots=True)
+class First(Selection):
+    def pick(self, present, size, rng, number):
+        return frozenset(one.node for one in present[:size])
+build = First
+""",
+}
+PINS = {name: file_hash(text.encode()) for name, text in OWN.items()}
+OPTIONS = {
+    "fedper": 'options = { stays = ["2.*"] }',
+    "mine": f'sha256 = "{PINS["strategies/mine.py"]}"',
+}
+SELECTIONS = {"mine": f'name = "first"\nsha256 = "{PINS["selection/first.py"]}"'}
 PLAN = """\
 seed = 11
 [federation]
@@ -39,12 +68,14 @@ by = "equal"
 maximum = 8
 start_with = 3
 [selection]
+{selection}
 minimum = 3
 [privacy]
 updates = "{updates}"
 [population]
 nodes = 3
 split = "dirichlet:0.5"
+{traffic}
 """
 
 
@@ -58,7 +89,7 @@ class Mortal(FromRun):
         await process.wait()
 
 
-def federation_of(scratch: Path, updates: str) -> FromRun:
+def federation_of(scratch: Path, updates: str, *files: str) -> FromRun:
     (scratch / "run").mkdir(mode=0o700)
     programs = Programs(
         scratch,
@@ -70,7 +101,7 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
             split="dirichlet:0.5",
             shard=f"{place}/{NODES}",
             split_seed=11,
-            options=("--visible",) if updates == "visible" else (),
+            options=(*(("--visible",) if updates == "visible" else ()), *files),
         )
         for place in range(NODES)
     )
@@ -80,29 +111,46 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "updates"),
+    ("strategy", "updates", "bits"),
     [
-        ("fedopt", "visible"),
-        ("scaffold", "masked"),
-        ("feddyn", "visible"),
-        ("fednova", "masked"),
-        ("fedper", "masked"),
-        ("ditto", "visible"),
+        ("fedopt", "visible", 16),
+        ("scaffold", "masked", 8),
+        ("feddyn", "visible", None),
+        ("fednova", "masked", None),
+        ("fedper", "masked", 32),
+        ("ditto", "visible", 4),
+        ("mine", "masked", None),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
-    scratch: Path, strategy: str, updates: str
+    scratch: Path,
+    strategy: str,
+    updates: str,
+    bits: int | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (scratch / "plan.toml").write_text(
-        PLAN.format(strategy=strategy, updates=updates, options=OPTIONS.get(strategy, ""))
+    monkeypatch.setenv(OWN_VARIABLE, "")  # so that it is put back
+    for name, text in OWN.items():
+        path = scratch / "plugins" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    plan = PLAN.format(
+        strategy=strategy,
+        updates=updates,
+        options=OPTIONS.get(strategy, ""),
+        selection=SELECTIONS.get(strategy, ""),
+        traffic=f"[traffic]\nmodel_bits = {bits}" if bits else "",
     )
+    (scratch / "plan.toml").write_text(plan)
+    own = scratch / "plugins" / "strategies" / "mine.py"
+    files = ("--strategy-file", str(own)) if strategy == "mine" else ()
     with (scratch / "said").open("w") as said:
         info = running.run(
             Wishes(plan=scratch / "plan.toml", out=scratch / "sim", engine=EngineChoice()),
             Lines(said),
         )
     assert (info.state, info.num_rounds) == ("finished", 8)
-    federation = federation_of(scratch, updates)
+    federation = federation_of(scratch, updates, *files)
     programs, out = federation.programs, scratch / "model"
     scores = {}
     left = [(1, "coordinator"), (2, "node-1"), (3, "coordinator")]
@@ -122,6 +170,8 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         await programs.run(*federation.coordinator("export", "--out", str(out), "--no-torch"))
     finally:
         await programs.stop()
+    if bits:
+        assert "came as a change" in (scratch / "node-0.log").read_text()
     exported = Params.from_safetensors((out / "model.safetensors").read_bytes())
     simulated = Params.from_safetensors((scratch / "sim" / "model.safetensors").read_bytes())
     for name, tensor in simulated.items():

@@ -194,6 +194,14 @@ def test_the_next_attempt_of_a_round_has_fresh_keys_and_no_second_training() -> 
     assert (ready.attempt, first.commitment != ready.commitment) == (2, True)
 
 
+def test_training_goes_on_for_the_next_attempt_and_is_ready_for_that_one() -> None:
+    node = MaskedNode().until(P.TRAINING)
+    assert kinds(node.hear(offer(node.desk, attempt=2, incarnation=2))) == [Accepting]
+    (ready,) = node.put(TRAINED)  # the job of attempt 1
+    assert isinstance(ready, Ready)
+    assert (ready.incarnation, ready.round, ready.attempt) == (2, 1, 2)
+
+
 # ---- what it refuses
 
 

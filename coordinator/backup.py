@@ -1,10 +1,10 @@
 """Backup and restore of a coordinator's directory, each whole or not at all.
 
 A backup is a folder: coordinator.db (SQLite's own online copy, so the server may be running), the
-models that it names and that are still here, the two TOML files and the manifest. identity.key
-goes along only when asked for: who has it can be this coordinator. The spool does not: a restored
-coordinator begins its open round again. Both directions write a folder beside the target, sync it
-and rename it.
+models that it names and that are still here, the two TOML files, the manifest and the operator's
+own plug-ins. identity.key goes along only when asked for: who has it can be this coordinator. The
+spool does not: a restored coordinator begins its open round again. Both directions write a folder
+beside the target, sync it and rename it.
 
 A restored coordinator has forgotten what happened since. So its incarnation jumps by a million:
 nodes then know that messages of the forgotten lives are old. Audit heads that nodes hold will show
@@ -28,6 +28,7 @@ from coordinator.files import DISK, StoreConflict, outcomes
 from coordinator.layout import Layout
 from coordinator.statefiles import KEPT, PATTERN, state_name
 from coordinator.store import Store
+from fedtui import plugins
 
 _PLAIN = ("coordinator.toml", "plan.toml", "manifest.json", "rotations.json")
 
@@ -65,6 +66,7 @@ def backup(root: Path, target: Path, *, with_identity: bool) -> Saved:
         _copy_states(layout.checkpoints, copied.checkpoints, named)
         for name in (*_PLAIN, *([layout.identity.name] if with_identity else [])):
             _copy(root / name, half)
+        plugins.keep_own(layout.plugins, copied.plugins)
     return _saved(target, present)
 
 

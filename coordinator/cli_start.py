@@ -118,7 +118,11 @@ def init(
         _refuse_beside_a_run(context)
         found = fromrun.read(from_run)
         wishes = initialise.Wishes(
-            server=server, plan=found.plan, initial=found.initial, notes=found.notes
+            server=server,
+            plan=found.plan,
+            initial=found.initial,
+            plugins=from_run / "plugins",
+            notes=found.notes,
         )
         report = initialise.init(layout_of(directory).root, wishes)
         show(report, _init_text(report), as_json=as_json)
@@ -139,7 +143,12 @@ def init(
     )
     wanted, notes = (choices, ()) if plan is None else _plan_in(plan)
     wishes = initialise.Wishes(
-        server=server, plan=wanted, initial=initial, task_file=task_file, notes=notes
+        server=server,
+        plan=wanted,
+        initial=initial,
+        task_file=task_file,
+        plugins=None if plan is None else plan.parent / "plugins",
+        notes=notes,
     )
     report = initialise.init(layout_of(directory).root, wishes)
     show(report, _init_text(report), as_json=as_json)

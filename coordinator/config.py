@@ -137,12 +137,15 @@ def load(layout: Layout) -> CoordinatorConfig:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read a plan and check that its choices fit together.
+    """Read a plan and check that its choices fit together, with the operator's own plug-ins.
+
+    Those lie in the folder `plugins` beside the plan.
 
     Raises:
         ConfigError: as tomlfile.read, or every conflict of `plan.check`, a line each.
     """
     plan = tomlfile.read(path, Plan)
+    plugins.use_own(path.parent / "plugins")
     if conflicts := check(plan):
         raise ConfigError("\n".join(f"{path}: {sentence}" for sentence in conflicts))
     return plan

@@ -28,6 +28,7 @@ from coordinator.refusals import BadDataError, CannotCreateError, DiskError, os_
 from coordinator.spokenwords import spoken
 from coordinator.store import Store
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
+from fedtui import plugins
 from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.errors import ExitCode
 from fedtui.learning.params import Manifest, Params, ParamsError, first_outside
@@ -48,12 +49,16 @@ _HOW_TO_SAY_OPTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """What `init` was asked for. `plan` is the text of plan.toml, or what to write into it."""
+    """What `init` was asked for. `plan` is the text of plan.toml, or what to write into it.
+
+    `plugins` is a folder of the operator's own strategies and selections.
+    """
 
     server: ServerChoices
     plan: str | PlanChoices
     initial: Path | None = None
     task_file: Path | None = None
+    plugins: Path | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -142,6 +147,8 @@ def _check_vacant(root: Path) -> None:
 def _fill(layout: Layout, wishes: Wishes) -> tuple[Identity, Plan, bytes, Manifest]:
     layout.config.write_text(coordinator_toml(wishes.server), encoding="utf-8")
     load_config(layout)
+    if wishes.plugins is not None:
+        plugins.keep_own(wishes.plugins, layout.plugins)
     plan, params = _plan_and_model(layout, wishes)
     identity = keystore.create(layout.root, passphrase_from_environment())
     params = with_zeros(params, strategic.carried(plan))

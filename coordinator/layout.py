@@ -30,6 +30,11 @@ class Layout:
         return self.root / "plan.toml"
 
     @property
+    def plugins(self) -> Path:
+        """The operator's own strategies and selections."""
+        return self.root / "plugins"
+
+    @property
     def manifest(self) -> Path:
         return self.root / "manifest.json"
 

@@ -5,6 +5,10 @@
 the listing does not find is refused before anything is imported: nobody makes a node import what
 they spell. `build_file` does the same for a file of the operator's own, pinned by its hash.
 
+An operator's own strategies and selections lie in a folder that is theirs, `KIND/NAME.py`, which
+`use_own` names; the processes that this one starts know it, too. They are listed and built like
+ours, whose names they cannot have. A file is read once: what was hashed is what runs.
+
 `Any` is at home here and nowhere else: what a plug-in is, its kind's own module says.
 """
 
@@ -16,6 +20,9 @@ import importlib
 import importlib.abc
 import importlib.util
 import inspect
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +41,12 @@ KINDS = (
     "tracking",
     "transforms",
 )
+OWN_KINDS = ("selection", "strategies")
+"""What an operator may have own files of, beside tasks, which run in a process of their own."""
+OWN_VARIABLE = "FEDTUI_PLUGINS"
 _NOT_PLUGINS = {"__init__", "base"}
 MAX_FILE_BYTES = 2**20
+_own: dict[Path, tuple[str, ModuleType]] = {}  # what was read: its hash, and what came of it
 
 
 class PluginError(OperatorError, ValueError):
@@ -48,9 +59,58 @@ def names(kind: str) -> tuple[str, ...]:
     """Every plug-in of a kind (a folder name of KINDS), sorted; nothing is imported."""
     if kind not in KINDS:
         raise PluginError(f"there is no kind of plug-in {kind!r}; there are {', '.join(KINDS)}")
-    folder = Path(__file__).parent / kind
-    found = {path.stem for path in folder.glob("*.py")}
+    found = _ours(kind) | {path.stem for path in _own_files(kind)}
     return tuple(sorted(name for name in found - _NOT_PLUGINS if not name.startswith("_")))
+
+
+def _ours(kind: str) -> set[str]:
+    return {path.stem for path in (Path(__file__).parent / kind).glob("*.py")}
+
+
+def use_own(folder: Path) -> None:
+    """From now on, the operator's own plug-ins are those in `folder`, if there is one."""
+    os.environ[OWN_VARIABLE] = str(folder.absolute())
+
+
+def forget_own() -> None:
+    """Read the operator's own plug-ins anew when they are needed next."""
+    _own.clear()
+
+
+def keep_own(source: Path, target: Path) -> None:
+    """Copy the operator's own plug-ins, if there are any. Raises OSError."""
+    for kind in OWN_KINDS:
+        for path in sorted(Path(source, kind).glob("*.py")):
+            (target / kind).mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(path, target / kind / path.name)
+            (target / kind / path.name).chmod(0o600)
+
+
+def _own_files(kind: str) -> list[Path]:
+    folder = os.environ.get(OWN_VARIABLE, "")
+    return sorted(Path(folder, kind).glob("*.py")) if folder and kind in OWN_KINDS else []
+
+
+def own_hash(kind: str, name: str) -> str:
+    """SHA-256 of the operator's own file of this name, as hex; "" if it is one of ours, or none.
+
+    Raises:
+        PluginError: the file cannot be read, or has the name of one of ours.
+    """
+    path = next((path for path in _own_files(kind) if path.stem == name), None)
+    if path is None:
+        return ""
+    if name in _ours(kind):
+        raise PluginError(f"{path} has the name of one of fedtui's own {kind}: call it otherwise")
+    return _read_once(path)[0]
+
+
+def _read_once(path: Path) -> tuple[str, ModuleType]:
+    if path not in _own:
+        source = _source(path, "file")
+        name = f"fedtui_own_{path.parent.name}_{path.stem}"
+        _own[path] = (file_hash(source), _run(path, source, name, "file"))
+    return _own[path]
 
 
 def build(kind: str, name: str, **options: Any) -> Any:
@@ -84,6 +144,8 @@ def _module(kind: str, name: str) -> ModuleType:
         listed = ", ".join(known) or "none"
         meant = nearest(name, known)
         raise PluginError(f"{kind} has no {name[:64]!r}{meant}; there are: {listed}")
+    if own_hash(kind, name):
+        return next(_own[path][1] for path in _own_files(kind) if path.stem == name)
     return importlib.import_module(f"fedtui.{kind}.{name}")
 
 
@@ -101,29 +163,42 @@ def build_file(path: Path, pinned_hash: str | None, /, **options: Any) -> Any:
         PluginError: unreadable, too large, changed since it was pinned, broken, or without a
             `build`.
     """
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise PluginError(f"cannot read the task file {path}: {error.strerror}") from error
-    if len(source) > MAX_FILE_BYTES:
-        raise PluginError(f"the task file {path} is larger than {MAX_FILE_BYTES} bytes")
+    source = _source(path, "task file")
     if pinned_hash is not None and file_hash(source) != pinned_hash:
         raise PluginError(
             f"the task file {path} changed since it was added: look at it, then add it again"
         )
+    module = _run(path, source, "fedtui_own_task", "task file")
+    return _call(module, f"the task file {path}", options)
+
+
+def _source(path: Path, what: str) -> bytes:
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise PluginError(f"cannot read the {what} {path}: {error.strerror}") from error
+    if len(source) > MAX_FILE_BYTES:
+        raise PluginError(f"the {what} {path} is larger than {MAX_FILE_BYTES} bytes")
+    return source
+
+
+def _run(path: Path, source: bytes, name: str, what: str) -> ModuleType:
+    """The module that these bytes make."""
     loader = _BytesLoader(path, source)
-    spec = importlib.util.spec_from_loader("fedtui_own_task", loader, origin=str(path))
+    spec = importlib.util.spec_from_loader(name, loader, origin=str(path))
     if spec is None:
-        raise PluginError(f"cannot load the task file {path}")
+        raise PluginError(f"cannot load the {what} {path}")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look up what annotations name
     try:
         loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        del sys.modules[name]
         where = _line_in(error, str(path))
         raise PluginError(
-            f"the task file {path}{where} failed: {type(error).__name__}: {error}"
+            f"the {what} {path}{where} failed: {type(error).__name__}: {error}"
         ) from error
-    return _call(module, f"the task file {path}", options)
+    return module
 
 
 class _BytesLoader(importlib.abc.SourceLoader):
@@ -162,7 +237,8 @@ def _maker(module: ModuleType, what: str) -> Any:
 def _call(module: ModuleType, what: str, options: dict[str, Any]) -> Any:
     maker = _maker(module, what)
     try:
-        inspect.signature(maker).bind(**options)
+        signature = inspect.signature(maker)
+        signature.bind(**options)
     except TypeError as error:
         known = tuple(inspect.signature(maker).parameters)
         taken = ", ".join(known) or "no options"
@@ -171,8 +247,24 @@ def _call(module: ModuleType, what: str, options: dict[str, Any]) -> Any:
             f"{what} does not take these options ({error}){meant}; it takes {taken}"
         ) from error
     except ValueError:
-        taken = ""  # a builtin without a signature: let the call itself decide
+        pass  # a builtin without a signature: let the call itself decide
+    else:
+        _check_kinds(signature, options, what)
     try:
         return maker(**options)
     except (TypeError, ValueError) as error:
         raise PluginError(f"{what} refused its options: {error}") from error
+
+
+def _check_kinds(signature: inspect.Signature, options: dict[str, Any], what: str) -> None:
+    """Refuse true and false for a number, which would count as 1 and 0, and the other way round.
+
+    Raises:
+        PluginError: an option of this kind, by the plug-in's own default for it.
+    """
+    for name, value in options.items():
+        usual = getattr(signature.parameters.get(name), "default", None)
+        if isinstance(usual, bool) and not isinstance(value, bool):
+            raise PluginError(f"{what}: {name} is true or false, not {value!r}")
+        if isinstance(value, bool) and type(usual) in {int, float}:
+            raise PluginError(f"{what}: {name} is a number, such as {usual}, not {value}")

@@ -25,6 +25,7 @@ from node.cli_key import key_app
 from node.cli_model import model_app, predict
 from node.cli_screen import watch
 from node.cli_steer import leave, limit, pause, resume, retry, withdraw
+from node.cli_strategy import strategy_app
 from node.cli_task import task_app
 from node.cli_trust import trust_app
 from node.exits import Exit, of_error
@@ -60,6 +61,7 @@ for command in (pause, resume, leave, limit, retry, withdraw):
 app.add_typer(trust_app, name="trust")
 app.add_typer(key_app, name="key")
 app.add_typer(task_app, name="task")
+app.add_typer(strategy_app, name="strategy")
 app.add_typer(model_app, name="model")
 
 

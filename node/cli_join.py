@@ -25,7 +25,16 @@ from fedtui.control.clock import utc
 from fedtui.crypto.words import words
 from fedtui.status import Setup
 from fedtui.wire.invite import Invite
-from node import choices, cli_join_at, entering, keystore, launch, passphrase, printing
+from node import (
+    choices,
+    cli_join_at,
+    entering,
+    keystore,
+    launch,
+    own_strategies,
+    passphrase,
+    printing,
+)
 from node import config as configs
 from node.exits import Exit, Stop, of_close_code
 from node.tasks import add as add_task
@@ -88,6 +97,10 @@ def join(
     task_file: Annotated[
         Path | None, typer.Option(help="Your own task, as 'fedtui task add'.", metavar="FILE")
     ] = None,
+    strategy_file: Annotated[
+        Path | None,
+        typer.Option(help="The plan's own strategy, as 'fedtui strategy add'.", metavar="FILE"),
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Return only when approved.")
     ] = False,
@@ -106,6 +119,8 @@ def join(
     invite = Invite.parse(text) if text else None
     if task_file is not None:
         add_task(home, task_file)
+    if strategy_file is not None:
+        own_strategies.add(home, strategy_file)
     old = configs.load(home.config)
     choice = Setup(
         data=None if data is None else _absolute(data),

@@ -17,6 +17,7 @@
         models/         global models by digest          models.py
         work/           updates under way
         tasks/          the operator's own task files, by hash
+        plugins/        the operator's own strategies
         node.log        what the daemon said
         node.lock       held by the running daemon
         node.socket     where its control socket is      daemon.py
@@ -36,6 +37,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedtui import plugins
 from node.exits import Exit, Stop
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}")
@@ -98,6 +100,10 @@ class Profile:
         return self.root / "tasks"
 
     @property
+    def plugins(self) -> Path:
+        return self.root / "plugins"
+
+    @property
     def log(self) -> Path:
         return self.root / "node.log"
 
@@ -106,9 +112,13 @@ class Profile:
         return self.root / "node.lock"
 
     def create(self) -> None:
-        """Make the folders, 0700. Raises Stop if they are somebody else's or open to others."""
-        for folder in (self.root, self.models, self.work, self.tasks):
+        """Make the folders, 0700, and use the operator's own plug-ins.
+
+        Raises Stop if they are somebody else's or open to others.
+        """
+        for folder in (self.root, self.models, self.work, self.tasks, self.plugins):
             private_folder(folder)
+        plugins.use_own(self.plugins)
 
     @property
     def socket_note(self) -> Path:

@@ -37,12 +37,12 @@ def add(home: Profile, file: Path) -> str:
     return digest
 
 
-def read(file: Path) -> bytes:
+def read(file: Path, what: str = "task") -> bytes:
     """The file's bytes. Raises Stop if it is not a Python file of sensible size."""
     source = file.read_bytes()
     if file.suffix != ".py" or len(source) > MAX_FILE_BYTES:
         raise Stop(
-            f"{file} is not a task: a Python file of at most {MAX_FILE_BYTES} bytes is",
+            f"{file} is no {what}: a Python file of at most {MAX_FILE_BYTES} bytes is",
             remedy="see docs/extending.md",
             exit_code=Exit.BAD_DATA,
         )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fedtui.plugins import OWN_VARIABLE
 from node.jobs import (
     EXIT_MEMORY,
     MAX_LINE_BYTES,
@@ -256,7 +257,11 @@ def _kill_session(pid: int) -> None:
 
 
 def _environment(num_threads: int) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FEDTUI_")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name == OWN_VARIABLE or not name.startswith("FEDTUI_")
+    }
     return kept | dict.fromkeys(_THREAD_VARIABLES, str(num_threads))
 
 

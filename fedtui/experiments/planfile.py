@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from fedtui import tomlfile
+from fedtui import plugins, tomlfile
 from fedtui.rounds import plan as plans
 from fedtui.rounds.plan import Plan
 from fedtui.simulation import population as populations
@@ -42,8 +42,9 @@ def read(path: Path) -> PlanFile:
 
 
 def parse(text: str, *, path: Path) -> PlanFile:
-    """As `read`, from text; `path` is only named in errors."""
+    """As `read`, from text; `path` is named in errors, and own plug-ins lie beside it."""
     both = tomlfile.parse(text, SimulatedPlan, path=path)
+    plugins.use_own(path.parent / "plugins")
     plan = Plan(**{name: getattr(both, name) for name in Plan.__struct_fields__})
     conflicts = [*plans.check(plan), *populations.check(both.population, plan)]
     if conflicts:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from fedtui import plugins
 from fedtui.errors import OperatorError
 from fedtui.experiments import engines, picture, planfile, tables, watched
 from fedtui.experiments.disk import RunFolderError, write_whole
@@ -183,6 +184,7 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
     created = RunFolder.create(wishes.out, stage.file.text, info, fresh=wishes.fresh)
     with created.held() as folder:
         _keep_first(folder, stage.first)
+        plugins.keep_own(wishes.plan.parent / "plugins", folder.path / "plugins")
         if folder.info.state == "finished":
             show.ends(folder.info, folder.path)
             return folder.info

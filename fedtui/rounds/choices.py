@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fedtui import plugins
 from fedtui.learning.metrics import METRICS
-from fedtui.rounds import masking
+from fedtui.rounds import masking, owned
 from fedtui.wire import declared
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def conflicts(plan: Plan) -> list[str]:
     """Every name that does not exist and every option that does not fit, as sentences."""
     return [
         *_task(plan),
-        *_plugin("selection", plan.selection.name, plan.selection.options),
+        *_rule_named(plan),
         *_selection(plan),
         *_weights(plan),
         *_deadlines(plan),
@@ -35,7 +35,8 @@ def conflicts(plan: Plan) -> list[str]:
 def asked(plan: Plan) -> tuple[str, ...]:
     """What nodes are asked to declare under this plan; empty for one that does not fit."""
     rule, weights = _rule(plan), plan.weights
-    names = [rule.attribute if rule is not None else ""]
+    said = str(plan.selection.options.get("attribute", "")) if owned.is_elsewhere(plan) else ""
+    names = [rule.attribute if rule is not None else said]
     names.append(weights.attribute if weights.by == "plan" else "")
     return tuple(sorted({name for name in names if declared.is_name(name)}))
 
@@ -59,6 +60,12 @@ def _task(plan: Plan) -> list[str]:
             f"(known: {', '.join(METRICS)})"
         )
     return found
+
+
+def _rule_named(plan: Plan) -> list[str]:
+    if owned.is_elsewhere(plan) or owned.of_selection(plan):
+        return []  # nothing to look at, or said there
+    return _plugin("selection", plan.selection.name, plan.selection.options)
 
 
 def _plugin(kind: str, name: str, options: Mapping[str, object]) -> list[str]:

@@ -10,19 +10,19 @@ from fedtui.wire.messages import Offer
 
 
 def hand_in(
-    offer: Offer, update: Trained | Prepared, *, incarnation: int
+    offer: Offer, trained: Trained, prepared: Prepared | None = None, *, incarnation: int
 ) -> list[ParticipantEffect]:
-    """The effects that send `update` for `offer`; `incarnation` is the coordinator's present one.
+    """The effects that send an update for `offer`; `incarnation` is the coordinator's present one.
 
-    What was trained leaves visible, with its header; what was prepared leaves masked, without.
+    What was trained leaves visible, with its header; or masked as it was prepared, without.
     """
-    if isinstance(update, Trained):
-        header = update.header
-        own = sorted(header.sums.keys() - set(TRAINING))  # what the strategy says
-        what = ", ".join(["update", "number of examples", "training sums", *own])
-        form = VISIBLE
+    own = sorted(trained.header.sums.keys() - set(TRAINING))  # what the strategy says
+    update: Trained | Prepared = trained
+    if prepared is None:
+        header, form, beside = trained.header, VISIBLE, ["number of examples", "training sums"]
     else:
-        what, form, header = "update and training sums", MASKED, None
+        update, header, form, beside = prepared, None, MASKED, ["training sums"]
+    what = _listed(["update", *beside, *own])
     return [
         Note(offer.round, offer.attempt, what, form, update.num_bytes, update.digest),
         Upload(
@@ -35,3 +35,7 @@ def hand_in(
             header=header,
         ),
     ]
+
+
+def _listed(parts: list[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -240,9 +240,9 @@ class MaskedParticipant(RoundParticipant):
         return [*told, *self._send(work, event)]
 
     def _send(self, offer: Offer, prepared: Prepared) -> list[ParticipantEffect]:
-        if self.masked is None:
-            raise LocalProtocolError("a masked update belongs to an attempt")
-        return hand_in(offer, prepared, incarnation=self._incarnation)
+        if self.masked is None or self._update is None:
+            raise LocalProtocolError("a masked update belongs to an attempt, and was trained")
+        return hand_in(offer, self._update[1], prepared, incarnation=self._incarnation)
 
     def _on_upload_over(
         self, event: UpdateAcknowledged | UpdateRefused

@@ -14,7 +14,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, masking, strategic
+from fedtui.rounds import choices, masking, owned, strategic
 from fedtui.wire import declared
 from fedtui.wire.codec import canonical
 
@@ -22,6 +22,7 @@ Scalar = bool | int | float | str
 Option = Scalar | list[Scalar] | dict[str, Scalar]
 Options = dict[str, Option]
 Positive = Annotated[float, msgspec.Meta(gt=0, le=1e7)]
+Pin = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")]
 PlannedWeight = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 
 
@@ -46,23 +47,30 @@ class TaskSection(_Section, frozen=True, kw_only=True):
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     metric: str = "accuracy"
-    sha256: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+    sha256: Pin = ""
     options: Options = {}
 
 
 class Named(_Section, frozen=True, kw_only=True):
+    """`sha256` is set for a file of the operator's own (rounds/owned.py)."""
+
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     options: Options = {}
+    sha256: Pin = ""
 
 
 class SelectionSection(_Section, frozen=True, kw_only=True):
-    """Who takes part: `count` nodes or this `fraction` of those present, at least `minimum`."""
+    """Who takes part: `count` nodes or this `fraction` of those present, at least `minimum`.
+
+    `sha256` is set for a file of the operator's own (rounds/owned.py).
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "uniform"
     fraction: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] | None = None
     minimum: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 2
     options: Options = {}
+    sha256: Pin = ""
 
 
 class RoundsSection(_Section, frozen=True, kw_only=True):
@@ -197,7 +205,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
-    found = choices.conflicts(plan) + strategic.conflicts(plan)
+    found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

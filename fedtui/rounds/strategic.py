@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fedtui import plugins
 from fedtui.learning.params import ParamsError
 from fedtui.learning.sections import narrowed
+from fedtui.rounds import owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,8 @@ def conflicts(plan: Plan) -> list[str]:
     """Every way in which strategy and plan do not fit, each a sentence that says what to do."""
     chosen = plan.strategy
     known = plugins.names("strategies")
+    if owned.of_strategy(plan):
+        return []  # said there
     if chosen.name not in known:
         return [
             f"[strategy] name: there is no strategy {chosen.name!r}"

@@ -110,7 +110,9 @@ def _strategy(plan: Plan) -> str:
     """Its name and options; a plan is checked before, so they are names and numbers."""
     options = (f"{key} = {value}" for key, value in plan.strategy.options.items())
     said = safe_label(", ".join(options), _MOST_OPTIONS)
-    return f"{plan.strategy.name} ({said})" if said else plan.strategy.name
+    own = f", a file of its operator's, SHA-256 {plan.strategy.sha256}"
+    name = plan.strategy.name + (own if plan.strategy.sha256 else "")
+    return f"{name} ({said})" if said else name
 
 
 def _training(plan: Plan) -> str:

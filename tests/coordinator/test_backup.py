@@ -27,6 +27,8 @@ async def run(root: Path, num_rounds: int) -> Store:
     layout.config.write_text("[server]\n")
     layout.plan.write_text("[task]\n")
     layout.identity.write_bytes(b"secret seed")
+    (layout.plugins / "strategies").mkdir(parents=True)
+    (layout.plugins / "strategies" / "mine.py").write_text("build = object\n")
     store = Store.open(layout.state, identity=COORDINATOR)
     for n in range(num_rounds):
         with CheckpointWriter(layout.checkpoints, n, MANIFEST) as writer:
@@ -90,6 +92,8 @@ async def test_what_is_backed_up_comes_back(tmp_path: Path, running: bool) -> No
     state = Layout(tmp_path / "new").state
     assert audit.verify_directory(state, key=COORDINATOR.public, held=[head]).problems == ()
     assert (tmp_path / "new" / "coordinator.toml").read_text() == "[server]\n"
+    own = Layout(tmp_path / "new").plugins / "strategies" / "mine.py"
+    assert own.read_text() == "build = object\n"
 
 
 async def test_the_key_goes_along_only_when_asked_for(tmp_path: Path) -> None:

@@ -64,6 +64,26 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "options", "said"),
+    [
+        ("strategies", "fedavgm", {"momentum": False}, "momentum is a number, such as 0.9"),
+        ("selection", "deadline", {"invite": True}, "invite is a number, such as 1.3, not True"),
+    ],
+)
+def test_true_is_no_number(kind: str, name: str, options: dict[str, bool], said: str) -> None:
+    with pytest.raises(PluginError, match=said):
+        plugins.build(kind, name, **options)
+
+
+def test_a_number_is_not_true(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text("def build(large: bool = False):\n    return large\n")
+    assert plugins.build_file(path, None, large=True) is True
+    with pytest.raises(PluginError, match="large is true or false, not 1"):
+        plugins.build_file(path, None, large=1)
+
+
 def test_an_own_file_runs_if_its_hash_is_the_pinned_one(tmp_path: Path) -> None:
     path = written(tmp_path, TASK)
     pinned = plugins.file_hash(path.read_bytes())
@@ -127,3 +147,71 @@ def test_the_name_that_was_probably_meant_is_suggested() -> None:
     assert plugins.options("selection", "uniform") == ()
     with pytest.raises(PluginError, match="no 'nobody'; there are"):
         plugins.options("selection", "nobody")
+
+
+OWN = """
+from dataclasses import dataclass
+
+from fedtui.strategies.fedavg import FedAvg
+
+
+@dataclass(frozen=True, slots=True)
+class Mine(FedAvg):
+    gain: float = 2.0
+
+
+build = Mine
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(plugins.OWN_VARIABLE, "")  # so that it is put back
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "attacks").mkdir()
+    plugins.use_own(tmp_path)
+    return tmp_path
+
+
+def test_own_plug_ins_are_listed_and_built_like_ours(own: Path) -> None:
+    file = own / "strategies" / "mine.py"
+    file.write_text(OWN)
+    (own / "attacks" / "ours.py").write_text(OWN)
+    assert "mine" in plugins.names("strategies")
+    assert "ours" not in plugins.names("attacks")
+    assert plugins.build("strategies", "mine", gain=3.0).gain == 3.0
+    assert plugins.own_hash("strategies", "mine") == plugins.file_hash(OWN.encode())
+    assert plugins.own_hash("strategies", "fedavg") == ""
+
+
+def test_what_was_hashed_is_what_runs(own: Path) -> None:
+    file = own / "strategies" / "mine.py"
+    file.write_text(OWN)
+    before = plugins.own_hash("strategies", "mine")
+    file.write_text(OWN.replace("2.0", "5.0"))
+    assert plugins.own_hash("strategies", "mine") == before
+    assert plugins.build("strategies", "mine").gain == 2.0
+
+
+def test_own_plug_ins_cannot_stand_in_for_ours(own: Path) -> None:
+    (own / "strategies" / "fedavg.py").write_text(OWN)
+    with pytest.raises(PluginError, match="call it otherwise"):
+        plugins.build("strategies", "fedavg")
+
+
+def test_processes_that_this_one_starts_know_them(own: Path) -> None:
+    (own / "strategies" / "mine.py").write_text(OWN)
+    code = "from fedtui import plugins; print(plugins.build('strategies', 'mine').gain)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == "2.0\n"
+
+
+def test_own_plug_ins_are_copied_and_nothing_else(own: Path, tmp_path: Path) -> None:
+    (own / "strategies" / "mine.py").write_text(OWN)
+    (own / "strategies" / "notes.txt").write_text("to myself")
+    (own / "attacks" / "ours.py").write_text(OWN)
+    plugins.keep_own(own, tmp_path / "copy")
+    copied = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
+    assert copied == [tmp_path / "copy" / "strategies" / "mine.py"]
+    plugins.keep_own(own / "nowhere", tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -1,5 +1,6 @@
 """Strategies that remember, as real programs: killed with -9 between rounds, on both sides, they
-come to the very bits that the simulation of the same plan gives in one go.
+come to the very bits that the simulation of the same plan gives in one go. So do a strategy and a
+selection that are files of the operator's own.
 """
 
 from pathlib import Path
@@ -15,12 +16,40 @@ from fedtui.experiments.engines import EngineChoice
 from fedtui.experiments.progress import Lines
 from fedtui.experiments.running import Wishes
 from fedtui.learning.params import Params
+from fedtui.plugins import OWN_VARIABLE, file_hash
 from fedtui.simulation.report import RoundReport
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
 
 NODES = 3
-OPTIONS = {"fedper": 'options = { stays = ["2.*"] }'}
+OWN = {
+    "strategies/mine.py": """
+from dataclasses import dataclass
+from fedtui.strategies.base import Strategy, State, stepped
+@dataclass(frozen=True, slots=True)
+class Mine(Strategy):
+    kept = ("last",)
+    def apply(self, model_C, mean_C, state, cohort):
+        step_C = mean_C + 0.5 * state.vectors["last"]
+        return stepped(model_C, step_C), State({"last": step_C})
+build = Mine
+""",
+    "selection/first.py": """
+from dataclasses import dataclass
+from fedtui.selection.base import Selection
+@dataclass(frozen=True, slots=True)
+class First(Selection):
+    def pick(self, present, size, rng, number):
+        return frozenset(one.node for one in present[:size])
+build = First
+""",
+}
+PINS = {name: file_hash(text.encode()) for name, text in OWN.items()}
+OPTIONS = {
+    "fedper": 'options = { stays = ["2.*"] }',
+    "mine": f'sha256 = "{PINS["strategies/mine.py"]}"',
+}
+SELECTIONS = {"mine": f'name = "first"\nsha256 = "{PINS["selection/first.py"]}"'}
 PLAN = """\
 seed = 11
 [federation]
@@ -39,6 +68,7 @@ by = "equal"
 maximum = 8
 start_with = 3
 [selection]
+{selection}
 minimum = 3
 [privacy]
 updates = "{updates}"
@@ -58,7 +88,7 @@ class Mortal(FromRun):
         await process.wait()
 
 
-def federation_of(scratch: Path, updates: str) -> FromRun:
+def federation_of(scratch: Path, updates: str, *files: str) -> FromRun:
     (scratch / "run").mkdir(mode=0o700)
     programs = Programs(
         scratch,
@@ -70,7 +100,7 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
             split="dirichlet:0.5",
             shard=f"{place}/{NODES}",
             split_seed=11,
-            options=("--visible",) if updates == "visible" else (),
+            options=(*(("--visible",) if updates == "visible" else ()), *files),
         )
         for place in range(NODES)
     )
@@ -88,21 +118,30 @@ def federation_of(scratch: Path, updates: str) -> FromRun:
         ("fednova", "masked"),
         ("fedper", "masked"),
         ("ditto", "visible"),
+        ("mine", "masked"),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
-    scratch: Path, strategy: str, updates: str
+    scratch: Path, strategy: str, updates: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv(OWN_VARIABLE, "")  # so that it is put back
+    for name, text in OWN.items():
+        path = scratch / "plugins" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    options, selection = OPTIONS.get(strategy, ""), SELECTIONS.get(strategy, "")
     (scratch / "plan.toml").write_text(
-        PLAN.format(strategy=strategy, updates=updates, options=OPTIONS.get(strategy, ""))
+        PLAN.format(strategy=strategy, updates=updates, options=options, selection=selection)
     )
+    own = scratch / "plugins" / "strategies" / "mine.py"
+    files = ("--strategy-file", str(own)) if strategy == "mine" else ()
     with (scratch / "said").open("w") as said:
         info = running.run(
             Wishes(plan=scratch / "plan.toml", out=scratch / "sim", engine=EngineChoice()),
             Lines(said),
         )
     assert (info.state, info.num_rounds) == ("finished", 8)
-    federation = federation_of(scratch, updates)
+    federation = federation_of(scratch, updates, *files)
     programs, out = federation.programs, scratch / "model"
     scores = {}
     left = [(1, "coordinator"), (2, "node-1"), (3, "coordinator")]

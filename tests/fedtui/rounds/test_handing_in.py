@@ -19,28 +19,37 @@ OFFER = Offer(
 HEADER = UpdateHeader(num_examples=7, sums={})
 
 
+TRAINED = Trained(2, 1, digest=b"t" * 32, num_bytes=6, header=HEADER)
+PREPARED = Prepared(2, 1, digest=b"p" * 32, num_bytes=8, num_saturated=0)
+
+
 @pytest.mark.parametrize(
-    ("update", "form", "header"),
-    [
-        (Trained(2, 1, digest=b"d" * 32, num_bytes=8, header=HEADER), VISIBLE, HEADER),
-        (Prepared(2, 1, digest=b"d" * 32, num_bytes=8, num_saturated=0), MASKED, None),
-    ],
+    ("prepared", "form", "header"), [(None, VISIBLE, HEADER), (PREPARED, MASKED, None)]
 )
 def test_what_leaves_is_noted_first_and_only_what_is_visible_has_a_header(
-    update: Trained | Prepared, form: str, header: UpdateHeader | None
+    prepared: Prepared | None, form: str, header: UpdateHeader | None
 ) -> None:
-    note, upload = hand_in(OFFER, update, incarnation=4)
+    leaves = prepared or TRAINED
+    note, upload = hand_in(OFFER, TRAINED, prepared, incarnation=4)
     assert isinstance(note, Note)
     assert isinstance(upload, Upload)
-    assert (note.form, note.num_bytes, note.digest) == (form, 8, b"d" * 32)
+    assert (note.form, note.num_bytes, note.digest) == (form, leaves.num_bytes, leaves.digest)
     assert (note.round, note.attempt) == (upload.round, upload.attempt) == (2, 1)
-    assert (upload.incarnation, upload.num_bytes, upload.digest) == (4, 8, b"d" * 32)
+    assert upload.incarnation == 4
+    assert (upload.num_bytes, upload.digest) == (leaves.num_bytes, leaves.digest)
     assert (upload.manifest_digest, upload.header) == (b"m" * 32, header)
 
 
-def test_what_the_strategy_says_is_noted_by_name() -> None:
+@pytest.mark.parametrize(
+    ("prepared", "what"),
+    [
+        (None, "update, number of examples, training sums and tau"),
+        (PREPARED, "update, training sums and tau"),
+    ],
+)
+def test_what_the_strategy_says_is_noted_by_name(prepared: Prepared | None, what: str) -> None:
     header = UpdateHeader(num_examples=7, sums={"loss_sum": 1.0, "examples": 7.0, "tau": 2.0})
     trained = Trained(2, 1, digest=b"d" * 32, num_bytes=8, header=header)
-    note, _ = hand_in(OFFER, trained, incarnation=4)
+    note, _ = hand_in(OFFER, trained, prepared, incarnation=4)
     assert isinstance(note, Note)
-    assert note.what == "update, number of examples, training sums, tau"
+    assert note.what == what

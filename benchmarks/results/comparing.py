@@ -62,15 +62,16 @@ def verdict(scores: dict[str, list[float]]) -> str:
     """Which strategies are above fedavg in every seed, below in every seed, or neither."""
     above, below, between = [], [], []
     for label, values in scores.items():
-        apart = [one - other for one, other in zip(values, scores[BASE], strict=True)]
         if label == BASE:
             continue
+        apart = [one - other for one, other in zip(values, scores[BASE], strict=True)]
+        said = f"{label} ({statistics.mean(apart):+.4f})"
         if min(apart) > 0:
-            above.append(label)
+            above.append(said)
         elif max(apart) < 0:
-            below.append(label)
+            below.append(said)
         else:
-            between.append(label)
+            between.append(said)
     return (
         f"above {BASE} in every seed: {_listed(above)}; below it in every seed: {_listed(below)}; "
         f"neither: {_listed(between)}"

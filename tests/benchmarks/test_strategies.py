@@ -85,13 +85,14 @@ def test_twice_the_bytes_are_half_the_rounds() -> None:
     assert other[1:3] == ["0.9000 (0.9000 to 0.9000)", "+0.0000 (0 of 1)"]
     assert other[3:5] == ["0.4000", "-0.5000 (0 of 1)"]
     assert other[5:7] == ["0.9000", "+0.0000 (0 of 1)"]
-    assert said.endswith("neither: two vectors")
+    assert said.endswith("neither: two vectors (+0.0000)")
 
 
 def test_only_a_gain_in_every_seed_is_called_one() -> None:
     scores = {BASE: [0.5, 0.7], "a": [0.6, 0.8], "b": [0.4, 0.6], "c": [0.9, 0.6]}
     assert verdict(scores) == (
-        "above fedavg in every seed: a; below it in every seed: b; neither: c"
+        "above fedavg in every seed: a (+0.1000); below it in every seed: b (-0.1000); "
+        "neither: c (+0.1500)"
     )
 
 

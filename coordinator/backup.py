@@ -1,10 +1,11 @@
 """Backup and restore of a coordinator's directory, each whole or not at all.
 
 A backup is a folder: coordinator.db (SQLite's own online copy, so the server may be running), the
-models that it names and that are still here, the two TOML files, the manifest and the operator's
-own plug-ins. identity.key goes along only when asked for: who has it can be this coordinator. The
-spool does not: a restored coordinator begins its open round again. Both directions write a folder
-beside the target, sync it and rename it.
+models that it names and that are still here (without the changes between them, which only save
+traffic), the two TOML files, the manifest and the operator's own plug-ins. identity.key goes along
+only when asked for: who has it can be this coordinator. The spool does not: a restored coordinator
+begins its open round again. Both directions write a folder beside the target, sync it and rename
+it.
 
 A restored coordinator has forgotten what happened since. So its incarnation jumps by a million:
 nodes then know that messages of the forgotten lives are old. Audit heads that nodes hold will show

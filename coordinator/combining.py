@@ -11,11 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator import changefiles
+from coordinator.changefiles import ChangeWriter
 from coordinator.checkpoints import CheckpointWriter, checkpoint_name, open_checkpoint
 from coordinator.files import DISK, Files
 from coordinator.spool import Promise, Spool
 from coordinator.statefiles import Shape, StateWriter, leftovers, open_state, state_name
 from coordinator.vectorfiles import VectorFile, WordFile
+from fedtui.combining.changing import Changing, Rounding
 from fedtui.combining.masked import Unmasked, unmask
 from fedtui.combining.visible import (
     CannotCombineError,
@@ -69,15 +72,32 @@ class Combiner:
             state = StateWriter(folder, effect.round, shape, files=files)
             stack.callback(state.abandon)
             values = VectorFile(base.handle, manifest.num_values, base.data_offset, files)
-            sink = Sink(writer.write, state.keep)
-            unmasked = self._combine(effect, Start(values, kept), handles, sink)
-            done = writer.finish()
+            start = Start(values, kept)
+            bits, change_bytes = self.plan.traffic.model_bits, 0
+            if bits is None:
+                unmasked = self._combine(effect, start, handles, Sink(writer.write, state.keep))
+                done = writer.finish()
+            else:
+                change = ChangeWriter(folder, effect.round, files=files)
+                stack.callback(change.abandon)
+                changing = Changing(
+                    manifest,
+                    values,
+                    effect.base.digest,
+                    rounding=Rounding(bits, self.plan.seed, effect.round),
+                    write_model=writer.write,
+                    write_change=change.write,
+                )
+                unmasked = self._combine(effect, start, handles, Sink(changing.write, state.keep))
+                changing.finish()
+                change_bytes = changing.num_bytes
+                done = writer.finish()
+                change.finish(done.digest)
             state.finish(done.digest)
         model = ModelRef(round=effect.round, digest=done.digest, num_bytes=done.num_bytes)
-        if unmasked is None:
-            return Aggregated(effect.round, effect.attempt, model, done.name)
+        sums, liars = (unmasked.sums, unmasked.liars) if unmasked is not None else (None, ())
         return Aggregated(
-            effect.round, effect.attempt, model, done.name, unmasked.sums, unmasked.liars
+            effect.round, effect.attempt, model, done.name, sums, liars, change_bytes
         )
 
     def _combine(
@@ -116,6 +136,8 @@ class Combiner:
         staying |= {checkpoint_name(round_) for round_ in range(newest - keep + 1, newest + 1)}
         names = self.files.names(self.checkpoints)
         for name in leftovers([n for n in names if n <= state_name(newest)], newest):
+            self.files.remove(self.checkpoints / name)
+        for name in changefiles.leftovers(names, newest, keep=keep):
             self.files.remove(self.checkpoints / name)
         for name in names:
             if name.startswith("model-") and name.endswith(".safetensors"):

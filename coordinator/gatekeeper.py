@@ -361,7 +361,7 @@ class Gatekeeper:
             found = library.plan() if message.digest == self._house.plan_hash else None
         else:
             try:
-                found = library.model(message.digest)
+                found = library.model(message.digest, message.have)
             except StoreFatal as error:
                 self._fatal(error)
                 return

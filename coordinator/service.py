@@ -22,6 +22,7 @@ from coordinator.admin import AdminServer
 from coordinator.answers import Status
 from coordinator.arrivals import Arrivals, Doors
 from coordinator.attendance import Attendance
+from coordinator.changefiles import change_name
 from coordinator.chronicle import Chronicle
 from coordinator.clock import SteadyClock
 from coordinator.combining import Combiner
@@ -360,7 +361,11 @@ class CoordinatorService:
     def _serve_models(self) -> None:
         keep = self.federation.keep
         kept = [r for r in self.federation.rounds if r.round in keep]
-        self._library.serve({r.model_digest: r.checkpoint_name for r in kept})
+        recent = self.federation.rounds[-self.config.storage.keep_checkpoints :]
+        self._library.serve(
+            {r.model_digest: r.checkpoint_name for r in kept},
+            {r.model_digest: change_name(r.round) for r in recent},
+        )
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guarded(work))

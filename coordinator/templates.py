@@ -151,6 +151,11 @@ with_evaluator = {with_evaluator}
 # lanes = 2               # values in 8 bytes: 2, or 3 or 4 for shorter and coarser updates
 # value_range = 4.0       # a value beyond it, times its weight, is cut
 # keystream = "chacha20"  # "aegis256": faster masks, in rounds whose processors all have AES
+
+[traffic]
+# What travels instead of whole models: the change from the model that a node holds. 32: without
+# any loss; 16, 8 or 4 bits a value: the model itself is rounded so, the same for everybody.
+# model_bits = 8
 """
 
 

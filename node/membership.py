@@ -88,6 +88,7 @@ class Membership:
             unsent=lambda reason, lost: self._step(machine.UploadFailed(reason, lost)),
             lost=self._on_model_lost,
             trouble=partial(self._board.log, "warning"),
+            saved=partial(self._board.log, "info"),
         )
         self._transfers = Transfers(models=home.models, updates=home.updates, hears=hears)
         self._work = Work(

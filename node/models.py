@@ -2,8 +2,9 @@
 
 A model is raw little-endian float32 (fedtui/wire/tensors.py) in `models/<digest>.f32`. While it
 arrives it is `<digest>.part`, which the next session goes on with; whole, it is checked, synced
-and renamed. `certified.json` names those that a Result or Ended of the coordinator vouched for,
-and whose federation they are of: in another one they mean nothing.
+and renamed. (As a change of a model that is here it comes through changes.py.) `certified.json`
+names those that a Result or Ended of the coordinator vouched for, and whose federation they are
+of: in another one they mean nothing.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Models:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._verified: set[bytes] = set()
+        self._arrived = b""
 
     def path(self, digest: bytes) -> Path:
         return self._folder / f"{digest.hex()}.f32"
@@ -81,12 +83,13 @@ class Models:
     def arrived(self, digest: bytes) -> None:
         """Called by a Download that verified its bytes."""
         self._verified.add(digest)
+        self._arrived = digest
 
     def keep_only(self, digests: Iterable[bytes]) -> None:
         """Delete every other model, and downloads of them."""
         wanted = {digest.hex() for digest in digests}
         for path in self._folder.iterdir():
-            if path.suffix in {".f32", ".part"} and path.stem not in wanted:
+            if path.suffix in {".f32", ".part"} and path.name.split(".")[0] not in wanted:
                 path.unlink(missing_ok=True)
         self._verified = {digest for digest in self._verified if digest.hex() in wanted}
 
@@ -165,10 +168,21 @@ class Models:
                 return one
         return None
 
+    def base(self) -> bytes | None:
+        """The model here with which the change to a newer one may begin.
+
+        The newest committed one, or, before there is any, the one that arrived last.
+        """
+        newest = self.newest_here()
+        if newest is not None:
+            return bytes.fromhex(newest.digest)
+        return self._arrived if self._arrived and self.has(self._arrived) else None
+
     def tidy(self, wanted: bytes = b"") -> None:
-        """Keep the newest KEPT committed models, and `wanted`."""
+        """Keep the newest KEPT committed models, `wanted`, and what a change may begin with."""
         kept = [bytes.fromhex(one.digest) for one in self.certified()]
-        self.keep_only((*kept, wanted) if wanted else kept)
+        also = (wanted, self.base())
+        self.keep_only((*kept, *(digest for digest in also if digest)))
 
     def forget(self) -> None:
         """Another federation begins: nothing here belongs to it."""

@@ -7,13 +7,14 @@ coordinator offers that nobody here asked for is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from fedtui.errors import CloseCode
 from fedtui.wire import events
 from fedtui.wire.messages import Fetch, ModelRef, Open
+from node.changes import ChangeDownload
 from node.terms import MAX_TERMS_BYTES
 from node.updates import FileSource
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 
 MAX_WANTED = 4
+_MODEL_KINDS = {"model", "change"}
 _NOT_KEPT = "the model cannot be kept"
 _NOT_READ = "the update cannot be read"
 _BROKEN_OFF = "the coordinator broke off the model on its way"
@@ -55,7 +57,8 @@ class Hears:
     """Who is told what came of the streams.
 
     `refused` is the coordinator's word, `unsent` this machine's own fault, with whether the update
-    is lost. `lost` is a model that did not get onto this disk, `trouble` what is tried once more.
+    is lost. `lost` is a model that did not get onto this disk, `trouble` what is tried once more,
+    `saved` what came as a change.
     """
 
     plan: Callable[[bytes], None]
@@ -65,6 +68,7 @@ class Hears:
     refused: Callable[[str], None]
     unsent: Callable[[str, bool], None]
     trouble: Callable[[str], None]
+    saved: Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -77,6 +81,17 @@ class _PlanSink:
         self.data += data
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A model that was asked for, and the older one here that its change may begin with."""
+
+    model: ModelRef
+    have: bytes | None
+
+
+_Sink: TypeAlias = "_PlanSink | Download | ChangeDownload"
+
+
 class Transfers:
     """Streams of the session at hand; `attach` gives the next one."""
 
@@ -86,9 +101,9 @@ class Transfers:
         self._hears = hears
         self._session: Session | None = None
         self._plan_hash: bytes | None = None
-        self._wanted: dict[bytes, ModelRef] = {}
+        self._wanted: dict[bytes, _Wanted] = {}
         self._retried: set[bytes] = set()
-        self._incoming: dict[int, tuple[Open, _PlanSink | Download]] = {}
+        self._incoming: dict[int, tuple[Open, _Sink]] = {}
         self._outgoing: tuple[int, FileSource] | None = None
         self._uploading_round = 0
         self._uploading: bytes = b""
@@ -127,16 +142,17 @@ class Transfers:
 
     def fetch_model(self, model: ModelRef) -> None:
         """Ask for a model, unless it is under way; if it does not get here, once more."""
-        self._wanted[model.digest] = model
+        have = self._models.base()
+        self._wanted[model.digest] = _Wanted(model, have)
         self._retried.discard(model.digest)
         while len(self._wanted) > MAX_WANTED:
             del self._wanted[next(iter(self._wanted))]
         under_way = any(
-            opening.kind == "model" and opening.digest == model.digest
+            opening.kind in _MODEL_KINDS and opening.digest == model.digest
             for opening, _ in self._incoming.values()
         )
         if not under_way:
-            self._say(Fetch(kind="model", digest=model.digest))
+            self._say(Fetch(kind="model", digest=model.digest, have=have))
 
     def upload(self, effect: Upload) -> None:
         """Open the stream of the update; nothing if it is open, or if there is no session.
@@ -198,7 +214,8 @@ class Transfers:
             case events.StreamComplete(stream=stream):
                 self._on_complete(stream)
             case events.StreamCancelled(stream=stream):
-                if (ended := self._forget(stream)) is not None and ended.kind == "model":
+                ended = self._forget(stream)
+                if ended is not None and ended.kind in _MODEL_KINDS:
                     self._failed(ended.digest, _BROKEN_OFF)
             case events.StreamFailed(stream=stream, outgoing=False, reason=reason):
                 if (lost := self._forget(stream)) is not None:
@@ -232,18 +249,27 @@ class Transfers:
             self._session.refuse(
                 opening.stream, CloseCode.PROTOCOL, text="the node did not ask for this"
             )
+            if opening.kind == "change" and opening.digest in self._wanted:
+                self._failed(opening.digest, "its change is not shorter than it")
         elif self._session.accept(opening.stream, sink, offset=offset):
             self._incoming[opening.stream] = (opening, sink)
 
-    def _sink_for(self, opening: Open) -> tuple[_PlanSink | Download | None, int]:
+    def _sink_for(self, opening: Open) -> tuple[_Sink | None, int]:
         match opening.kind:
             case "plan" if self._plan_hash and 0 < opening.num_bytes <= MAX_TERMS_BYTES:
                 return _PlanSink(), 0
             case "model" if opening.digest in self._wanted:
                 wanted = self._wanted[opening.digest]
-                if opening.num_bytes == wanted.num_bytes:
+                if opening.num_bytes == wanted.model.num_bytes:
                     download = self._models.begin(opening.digest, opening.num_bytes)
                     return download, download.offset
+            case "change" if opening.digest in self._wanted:
+                wanted = self._wanted[opening.digest]
+                if wanted.have is not None and 0 < opening.num_bytes < wanted.model.num_bytes:
+                    change = ChangeDownload(
+                        self._models, wanted.model, wanted.have, opening.num_bytes
+                    )
+                    return change, change.offset
         return None, 0
 
     def _on_complete(self, stream: int) -> None:
@@ -264,14 +290,23 @@ class Transfers:
             return
         if genuine:
             self._session.receipt(stream, opening.digest)
-            self._wanted.pop(opening.digest, None)
+            wanted = self._wanted.pop(opening.digest, None)
+            if wanted is not None and isinstance(sink, ChangeDownload):
+                self._hears.saved(_saved(wanted.model, opening.num_bytes))
             self._hears.model(opening.digest)
         else:
             self._session.refuse(stream, CloseCode.CRYPTO, text="the digest does not fit")
-            self._failed(opening.digest, _DAMAGED)
+            flaw = sink.flaw if isinstance(sink, ChangeDownload) else ""
+            self._failed(opening.digest, flaw or _DAMAGED)
 
     def _failed(self, digest: bytes, why: str) -> None:
-        """A model did not get here: ask for it once more, then give it up."""
+        """A model did not get here: ask for it whole, then once more, then give it up."""
+        wanted = self._wanted.get(digest)
+        if wanted is not None and wanted.have is not None:
+            self._wanted[digest] = replace(wanted, have=None)
+            self._hears.trouble(f"the model did not arrive ({why}); all of it is fetched")
+            self._say(Fetch(kind="model", digest=digest))
+            return
         if digest in self._wanted and digest not in self._retried:
             self._retried.add(digest)
             self._hears.trouble(f"{why}; it is fetched once more")
@@ -304,3 +339,11 @@ class Transfers:
 
 def _cannot_keep(error: OSError) -> str:
     return f"{_NOT_KEPT}: {error.strerror or error}"
+
+
+def _saved(model: ModelRef, num_bytes: int) -> str:
+    """What a change took of the plain model."""
+    return (
+        f"the model after round {model.round} came as a change: "
+        f"{num_bytes / 1e6:,.1f} of {model.num_bytes / 1e6:,.1f} MB"
+    )

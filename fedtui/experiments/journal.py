@@ -77,7 +77,10 @@ class JobFailed(_Entry, frozen=True, kw_only=True):
 
 
 class ModelMade(_Entry, frozen=True, kw_only=True):
-    """The model after a round, and the nodes that were found to lie."""
+    """The model after a round, and the nodes that were found to lie.
+
+    `change_bytes` is the size of its change from the model before, 0 if the plan wants none.
+    """
 
     round: _Count
     attempt: _Count
@@ -85,6 +88,7 @@ class ModelMade(_Entry, frozen=True, kw_only=True):
     num_bytes: _Count
     sums: Sums
     liars: list[Digest]
+    change_bytes: _Count = 0
 
 
 class SumFailed(_Entry, frozen=True, kw_only=True):

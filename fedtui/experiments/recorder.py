@@ -124,6 +124,7 @@ class Recorder:
                     f"round-{number}",
                     entry.sums or None,
                     tuple(entry.liars),
+                    entry.change_bytes,
                 )
             case SumFailed(round=number, attempt=attempt, reason=reason):
                 self._sums[number, attempt] = AggregationFailed(number, attempt, reason)
@@ -168,6 +169,7 @@ class Recorder:
                 num_bytes=answer.model.num_bytes,
                 sums=answer.sums or {},
                 liars=list(answer.liars),
+                change_bytes=answer.change_bytes,
             )
         )
 

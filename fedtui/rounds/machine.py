@@ -16,13 +16,7 @@ from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.encoding import Encoding
 from fedtui.secagg.participant import Masks
-from fedtui.wire.messages import (
-    FromCoordinator,
-    FromNode,
-    ModelRef,
-    Role,
-    UpdateHeader,
-)
+from fedtui.wire.messages import FromCoordinator, FromNode, ModelRef, Role, UpdateHeader
 
 E_contra = TypeVar("E_contra", contravariant=True)
 F = TypeVar("F")
@@ -123,6 +117,7 @@ class Aggregated:
     """The new global model is on disk as `checkpoint`, not yet committed.
 
     Of masked updates the `sums` come out here too, and nodes whose shares were wrong are named.
+    `change_bytes` is the size of the change from the base, 0 if the plan wants none.
     """
 
     round: int
@@ -131,6 +126,7 @@ class Aggregated:
     checkpoint: str
     sums: dict[str, float] | None = None
     liars: tuple[NodeId, ...] = ()
+    change_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import choices, masking, owned, strategic
 from fedtui.wire import declared
+from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
 
 Scalar = bool | int | float | str
@@ -158,6 +159,16 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     keystream: Keystream = "chacha20"
 
 
+class TrafficSection(_Section, frozen=True, kw_only=True):
+    """What travels instead of whole models and updates.
+
+    With `model_bits` a node that holds an older model gets the change from it (wire/changes.py):
+    of 32 bits a value without any loss, of fewer the model itself is rounded so.
+    """
+
+    model_bits: Bits | None = None
+
+
 class Plan(_Section, frozen=True, kw_only=True):
     federation: FederationSection
     task: TaskSection
@@ -170,6 +181,7 @@ class Plan(_Section, frozen=True, kw_only=True):
     evaluation: EvaluationSection = EvaluationSection()
     weights: WeightsSection = WeightsSection()
     privacy: PrivacySection = PrivacySection()
+    traffic: TrafficSection = TrafficSection()
 
     @property
     def masked(self) -> bool:

@@ -4,7 +4,7 @@ A crash can be planned between any two storage steps: `crash_plan` names the rec
 whose commit the process dies. What was not committed by then never happened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,9 @@ from fedtui.wire.messages import ModelRef
 if TYPE_CHECKING:
     from fedtui.simulation.federation import SimulatedFederation
 
+KEPT_CHANGES = 5
+"""As many as a coordinator keeps unless it is told otherwise (keep_checkpoints)."""
+
 CrashPlan = Callable[[str, Record], bool]
 
 
@@ -51,7 +54,7 @@ class CoordinatorHost:
 
     In a world that keeps little of the past `records` stay empty, and it cannot restart. `models`
     hold None where a run is told again from its journal; `states` are what the strategy kept with
-    each model that is at hand.
+    each model that is at hand; `changes` name the base and size of the changes to the newest ones.
     """
 
     world: "SimulatedFederation"
@@ -61,6 +64,7 @@ class CoordinatorHost:
     records: list[Record] = field(default_factory=list)
     models: dict[bytes, Vector | None] = field(default_factory=dict)
     states: dict[bytes, State] = field(default_factory=dict)
+    changes: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
     spool: dict[tuple[int, int, bytes, bytes], Parcel] = field(default_factory=dict)
     crash_plan: CrashPlan | None = None
     ended: str | None = None
@@ -187,6 +191,8 @@ class CoordinatorHost:
         answer = self.world.remembered(effect) or self._combine(effect)
         if isinstance(answer, Aggregated):
             digest = answer.model.digest
+            if answer.change_bytes:
+                self._keep_change(digest, effect.base.digest, answer.change_bytes)
             if digest not in self.models:
                 self.models[digest] = None
                 if (kept := self.world.kept_model(digest)) is not None:
@@ -210,7 +216,32 @@ class CoordinatorHost:
         self.models[digest], self.states[digest] = mixed.model_D, mixed.kept
         model = ModelRef(round=effect.round, digest=digest, num_bytes=mixed.model_D.nbytes)
         name = f"round-{effect.round}"
-        return Aggregated(effect.round, effect.attempt, model, name, mixed.sums, mixed.liars)
+        return Aggregated(
+            effect.round,
+            effect.attempt,
+            model,
+            name,
+            mixed.sums,
+            mixed.liars,
+            mixed.change_bytes,
+        )
+
+    def _keep_change(self, digest: bytes, base: bytes, num_bytes: int) -> None:
+        self.changes.pop(digest, None)
+        self.changes[digest] = (base, num_bytes)
+        while len(self.changes) > KEPT_CHANGES:
+            del self.changes[next(iter(self.changes))]
+
+    def download_bytes(self, digest: bytes, held: Container[bytes]) -> int:
+        """What is sent of a model to who holds these: the changes to it if they are shorter."""
+        plain, num_bytes = self.world.manifest.num_bytes, 0
+        while digest not in held:
+            base, size = self.changes.get(digest, (b"", plain))
+            num_bytes += size
+            if num_bytes >= plain:
+                return plain
+            digest = base
+        return num_bytes
 
     # ---- time ---------------------------------------------------------------------------------
 

@@ -249,7 +249,7 @@ class SimulatedFederation:
         session = self.sessions.get(node.name)
         if session is None or digest not in self.coordinator.models:
             return
-        num_bytes = bulk_bytes(self.manifest.num_bytes)
+        num_bytes = bulk_bytes(self.coordinator.download_bytes(digest, node.models))
 
         def flow() -> None:
             self.post.carry(session, "down", lambda: node.model_here(digest), num_bytes=num_bytes)

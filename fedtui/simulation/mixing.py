@@ -1,12 +1,13 @@
 """Updates in memory become the next model, by the code that real coordinators run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fedtui.combining.changing import Changing, Rounding
 from fedtui.combining.masked import unmask
 from fedtui.combining.visible import (
     CannotCombineError,
@@ -27,13 +28,15 @@ from fedtui.strategies.base import State, first_state
 class Mixed:
     """The next model, and what the strategy keeps from now on.
 
-    Of masked updates also what their sum says, and whose shares were wrong.
+    Of masked updates also what their sum says, and whose shares were wrong. `change_bytes` is the
+    size of the change from the base, 0 if the plan wants none.
     """
 
     model_D: Vector
     kept: State
     sums: dict[str, float] | None = None
     liars: tuple[bytes, ...] = ()
+    change_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +86,11 @@ class Mixer:
             for name, vector_C in state_C.vectors.items():
                 kept[name].put(vector_C)
 
-        sink = Sink(lambda data: model.put(np.frombuffer(data, "<f4")), keep)
+        def put(data: memoryview) -> None:
+            model.put(np.frombuffer(data, "<f4"))
+
+        changing = self._changing(effect, start, put)
+        sink = Sink(put if changing is None else changing.write, keep)
         sums: dict[str, float] | None = None
         liars: tuple[bytes, ...] = ()
         if effect.opener is not None:
@@ -98,8 +105,27 @@ class Mixer:
             ]
             about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
             combine(recipe, start, updates, sink, about)
+        if changing is not None:
+            changing.finish()
         state = State({name: sheet.whole() for name, sheet in kept.items()})
-        return Mixed(model.whole(), state, sums, liars)
+        num_bytes = changing.num_bytes if changing is not None else 0
+        return Mixed(model.whole(), state, sums, liars, num_bytes)
+
+    def _changing(
+        self, effect: Aggregate, start: Start, put: Callable[[memoryview], object]
+    ) -> Changing | None:
+        """What rounds the model as the plan wants it; the change itself is only counted."""
+        bits = self.plan.traffic.model_bits
+        if bits is None:
+            return None
+        return Changing(
+            self.recipe.manifest,
+            start.base,
+            effect.base.digest,
+            rounding=Rounding(bits, self.plan.seed, effect.round),
+            write_model=put,
+            write_change=len,
+        )
 
 
 class _Sheet:

@@ -61,7 +61,7 @@ SumName = Annotated[str, msgspec.Meta(max_length=32)]
 Sums = Annotated[dict[SumName, Finite], msgspec.Meta(max_length=16)]
 MetricSums = Annotated[dict[SumName, Finite], msgspec.Meta(max_length=256)]
 Role = Literal["participant", "evaluator", "observer"]
-BulkKind = Literal["plan", "model", "update", "masked"]
+BulkKind = Literal["plan", "model", "change", "update", "masked"]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
@@ -138,10 +138,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Fetch(Message, frozen=True, kw_only=True):
-    """Send me this; answered by a bulk stream that resumes at what the node holds already."""
+    """Send me this; answered by a bulk stream that resumes at what the node holds already.
+
+    Of a model it may be the change (changes.py) from the older one that the node can `have`.
+    """
 
     kind: Literal["plan", "model"]
     digest: Digest
+    have: Digest | None = None
 
 
 class Offer(Message, frozen=True, kw_only=True):

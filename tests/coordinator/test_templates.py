@@ -9,13 +9,13 @@ from coordinator.config import CoordinatorConfig
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
 from fedtui import tomlfile
 from fedtui.plugins import names
-from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, check
+from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, TrafficSection, check
 
 ANY = "0.0.0.0"  # noqa: S104  written, not bound to
 SERVER = ServerChoices(host=ANY, port=8443, health_port=8444)
 
 
-NONE = {"steps", "count", "patience", "seconds", "cap", "start_with", "options"}
+NONE = {"model_bits", "steps", "count", "patience", "seconds", "cap", "start_with", "options"}
 NONE |= {"colluders", "minimum"}  # their defaults follow from other choices
 
 
@@ -88,9 +88,9 @@ def test_plan_toml_shows_defaults_where_it_comments() -> None:
     assert shown.evaluation.held_out == 0.2
 
 
-def test_plan_toml_shows_every_key_of_privacy_and_deadlines() -> None:
+def test_plan_toml_shows_every_key_of_privacy_deadlines_and_traffic() -> None:
     named = set(re.findall(r"^(?:# )?(\w+) = ", plan_toml(PlanChoices()), flags=re.MULTILINE))
-    for section in (PrivacySection, DeadlinesSection):
+    for section in (PrivacySection, DeadlinesSection, TrafficSection):
         assert set(section.__struct_fields__) <= named
 
 

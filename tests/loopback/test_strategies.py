@@ -75,6 +75,7 @@ updates = "{updates}"
 [population]
 nodes = 3
 split = "dirichlet:0.5"
+{traffic}
 """
 
 
@@ -110,29 +111,37 @@ def federation_of(scratch: Path, updates: str, *files: str) -> FromRun:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "updates"),
+    ("strategy", "updates", "bits"),
     [
-        ("fedopt", "visible"),
-        ("scaffold", "masked"),
-        ("feddyn", "visible"),
-        ("fednova", "masked"),
-        ("fedper", "masked"),
-        ("ditto", "visible"),
-        ("mine", "masked"),
+        ("fedopt", "visible", 16),
+        ("scaffold", "masked", 8),
+        ("feddyn", "visible", None),
+        ("fednova", "masked", None),
+        ("fedper", "masked", 32),
+        ("ditto", "visible", 4),
+        ("mine", "masked", None),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
-    scratch: Path, strategy: str, updates: str, monkeypatch: pytest.MonkeyPatch
+    scratch: Path,
+    strategy: str,
+    updates: str,
+    bits: int | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(OWN_VARIABLE, "")  # so that it is put back
     for name, text in OWN.items():
         path = scratch / "plugins" / name
         path.parent.mkdir(parents=True)
         path.write_text(text)
-    options, selection = OPTIONS.get(strategy, ""), SELECTIONS.get(strategy, "")
-    (scratch / "plan.toml").write_text(
-        PLAN.format(strategy=strategy, updates=updates, options=options, selection=selection)
+    plan = PLAN.format(
+        strategy=strategy,
+        updates=updates,
+        options=OPTIONS.get(strategy, ""),
+        selection=SELECTIONS.get(strategy, ""),
+        traffic=f"[traffic]\nmodel_bits = {bits}" if bits else "",
     )
+    (scratch / "plan.toml").write_text(plan)
     own = scratch / "plugins" / "strategies" / "mine.py"
     files = ("--strategy-file", str(own)) if strategy == "mine" else ()
     with (scratch / "said").open("w") as said:
@@ -161,6 +170,8 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         await programs.run(*federation.coordinator("export", "--out", str(out), "--no-torch"))
     finally:
         await programs.stop()
+    if bits:
+        assert "came as a change" in (scratch / "node-0.log").read_text()
     exported = Params.from_safetensors((out / "model.safetensors").read_bytes())
     simulated = Params.from_safetensors((scratch / "sim" / "model.safetensors").read_bytes())
     for name, tensor in simulated.items():

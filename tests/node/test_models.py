@@ -140,3 +140,19 @@ def test_models_of_another_federation_or_coordinator_are_forgotten(models: Model
     models.certify(ref(b"model", 1), final=False)
     assert models.belong_to(owner("f2", "c3"))
     assert models.certified() == ()
+
+
+def test_before_any_committed_model_is_here_the_last_one_stays_as_a_base(models: Models) -> None:
+    """The initial model is never committed by a Result, but the first change begins with it."""
+    initial, first, second = b"a" * 40, b"b" * 40, b"c" * 40
+    assert models.base() is None
+    put(models, initial)
+    models.certify(ref(first, 1), final=False)
+    models.tidy()
+    assert models.base() == digest_of(initial)
+    put(models, first)
+    assert models.base() == digest_of(first)
+    models.tidy()
+    assert not models.has(digest_of(initial))
+    put(models, second)
+    assert models.base() == digest_of(first), "nobody committed to the second one yet"

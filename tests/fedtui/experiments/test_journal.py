@@ -50,6 +50,7 @@ made = st.builds(
     num_bytes=counts,
     sums=sums,
     liars=st.lists(digests, max_size=2),
+    change_bytes=counts,
 )
 BY_TYPE = {int: counts, float: floats, str: st.text(max_size=8), float | None: st.none() | floats}
 round_reports = st.builds(

@@ -47,6 +47,7 @@ offline_s = 10
 training = 0.1
 """
 MASKED = PLAN.replace('updates = "visible"', "minimum = 3")
+COARSE = PLAN + "[traffic]\nmodel_bits = 8\n"
 
 
 class Heard:
@@ -103,7 +104,7 @@ def interrupt_after(number: int) -> Callable[[RoundReport], None]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Uninterrupted runs, by their plans."""
     found = {}
-    for text in (PLAN, MASKED):
+    for text in (PLAN, MASKED, COARSE):
         folder = tmp_path_factory.mktemp("whole")
         running.run(wishes(folder, text), Heard())
         found[text] = folder / "run"
@@ -135,7 +136,7 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text", [PLAN, MASKED], ids=["visible", "masked"])
+@pytest.mark.parametrize("text", [PLAN, MASKED, COARSE], ids=["visible", "masked", "coarse"])
 @pytest.mark.parametrize("at", [1, 4])
 def test_an_interrupted_run_goes_on_to_the_same_end(
     tmp_path: Path, whole: dict[str, Path], text: str, at: int

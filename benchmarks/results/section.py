@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from fedtui.experiments.drawing import Picture
 
 ROOT = Path(__file__).parents[2]
-ORDER = ("agreement", "loopback", "stragglers", "cost_of_nodes", "cost_of_values")
+ORDER = (
+    "agreement",
+    "loopback",
+    "strategies",
+    "claims",
+    "stragglers",
+    "cost_of_nodes",
+    "cost_of_values",
+)
 _HEAD = """\
 # Results
 

@@ -71,6 +71,20 @@ def test_with_slow_nodes_the_target_takes_less_than_a_third_longer(tmp_path: Pat
     assert float(helped[4].partition(" ")[0]) <= 1.3
 
 
+@pytest.mark.slow
+def test_strategies_are_held_against_fedavg(tmp_path: Path) -> None:
+    fedavg, scaffold = rows(short("strategies", tmp_path))
+    assert fedavg[1].partition(" ")[0] == fedavg[3] == fedavg[5]
+    assert scaffold[3] != scaffold[5], "equal bytes are half the rounds of SCAFFOLD"
+
+
+@pytest.mark.slow
+def test_adaptive_servers_learn_from_sparse_gradients(tmp_path: Path) -> None:
+    gains = {one[0]: one[2] for one in rows(short("claims", tmp_path))}
+    for name in ("adam", "yogi", "adagrad"):
+        assert float(gains[f"fedopt {name}"].partition(" ")[0]) > 0.1
+
+
 def test_a_script_replaces_its_own_section_only(tmp_path: Path) -> None:
     for name in ("loopback", "agreement", "loopback"):
         Section(name=name, title=f"About {name}", parts=[Table(["a"], [["1"]])]).write(

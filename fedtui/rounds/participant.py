@@ -318,9 +318,8 @@ class RoundParticipant:
         if (event.round, event.attempt) != (work.round, self._begun):
             return []
         sums = event.header.sums
-        header = UpdateHeader(
-            num_examples=event.header.num_examples, sums=sums if finite(sums) else {}
-        )
+        sums = sums if finite(sums) else {}
+        header = UpdateHeader(num_examples=event.header.num_examples, sums=sums)
         self._update = (work, replace(event, attempt=work.attempt, header=header))
         return self._hand_in(work)
 
@@ -495,6 +494,6 @@ class RoundParticipant:
 
 
 def _same_model(work: Offer | Evaluate | None, offer: Offer) -> bool:
-    """Whether what is trained for this work is what the offer asks for."""
-    wanted = (offer.round, offer.model.digest)
-    return isinstance(work, Offer) and (work.round, work.model.digest) == wanted
+    """Whether what is trained for this work is what the offer asks for, under the same plan."""
+    wanted = (offer.round, offer.model.digest, offer.plan_hash)
+    return isinstance(work, Offer) and wanted == (work.round, work.model.digest, work.plan_hash)

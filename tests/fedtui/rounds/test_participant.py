@@ -1,6 +1,7 @@
 """A node's machine: every message out of turn, double, late or old; and what its operator says."""
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -221,10 +222,14 @@ def test_a_failure_of_training_that_went_on_is_of_the_attempt_it_works_for() -> 
     assert (declined.attempt, declined.reason) == (2, "out of memory")
 
 
-def test_training_does_not_go_on_for_another_model_or_against_the_policy() -> None:
+@pytest.mark.parametrize("other", [{"model": model(5)}, {"plan_hash": bytes(31) + b"1"}])
+def test_training_does_not_go_on_for_another_model_or_plan(other: dict[str, Any]) -> None:
     node = at(Phase.TRAINING)
-    other = msgspec.structs.replace(offer(1, attempt=2), model=model(5))
-    assert [type(e) for e in node.hear(other)] == [CancelJob, Accepting, FetchModel]
+    changed = msgspec.structs.replace(offer(1, attempt=2), **other)
+    assert [type(e) for e in node.hear(changed)] == [CancelJob, Accepting, FetchModel]
+
+
+def test_training_does_not_go_on_against_the_policy() -> None:
     answers = iter([None, "not now"])
     node = Node(refuses=lambda _work: next(answers))
     node.hear(offer())

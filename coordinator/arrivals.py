@@ -22,6 +22,7 @@ from coordinator.metrics import Metrics
 from coordinator.server import NodeLink
 from coordinator.spool import Promise, Spool, SpoolRefusedError, Upload
 from coordinator.vectorfiles import VectorFile
+from fedtui.combining.restoring import restored
 from fedtui.combining.visible import unfit
 from fedtui.errors import CloseCode
 from fedtui.learning.params import Manifest
@@ -34,6 +35,7 @@ from fedtui.rounds.machine import (
     UpdateBroken,
     UpdateOpened,
 )
+from fedtui.rounds.shrinking import Chain, Spot
 from fedtui.wire.messages import Open
 
 log = structlog.get_logger(__name__)
@@ -107,7 +109,8 @@ class Doors:
 class Arrivals:
     """All uploads of all sessions. Its methods belong to the event loop and return at once.
 
-    `masked` is the plan's: under it no update can be looked into.
+    `masked` is the plan's: under it no update can be looked into. `chain` is how nodes make their
+    updates smaller, by the plan's `seed`.
     """
 
     spool: Spool
@@ -115,6 +118,8 @@ class Arrivals:
     metrics: Metrics
     doors: Doors
     masked: bool = False
+    chain: Chain = field(default_factory=Chain)
+    seed: int = 0
     _streams: dict[Key, _Arrival] = field(default_factory=dict)
     _attempts: set[tuple[int, int]] = field(default_factory=set)
     _finished: bool = False
@@ -277,8 +282,10 @@ class Arrivals:
             return None
         promise = upload.promise
         with self.spool.open(promise.round, promise.attempt, promise.node) as update:
-            values = VectorFile(update.handle, self.manifest.num_values)
-            return unfit(values, self.manifest)
+            num_values = self.manifest.num_values
+            values = VectorFile(update.handle, self.chain.num_sent(num_values))
+            spot = Spot(self.seed, promise.round)
+            return unfit(restored(values, self.chain, spot, num_values), self.manifest)
 
     async def _clean(self, keep: frozenset[tuple[int, int]]) -> None:
         """Remove the files of attempts that are over, once nobody syncs one of them."""

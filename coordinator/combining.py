@@ -20,6 +20,7 @@ from coordinator.statefiles import Shape, StateWriter, leftovers, open_state, st
 from coordinator.vectorfiles import VectorFile, WordFile
 from fedtui.combining.changing import Changing, Rounding
 from fedtui.combining.masked import Unmasked, unmask
+from fedtui.combining.restoring import restored
 from fedtui.combining.visible import (
     CannotCombineError,
     Recipe,
@@ -28,9 +29,10 @@ from fedtui.combining.visible import (
     cohort_of,
     combine,
 )
-from fedtui.rounds import masking
+from fedtui.rounds import compression, masking
 from fedtui.rounds.machine import Aggregate, Aggregated
 from fedtui.rounds.plan import Plan
+from fedtui.rounds.shrinking import Spot
 from fedtui.wire.messages import ModelRef
 
 
@@ -72,7 +74,7 @@ class Combiner:
             state = StateWriter(folder, effect.round, shape, files=files)
             stack.callback(state.abandon)
             values = VectorFile(base.handle, manifest.num_values, base.data_offset, files)
-            start = Start(values, kept)
+            start = Start(values, kept, effect.round)
             bits, change_bytes = self.plan.traffic.model_bits, 0
             if bits is None:
                 unmasked = self._combine(effect, start, handles, Sink(writer.write, state.keep))
@@ -113,7 +115,11 @@ class Combiner:
             layout = masking.encoding(self.plan, recipe.manifest.num_values, "update")
             vectors = [WordFile(handle, layout, files) for handle in handles]
             return unmask(recipe, self.plan, start, vectors, effect.opener, sink)
-        values = [VectorFile(h, recipe.manifest.num_values, files=files) for h in handles]
+        num_values = recipe.manifest.num_values
+        chain = compression.chain(self.plan, num_values)
+        spot, num_sent = Spot(self.plan.seed, effect.round), chain.num_sent(num_values)
+        files_of = (VectorFile(handle, num_sent, files=files) for handle in handles)
+        values = [restored(one, chain, spot, num_values) for one in files_of]
         parts = effect.contributions
         updates = [(value, part.weight) for value, part in zip(values, parts, strict=True)]
         about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
@@ -121,10 +127,7 @@ class Combiner:
         return None
 
     def _check(self, effect: Aggregate) -> None:
-        num_bytes = self.recipe.manifest.num_bytes
-        if effect.opener is not None:
-            num_values = self.recipe.manifest.num_values
-            num_bytes = masking.encoding(self.plan, num_values, "update").num_bytes
+        num_bytes = compression.update_bytes(self.plan, self.recipe.manifest.num_values)
         for part in effect.contributions:
             promise = Promise(effect.round, effect.attempt, part.node, num_bytes, part.digest)
             if not self.spool.verify(promise):

@@ -10,7 +10,7 @@ import msgspec
 from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, os_refusal
 from fedtui.learning.params import Manifest, ParamsError
-from fedtui.rounds import strategic
+from fedtui.rounds import compression, strategic
 from fedtui.rounds.plan import Options, Plan, TaskSection
 from fedtui.tomlfile import ConfigError
 
@@ -74,7 +74,7 @@ def read(layout: Layout, plan: Plan) -> Manifest:
 
 
 def _check_strategy(layout: Layout, manifest: Manifest, plan: Plan) -> None:
-    if why := strategic.misfit(plan, manifest):
+    if why := compression.misfit_of(plan, manifest):
         raise ConfigError(f"{layout.plan}: {why}")
 
 

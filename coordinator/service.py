@@ -45,7 +45,7 @@ from coordinator.vitals import Vitals
 from fedtui import plugins
 from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import strategic
+from fedtui.rounds import compression, strategic
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import (
@@ -125,7 +125,15 @@ class CoordinatorService:
         self._library = Library(self.layout.checkpoints, plan, manifest)
         self._serve_models()
         doors = Doors(put=self.driver.put, fatal=self.fail)
-        self._arrivals = Arrivals(self.spool, manifest, self.metrics, doors, masked=plan.masked)
+        self._arrivals = Arrivals(
+            self.spool,
+            manifest,
+            self.metrics,
+            doors,
+            masked=plan.masked,
+            chain=compression.chain(plan, manifest.num_values),
+            seed=plan.seed,
+        )
         house = House(
             identity=opened.identity,
             store=self.store,

@@ -156,6 +156,8 @@ with_evaluator = {with_evaluator}
 # What travels instead of whole models: the change from the model that a node holds. 32: without
 # any loss; 16, 8 or 4 bits a value: the model itself is rounded so, the same for everybody.
 # model_bits = 8
+# update_bytes = 500000   # the most that an update may have: what loses least is chosen for it,
+#                         # see docs/operating.md; without it, every value leaves
 """
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import choices, strategic
+from fedtui.rounds import choices, compression
 from fedtui.rounds import plan as plans
 from fedtui.telling import agreement as agreements
 from fedtui.telling import form, privacy
@@ -97,7 +97,7 @@ class Consenting:
         conflicts = plans.check(agreement.plan)
         if conflicts:  # what would leave under it cannot be told, and nobody needs to know
             return Verdict(refused=f"the plan contradicts itself: {conflicts[0]}")
-        misfit = strategic.misfit(agreement.plan, agreement.manifest)
+        misfit = compression.misfit_of(agreement.plan, agreement.manifest)
         refusal = policy.refuses_plan(policy.facts_of(agreement), self._config)
         missing = self._missing(agreement)
         self._show(agreement, consented=not missing)

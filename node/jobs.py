@@ -46,6 +46,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `holdout` is the fraction of the examples that never trains. At most `judge` of those held out
     judge the model before and after: for this node's operator, and for nobody else. What the node
     holds for its strategy is read from `held_in` (nothing yet if empty) and written to `held_out`.
+    What leaves is what `transforms` (name, options), by `seed` and `round`, make of the update.
     Training ends `within_s` after the job began, with the steps made until then; None: with all.
     """
 
@@ -66,6 +67,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     held_in: str = ""
     held_out: str = ""
     within_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    transforms: tuple[tuple[str, Options], ...] = ()
 
 
 class EvaluateJob(

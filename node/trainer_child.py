@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
-import hashlib
 import os
 import re
 import signal
@@ -43,7 +42,7 @@ from fedtui.learning.task import FixedUpdate, describe, own, prepared
 from fedtui.secagg.encoding import EncodingError
 from fedtui.secagg.masks import Masker
 from fedtui.secagg.participant import Masks
-from fedtui.wire.tensors import TensorError, check_finite, to_bytes
+from fedtui.wire.tensors import TensorError, check_finite
 from node.jobs import (
     Bounds,
     Cancelled,
@@ -70,9 +69,10 @@ from node.jobs import (
 from node.niceness import give_way
 from node.throttle import Clocks, Throttle
 from node.trainer_drift import LastTraining
+from node.trainer_files import plain_file, write_blocks, write_rows, write_vector
 from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
-from node.trainer_pupil import Pupil, as_used, learnt, strategy_of
+from node.trainer_pupil import Pupil, as_used, learnt, leaving, strategy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -85,7 +85,6 @@ if TYPE_CHECKING:
     from fedtui.strategies.base import Strategy
 
 _PROGRESS_EVERY_S = 0.25
-_WRITE_CHUNK = 2**20
 _CHECK_EXAMPLES = 1000
 _PICKLE_ADVICE = re.compile(
     r"This file contains pickled \(object\) data\..*?`pickle\.load\(\)`\.?"
@@ -143,6 +142,7 @@ class Jobs:
     def _train(self, job: TrainJob, task: Task | FixedUpdate) -> Trained:
         started_s = time.monotonic()
         about, data, drift, notices, stretch = None, DataSeen(), None, list[str](), 1.0
+        held: dict[str, Vector] = {}
         strategy = strategy_of(job)
         if isinstance(task, FixedUpdate):
             update_D, num_examples = task.fixed_update(job.manifest, job.seed), 1
@@ -152,14 +152,14 @@ class Jobs:
             before = self._judge(job, task, as_used(job, _model(job)))
             result = self._train_task(job, task, strategy, started_s, notices.append)
             update_D, num_examples, sums = result.update_W, result.num_examples, result.sums
-            stretch = result.stretch
+            stretch, held = result.stretch, result.held
             after = self._judge(job, task, result.own)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
-        digest = _write_vector(Path(job.out_path), update_D)
+        digest = write_vector(Path(job.out_path), leaving(job, update_D, held))
         if not isinstance(task, FixedUpdate):
             model = model_of(_model(job), strategy.carried)
-            self._last.trained(job.round, model, Path(job.out_path), stretch=stretch)
+            self._last.trained(job.round, model, plain_file(job, update_D), stretch=stretch)
         return Trained(
             job_id=job.job_id,
             out_path=job.out_path,
@@ -194,7 +194,7 @@ class Jobs:
             of=of,
         )
         blocks = (words_C.astype("<u8", copy=False).data.cast("B") for words_C in masker.chunks())
-        digest, num_bytes = _write_blocks(Path(job.out_path), self._while_wanted(blocks))
+        digest, num_bytes = write_blocks(Path(job.out_path), self._while_wanted(blocks))
         return Masked(
             job_id=job.job_id,
             out_path=job.out_path,
@@ -312,7 +312,7 @@ class Jobs:
             raise DataError("this task predicts nothing: it exists for benchmarks")
         x = task.prepare(task.inputs(job.data))
         answers = self._torch().predict(task, as_used(job, _model(job)), x)
-        num_rows = _write_rows(Path(job.out_path), answers)
+        num_rows = write_rows(Path(job.out_path), answers)
         return Predicted(job_id=job.job_id, out_path=job.out_path, num_rows=num_rows)
 
     def _task_of(self, ref: TaskRef) -> Task | FixedUpdate:
@@ -388,41 +388,6 @@ def _update(job: MaskJob) -> Vector:
         raise TensorError(f"the update's file has {size} bytes, {expected} are expected")
     mapped = np.memmap(job.update_path, "<f4", "r")
     return np.asarray(mapped).astype(np.float32, copy=False)
-
-
-def _write_vector(path: Path, update_D: Vector) -> str:
-    """Write the wire form, whole or not at all; BLAKE2b-256 of it as hex."""
-    data = to_bytes(update_D)
-    starts = range(0, len(data), _WRITE_CHUNK)
-    digest, _ = _write_blocks(path, (data[start : start + _WRITE_CHUNK] for start in starts))
-    return digest
-
-
-def _write_blocks(path: Path, blocks: Iterable[memoryview]) -> tuple[str, int]:
-    """Write a file whole or not at all; BLAKE2b-256 of it as hex, and its size."""
-    state, num_bytes = hashlib.blake2b(digest_size=32), 0
-    scratch = path.with_name(path.name + ".tmp")
-    try:
-        with scratch.open("wb") as file:
-            for block in blocks:
-                state.update(block)
-                num_bytes += file.write(block)
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    return state.hexdigest(), num_bytes
-
-
-def _write_rows(path: Path, answers: Iterator[dict[str, str | float]]) -> int:
-    num_rows = 0
-    scratch = path.with_name(path.name + ".tmp")
-    with scratch.open("wb") as file:
-        for row, answer in enumerate(answers, 1):
-            file.write(msgspec.json.encode({"row": row, **answer}) + b"\n")
-            num_rows = row
-    scratch.replace(path)
-    return num_rows
 
 
 def _lacks_data(job: Job) -> bool:

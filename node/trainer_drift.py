@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +18,6 @@ from fedtui.learning.drift import drift
 from node.jobs import Drift
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fedtui.learning.params import Params, Vector
 
 
@@ -36,8 +35,10 @@ class LastTraining:
     def __init__(self) -> None:
         self._last: _Last | None = None
 
-    def trained(self, number: int, model: Params, update: Path, *, stretch: float = 1.0) -> None:
-        """Remember the update that lies at `update`, made in a round from `model`.
+    def trained(
+        self, number: int, model: Params, update: Path | IO[bytes], *, stretch: float = 1.0
+    ) -> None:
+        """Remember the update that lies in `update`, made in a round from `model`.
 
         What travels behind it for the strategy is no part of it; what training changed is
         `stretch` times what is sent of it.
@@ -45,6 +46,8 @@ class LastTraining:
         self._last = None
         if os.name != "nt" and model.manifest.num_values:
             mapped = np.asarray(np.memmap(update, "<f4", "r", shape=model.vector_D.shape))
+            if not isinstance(update, Path):
+                update.close()  # the map stays
             mapped = mapped.astype(np.float32, copy=False)
             self._last = _Last(number, model, mapped, stretch)
 

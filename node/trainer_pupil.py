@@ -16,6 +16,7 @@ import safetensors.numpy
 from fedtui import plugins
 from fedtui.combining.local import learn, used
 from fedtui.learning.result import TrainError
+from fedtui.rounds.shrinking import Spot, built, sent
 from node.paths import write_atomically
 
 if TYPE_CHECKING:
@@ -90,16 +91,29 @@ def strategy_of(job: TrainJob | EvaluateJob | PredictJob) -> Strategy:
 
 
 def learnt(pupil: Pupil, received: Params) -> Learnt:
-    """What came of the round; what the node holds is on disk.
+    """What came of the round.
 
     Raises:
         TrainError: what was held cannot be read, and what training raises.
     """
     job = pupil.job
-    done = learn(pupil.strategy, job.training, received, _held(job), pupil)
-    if done.held:
-        write_atomically(Path(job.held_out), safetensors.numpy.save(done.held))
-    return done
+    return learn(pupil.strategy, job.training, received, _held(job), pupil)
+
+
+def leaving(job: TrainJob, update_W: Vector, held: dict[str, Vector]) -> Vector:
+    """What leaves of an update; what the node holds now, for its strategy too, is on disk.
+
+    Raises:
+        TrainError: what was held cannot be read, or is of another model.
+    """
+    chain = built(job.transforms)
+    try:
+        done = sent(chain, update_W, _held(job), Spot(job.seed, job.round))
+    except ValueError as error:
+        raise TrainError(f"{error}: remove {job.held_in}, and it begins anew") from error
+    if held | done.held:
+        write_atomically(Path(job.held_out), safetensors.numpy.save(held | done.held))
+    return done.vector_M
 
 
 def as_used(job: TrainJob | EvaluateJob | PredictJob, received: Params) -> Params:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fedtui.learning.data import DataSource
 from fedtui.learning.metrics import said, sums_for
 from fedtui.learning.sections import widened
-from fedtui.rounds import machine, strategic
+from fedtui.rounds import compression, machine, strategic
 from fedtui.status import CheckReport, Refused
 from fedtui.wire.messages import UpdateHeader
 from node import jobs, own_scores
@@ -211,7 +211,8 @@ class Work:
         plan = agreement.plan
         shard, _ = parse_shard(config.data.shard)
         held_in, held_out = "", ""
-        if strategic.held(plan):
+        num_values = agreement.manifest.num_values
+        if compression.holds(plan, num_values):
             federation = self._federation
             before, after = self._places.updates.holding.begin(federation, effect.round)
             held_in, held_out = str(before or ""), str(after)
@@ -233,6 +234,7 @@ class Work:
             held_in=held_in,
             held_out=held_out,
             within_s=effect.within_s if plan.deadlines.partial else None,
+            transforms=compression.chosen(plan, num_values).steps,
         )
         outcome = await self._run(job, number)
         match outcome:
@@ -251,7 +253,7 @@ class Work:
                     round=effect.round,
                     model=effect.model.digest.hex(),
                     digest=outcome.digest,
-                    num_bytes=agreement.manifest.num_bytes,
+                    num_bytes=4 * compression.chain(plan, num_values).num_sent(num_values),
                     header=UpdateHeader(num_examples=outcome.num_examples, sums=outcome.sums),
                 )
                 self._places.updates.keep(update)
@@ -408,7 +410,7 @@ def _report(outcome: jobs.Outcome, agreement: Agreement, role: Role) -> CheckRep
                     "the task's model on this machine is not the model of the plan: "
                     "check that both sides have the same version of the task",
                 )
-            elif why := strategic.misfit(agreement.plan, agreement.manifest):
+            elif why := compression.misfit_of(agreement.plan, agreement.manifest):
                 problems = (f"the plan cannot be followed: {why}",)
             elif outcome.metric != agreement.plan.task.metric:
                 wanted = agreement.plan.task.metric

@@ -60,8 +60,10 @@ TESTED_IN = {
     "fedtui/status/controls.py": "tests/fedtui/control/test_client.py",
     "fedtui/status/limits.py": "tests/node/test_config.py",
     "fedtui/status/parts.py": "tests/fedtui/status/test_events.py",
+    "fedtui/rounds/beside.py": "tests/fedtui/rounds/test_masked_work.py",
     "fedtui/strategies/base.py": "tests/contracts/test_every_strategy.py",
     "fedtui/tracking/base.py": "tests/contracts/test_every_tracker.py",
+    "fedtui/transforms/base.py": "tests/contracts/test_every_transform.py",
     "fedtui/tui/command.py": "tests/fedtui/tui/test_commands.py",
     "fedtui/tui/coordinator/asking.py": "tests/fedtui/tui/coordinator/test_app.py",
     "fedtui/tui/coordinator/doing.py": "tests/fedtui/tui/coordinator/test_app.py",
@@ -106,6 +108,7 @@ TESTED_IN = {
     "node/cli_screen.py": "tests/loopback/test_screen_in_a_terminal.py",
     "node/dial.py": "tests/loopback/test_link_and_server.py",
     "node/trainer_child.py": "tests/node/test_trainer.py",
+    "node/trainer_files.py": "tests/node/test_trainer.py",
 }
 MAX_LINES = 500
 

@@ -27,6 +27,7 @@ ORDER = (
     "loopback",
     "strategies",
     "claims",
+    "communication",
     "stragglers",
     "cost_of_nodes",
     "cost_of_values",

@@ -14,12 +14,13 @@ Shapes: `_C` is one chunk of uint64 words.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from fedtui.combining.restoring import Restored
 from fedtui.combining.visible import (
     CannotCombineError,
     Piece,
@@ -31,12 +32,15 @@ from fedtui.combining.visible import (
     step,
 )
 from fedtui.crypto.keystream import Words
-from fedtui.rounds import masking
+from fedtui.rounds import compression, masking
 from fedtui.rounds.plan import Plan
+from fedtui.rounds.shrinking import Spot
 from fedtui.rounds.sums import training_sums
 from fedtui.secagg import encoding, opening
 from fedtui.secagg.coordinator import Coordinator, LostError, Unmasking
 from fedtui.secagg.encoding import EncodingError, Slots
+from fedtui.strategies.base import Wide
+from fedtui.transforms.base import BLOCK, TransformError
 
 _PIECE = 2**13  # wide values at a time: larger arrays would come from the kernel, page by page
 
@@ -78,10 +82,10 @@ def unmask(
     try:
         unmasking = opener.unmasking()
         mean = _Mean(recipe, plan, start, vectors, unmasking)
-        for pieces in in_order(mean.pieces, range(mean.layout.num_chunks)):
+        for pieces in mean.all_pieces():
             put(sink, pieces)
         mean.check_length()
-    except (LostError, EncodingError) as error:
+    except (LostError, EncodingError, TransformError) as error:
         raise CannotCombineError(str(error)) from error
     return Unmasked(training_sums(mean.scalars), opener.ids(unmasking.liars))
 
@@ -99,6 +103,9 @@ class _Mean:
     ) -> None:
         """Open the chunks that hold the scalars. Raises EncodingError."""
         self.layout = masking.encoding(plan, recipe.manifest.num_values, "update")
+        spot = Spot(plan.seed, start.round)
+        num_wide = recipe.manifest.num_values
+        self._whole = Restored(compression.chain(plan, num_wide), spot, num_wide)
         self._recipe = recipe
         self._start = start
         self._vectors = vectors
@@ -121,21 +128,40 @@ class _Mean:
         self._share = masking.share_of_full(plan, self.scalars, num_survivors)
         self._about = masking.cohort_of(plan, self.scalars, num_survivors)
 
-    def pieces(self, index: int) -> list[Piece]:
+    def all_pieces(self) -> Iterator[list[Piece]]:
+        """The next model, in order. Raises TransformError."""
+        indices = range(self.layout.num_chunks)
+        if not self._whole.chain.transforms:
+            yield from in_order(self._pieces, indices)
+            return
+        blocks = self._whole.blocks(in_order(self._means, indices))
+        for block, mean_B in enumerate(blocks):
+            yield step(self._recipe, self._start, block * BLOCK, mean_B, self._about)
+
+    def _means(self, index: int) -> list[Wide]:
+        """The part of the mean that chunk `index` holds, as it was sent."""
+        return [mean_C for _, mean_C in self._parts(index)]
+
+    def _pieces(self, index: int) -> list[Piece]:
         """The part of the next model that chunk `index` holds; empty if it holds scalars only."""
+        pieces: list[Piece] = []
+        for first, mean_C in self._parts(index):
+            pieces += step(self._recipe, self._start, first, mean_C, self._about)
+        return pieces
+
+    def _parts(self, index: int) -> Iterator[tuple[int, Wide]]:
+        """The mean's values in chunk `index`, a few at a time, with the place of the first."""
         place = self.layout.slots_of(index)
         num_values = max(0, min(place.stop, self.layout.num_values) - place.start)
         if not num_values:
-            return []
+            return
         slots_S = self._tail[index] if index in self._tail else self._open(index)
-        pieces: list[Piece] = []
         for first in range(0, num_values, _PIECE):
             piece_C = slots_S[first : min(first + _PIECE, num_values)]
             mean_C = masking.mean_of(self.layout, piece_C, self._share)
             if self._bound is not None:  # not np.dot: BLAS would wake threads of its own for this
                 self._squares[index] += float(np.square(mean_C).sum())
-            pieces += step(self._recipe, self._start, place.start + first, mean_C, self._about)
-        return pieces
+            yield place.start + first, mean_C
 
     def check_length(self) -> None:
         """Whether updates within the plan's bound can have this mean, once all chunks are made.

@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 from fedtui.aggregators.base import Aggregator
 from fedtui.learning.params import Manifest, Vector, first_outside
 from fedtui.strategies.base import Cohort, State, Strategy, Wide
+from fedtui.transforms.base import TransformError
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
 CHUNK = 2**16
@@ -68,10 +69,11 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What a round begins with: the model, and what its strategy kept so far."""
+    """What round `round` begins with: the model, and what its strategy kept so far."""
 
     base: Values
     kept: Parts = field(default_factory=State)
+    round: int = 0
 
 
 def _nowhere(state_C: State) -> None:
@@ -114,8 +116,11 @@ def combine(
         chunks = (update.read(first, CHUNK) for update, _ in updates)
         return step(recipe, start, first, recipe.aggregator.combine(chunks, weights), about)
 
-    for pieces in in_order(one_chunk, range(0, num_values, CHUNK)):
-        put(sink, pieces)
+    try:
+        for pieces in in_order(one_chunk, range(0, num_values, CHUNK)):
+            put(sink, pieces)
+    except TransformError as error:
+        raise CannotCombineError(str(error)) from error
 
 
 def put(sink: Sink, pieces: Sequence[Piece]) -> None:
@@ -202,7 +207,10 @@ def unfit(update: Values, manifest: Manifest) -> str | None:
     Streams over the file: memory is one chunk. Run it in a thread.
     """
     for first in range(0, update.num_values, _SCAN_VALUES):
-        values_C = update.read(first, _SCAN_VALUES)
+        try:
+            values_C = update.read(first, _SCAN_VALUES)
+        except TransformError as error:
+            return str(error)
         found = first_outside(values_C, limit=VALUE_LIMIT)
         if found is not None:
             value = float(values_C[found])

@@ -24,7 +24,7 @@ from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, ParamsError
 from fedtui.learning.sections import model_of, with_zeros
 from fedtui.learning.task import FixedUpdate
-from fedtui.rounds import strategic
+from fedtui.rounds import compression, strategic
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.simulation.blame import blamed
 from fedtui.simulation.engine import Engine, EngineError
@@ -214,7 +214,7 @@ def _set(wishes: Wishes) -> _Stage:
         ground = survey(setup)
         first = _first_model(wishes, setup)
     stage = _Stage(file=file, setup=setup, ground=ground, first=first)
-    if why := strategic.misfit(setup.plan, stage.wide.manifest):
+    if why := compression.misfit_of(setup.plan, stage.wide.manifest):
         raise ConfigError(f"{wishes.plan}: {why}")
     return stage
 

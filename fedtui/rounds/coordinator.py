@@ -10,7 +10,7 @@ the next one. See attempt.py for the rest.
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import masking, strategic
+from fedtui.rounds import compression, masking, strategic
 from fedtui.rounds.attempt import Attempt, Frame
 from fedtui.rounds.cohort import Cohort, Standing
 from fedtui.rounds.history import Answer, OpenAttempt
@@ -65,6 +65,9 @@ class RoundCoordinator(Attempt):
         self.phase = Phase.INVITING
         self._sums: dict[NodeId, dict[str, float]] = {}
         self._scalars = strategic.scalars(frame.plan)
+        chain = compression.chain(frame.plan, base.num_bytes // 4)
+        sent_bytes = 4 * chain.num_sent(base.num_bytes // 4)
+        self._num_bytes = sent_bytes if chain.transforms else base.num_bytes
 
     def resume(self, attempt: OpenAttempt, now: float) -> list[CoordinatorEffect]:
         """Finish an attempt whose survivors were chosen before the coordinator went down."""
@@ -109,10 +112,10 @@ class RoundCoordinator(Attempt):
     # ---- events ---------------------------------------------------------------------------------
 
     def _misfit(self, event: UpdateOpened) -> str:
-        right = (self.base.num_bytes, self.frame.manifest_digest)
+        right = (self._num_bytes, self.frame.manifest_digest)
         if (event.num_bytes, event.manifest_digest) != right:
             return (
-                f"an update has {self.base.num_bytes} bytes in the layout of the plan's model; "
+                f"an update has {self._num_bytes} bytes in the layout of the plan's model; "
                 f"{event.num_bytes} were offered"
             )
         if event.header is None:

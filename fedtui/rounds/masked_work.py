@@ -18,7 +18,7 @@ import numpy as np
 from fedtui.crypto.keys import FINGERPRINT_BYTES, PublicIdentity, fingerprint
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import said
-from fedtui.rounds import masking, splitting, strategic
+from fedtui.rounds import beside, masking, splitting, strategic
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.machine import (
     Journal,
@@ -213,9 +213,9 @@ class MaskedWork:
         """What turns the update into the vector that leaves, once the Mailbox was heard."""
         weight = masking.weight_of(self._plan, trained.header.num_examples, self._declared)
         sums = trained.header.sums
-        scalars = {name: float(sums.get(name, 0.0)) for name in masking.TRAINING_SCALARS}
+        scalars = {name: float(sums.get(name, 0.0)) for name in beside.TRAINING_SCALARS}
         scalars |= {n: weight * sums.get(n, 0.0) for n in strategic.scalars(self._plan)}
-        scalars[masking.WEIGHT] = float(weight)
+        scalars[beside.WEIGHT] = float(weight)
         return Prepare(
             self.attempt.round,
             self.attempt.attempt,

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fedtui.rounds import strategic
+from fedtui.rounds import compression, strategic
+from fedtui.rounds.beside import WEIGHT
 from fedtui.rounds.splitting import scalars_for
 from fedtui.secagg import graph
 from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding, EncodingError
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from fedtui.secagg.context import Purpose
     from fedtui.secagg.encoding import Slots
     from fedtui.strategies.base import Wide
-
-WEIGHT = "weight"
-TRAINING_SCALARS = (WEIGHT, "loss_sum", "examples")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +53,15 @@ def numbers(plan: Plan, invited: int) -> Numbers:
 
 def encoding(plan: Plan, num_values: int, purpose: Purpose) -> Encoding:
     """How a vector is written: an update of `num_values` values, or the sums of an evaluation."""
-    update = purpose == "update"
+    if purpose == "update":
+        return compression.encoding(plan, num_values)
     return Encoding(
-        num_values=num_values if update else 0,
-        scalars=update_scalars(plan) if update else scalars_for(plan.task.metric),
+        num_values=0,
+        scalars=scalars_for(plan.task.metric),
         lanes=plan.privacy.lanes,
         largest_cohort=plan.privacy.largest_cohort,
-        value_range=plan.privacy.value_range,
+        value_range=plan.privacy.value_range or compression.DEFAULT_RANGE,
     )
-
-
-def update_scalars(plan: Plan) -> tuple[str, ...]:
-    """What travels in the vector of an update beside its values, by name."""
-    return (*TRAINING_SCALARS, *strategic.scalars(plan))
 
 
 def least_ready(plan: Plan, invited: int, wanted: int) -> int:

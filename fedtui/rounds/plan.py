@@ -14,7 +14,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, masking, owned, strategic
+from fedtui.rounds import choices, compression, masking, owned, strategic
 from fedtui.wire import declared
 from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
@@ -145,8 +145,8 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     Under masks: `colluders` nodes may be in league with the coordinator (default: a fifth of those
     invited), a sum has at least `minimum` nodes (default: half of them), and `dropouts` of a
     cohort may be lost. `largest_cohort`, `lanes` and `value_range` say how numbers are written
-    (secagg/encoding.py). `keystream` makes the masks: `aegis256` in rounds in which every node's
-    processor has AES, else `chacha20`.
+    (secagg/encoding.py; no `value_range`: rounds/compression.py). `keystream` makes the masks:
+    `aegis256` in rounds in which every node's processor has AES, else `chacha20`.
     """
 
     updates: Literal["masked", "visible"] = "masked"
@@ -155,7 +155,7 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     dropouts: Annotated[int, msgspec.Meta(ge=0, le=2**15)] = 0
     largest_cohort: Annotated[int, msgspec.Meta(ge=3, le=2**14)] = 100
     lanes: Literal[2, 3, 4] = 2
-    value_range: Annotated[float, msgspec.Meta(gt=0, le=1024)] = 4.0
+    value_range: Annotated[float, msgspec.Meta(gt=0, le=1024)] | None = None
     keystream: Keystream = "chacha20"
 
 
@@ -163,10 +163,13 @@ class TrafficSection(_Section, frozen=True, kw_only=True):
     """What travels instead of whole models and updates.
 
     With `model_bits` a node that holds an older model gets the change from it (wire/changes.py):
-    of 32 bits a value without any loss, of fewer the model itself is rounded so.
+    of 32 bits a value without any loss, of fewer the model itself is rounded so. `update_bytes` is
+    the most that an update may have (None: no limit); without `[[transforms]]` it chooses them,
+    and the lanes (rounds/compression.py).
     """
 
     model_bits: Bits | None = None
+    update_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**40)] | None = None
 
 
 class Plan(_Section, frozen=True, kw_only=True):
@@ -181,6 +184,7 @@ class Plan(_Section, frozen=True, kw_only=True):
     evaluation: EvaluationSection = EvaluationSection()
     weights: WeightsSection = WeightsSection()
     privacy: PrivacySection = PrivacySection()
+    transforms: Annotated[tuple[Named, ...], msgspec.Meta(max_length=4)] = ()
     traffic: TrafficSection = TrafficSection()
 
     @property
@@ -218,6 +222,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
+    found += compression.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

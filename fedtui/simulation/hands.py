@@ -7,9 +7,13 @@ was still under way when its run was stopped is: `pending_rounds` says which mod
 
 from collections.abc import Callable, Mapping
 
+from fedtui.combining.restoring import restored
 from fedtui.combining.visible import unfit
 from fedtui.learning.params import Manifest, Vector
+from fedtui.rounds import compression
 from fedtui.rounds.machine import Measure, Train
+from fedtui.rounds.plan import Plan
+from fedtui.rounds.shrinking import Spot
 from fedtui.simulation import work
 from fedtui.simulation.engine import Engine, Ticket
 from fedtui.simulation.ground import EVALUATOR
@@ -26,13 +30,21 @@ class Hands:
     """Does what machines ask of trainers. `models` are those that the coordinator holds."""
 
     def __init__(
-        self, engine: Engine, memory: Memory, *, manifest: Manifest, on_failure: OnFailure
+        self,
+        engine: Engine,
+        memory: Memory,
+        *,
+        manifest: Manifest,
+        plan: Plan,
+        on_failure: OnFailure,
     ) -> None:
         self.models: Callable[[], Models] = dict
         self.results: dict[JobKey, Remembered] = {}
         self._engine = engine
         self._memory = memory
         self._manifest = manifest
+        self._seed = plan.seed
+        self._chain = compression.chain(plan, manifest.num_values)
         self._on_failure = on_failure
         self._given: set[bytes] = set()
         self._pending: dict[JobKey, int] = {}  # the round whose model each job under way needs
@@ -101,7 +113,7 @@ class Hands:
             case Trained(update_D=update_D, num_examples=num_examples, sums=sums, held=held):
                 if held:
                     self._memory.holding.hold(key.node, key.round, held)
-                digest, flaw = self._judged(update_D)
+                digest, flaw = self._judged(update_D, key.round)
                 remembered = Remembered(digest, num_examples, sums, flaw)
                 self.results[key] = remembered
                 self._memory.job_done(key, remembered)
@@ -119,13 +131,20 @@ class Hands:
                 return work.Measured(sums)
             case Remembered(digest=digest, num_examples=num_examples, sums=sums, flaw=flaw):
                 self.results[key] = known
-                parcel = work.Parcel(None, digest, self._manifest.num_bytes, flaw)
+                parcel = work.Parcel(None, digest, self._num_bytes, flaw)
                 return work.Trained(parcel, work.header(num_examples, sums))
 
-    def _judged(self, update_D: Vector) -> tuple[bytes, str]:
+    @property
+    def _num_bytes(self) -> int:
+        """Of what leaves of an update."""
+        return 4 * self._chain.num_sent(self._manifest.num_values)
+
+    def _judged(self, update_D: Vector, number: int) -> tuple[bytes, str]:
         """Digest, and what is wrong with it; made once of a task that gives one array only."""
         if self._judgement[0] is not update_D:
-            flaw = unfit(Values(update_D), self._manifest) or ""
+            spot, num_values = Spot(self._seed, number), self._manifest.num_values
+            whole = restored(Values(update_D), self._chain, spot, num_values)
+            flaw = unfit(whole, self._manifest) or ""
             self._judgement = (update_D, vector_digest(update_D), flaw)
         return self._judgement[1:]
 

@@ -1,7 +1,7 @@
 """Updates in memory become the next model, by the code that real coordinators run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fedtui.combining.changing import Changing, Rounding
 from fedtui.combining.masked import unmask
+from fedtui.combining.restoring import restored
 from fedtui.combining.visible import (
     CannotCombineError,
     Recipe,
@@ -19,8 +20,10 @@ from fedtui.combining.visible import (
 )
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.learning.params import Vector
+from fedtui.rounds import compression
 from fedtui.rounds.machine import Aggregate
 from fedtui.rounds.plan import Plan
+from fedtui.rounds.shrinking import Spot
 from fedtui.strategies.base import State, first_state
 
 
@@ -79,6 +82,7 @@ class Mixer:
             CannotCombineError: these updates give no usable model.
         """
         recipe = self.recipe
+        start = replace(start, round=effect.round)
         model = _Sheet(recipe.manifest.num_values)
         kept = {name: _Sheet(recipe.num_values, np.float64) for name in recipe.strategy.kept}
 
@@ -99,8 +103,11 @@ class Mixer:
             sums, liars = done.sums, done.liars
         else:
             parts = effect.contributions
+            num_values = recipe.manifest.num_values
+            chain = compression.chain(self.plan, num_values)
+            spot = Spot(self.plan.seed, effect.round)
             updates = [
-                (Values(content.view(np.float32)), part.weight)
+                (restored(Values(content.view(np.float32)), chain, spot, num_values), part.weight)
                 for content, part in zip(contents, parts, strict=True)
             ]
             about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])

@@ -63,6 +63,7 @@ class Village(SimulatedFederation):
             engine,
             self.memory,
             manifest=initial.manifest,
+            plan=plan,
             on_failure=listener.on_failure,
         )
         setting = Setting(

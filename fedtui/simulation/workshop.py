@@ -32,7 +32,8 @@ from fedtui.learning.result import TrainError
 from fedtui.learning.sections import widened
 from fedtui.learning.task import FixedUpdate, prepared
 from fedtui.learning.trainer import Workbench, set_num_threads, use_device
-from fedtui.rounds import strategic
+from fedtui.rounds import compression, strategic
+from fedtui.rounds.shrinking import Spot, sent
 from fedtui.simulation.blame import sentence
 from fedtui.simulation.ground import EVALUATOR
 from fedtui.simulation.jobs import Failed, Measured, Trained, TrainJob
@@ -100,6 +101,7 @@ class _Fixed:
         self._manifest = widened(task.manifest(), strategy.carried)
         self._sums = {n: float(n == "examples") for n in metrics.sums_for(task.metric)}
         self._sums |= dict.fromkeys(strategy.scalars, 1.0)
+        self._chain = compression.chain(setup.plan, self._manifest.num_values)
         self._checked: Vector | None = None
 
     def train(self, job: TrainJob, model_D: Vector) -> Trained:  # noqa: ARG002 - as _Learner's
@@ -111,9 +113,13 @@ class _Fixed:
             self._checked = update_D
         attack = self._attacks.get(job.node)
         if attack is None:
-            return Trained(update_D, 1, dict(self._sums))
+            return self._leaving(job, update_D, 1)
         update_D = attack.update(update_D, _liar(self._seed, job))
-        return Trained(update_D, attack.claimed(1), dict(self._sums))
+        return self._leaving(job, update_D, attack.claimed(1))
+
+    def _leaving(self, job: TrainJob, update_D: Vector, num_examples: int) -> Trained:
+        leaving = sent(self._chain, update_D, job.held, Spot(self._seed, job.round))
+        return Trained(leaving.vector_M, num_examples, dict(self._sums), leaving.held)
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:  # noqa: ARG002
         names = metrics.sums_for(self._task.metric)
@@ -143,17 +149,31 @@ class _Learner:
         attack = self._attacks.get(job.node)
         if attack is None:
             done = self._learn(job, model_D, examples, rows)
-            return Trained(done.update_W, done.num_examples, done.sums, done.held)
+            return self._leaving(job, done.update_W, done.num_examples, done.sums, done.held)
         rng = _liar(self._plan.seed, job)
         if not attack.trains:
             update_D = attack.update(np.zeros_like(model_D), rng)
             sums = {"loss_sum": 0.0, "examples": 0.0} | dict.fromkeys(self._strategy.scalars, 1.0)
-            return Trained(update_D, attack.claimed(len(rows)), sums)
+            return self._leaving(job, update_D, attack.claimed(len(rows)), sums, {})
         own = examples.take(rows)
         examples = Examples(*attack.examples(own.x, own.y, self._num_classes, rng))
         done = self._learn(job, model_D, examples, np.arange(len(examples)))
         update_D = attack.update(done.update_W, rng)
-        return Trained(update_D, attack.claimed(done.num_examples), done.sums, done.held)
+        num_examples = attack.claimed(done.num_examples)
+        return self._leaving(job, update_D, num_examples, done.sums, done.held)
+
+    def _leaving(
+        self,
+        job: TrainJob,
+        update_W: Vector,
+        num_examples: int,
+        sums: dict[str, float],
+        held: dict[str, Vector],
+    ) -> Trained:
+        """What leaves of an update, as the plan makes it smaller."""
+        chain = compression.chain(self._plan, len(update_W))
+        leaving = sent(chain, update_W, job.held, Spot(self._plan.seed, job.round))
+        return Trained(leaving.vector_M, num_examples, sums, held | leaving.held)
 
     def _learn(self, job: TrainJob, model_W: Vector, examples: Examples, rows: Indices) -> Learnt:
         seed = (self._plan.seed, job.round, job.node)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fedtui.rounds import claims, masking
+from fedtui.rounds import claims, compression, masking
 from fedtui.status import PlanSummary
 from fedtui.telling import form
 from fedtui.wire.labels import safe_label
@@ -33,9 +33,7 @@ class Agreement:
     @property
     def upload_bytes(self) -> int:
         """What one update has on its way out."""
-        if not self.plan.masked:
-            return self.manifest.num_bytes
-        return masking.encoding(self.plan, self.manifest.num_values, "update").num_bytes
+        return compression.update_bytes(self.plan, self.manifest.num_values)
 
 
 def least_numbers(plan: Plan) -> Numbers:

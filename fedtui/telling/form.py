@@ -13,7 +13,7 @@ import msgspec
 
 from fedtui.crypto.keys import digest
 from fedtui.learning.metrics import said
-from fedtui.rounds import choices, claims, masking, strategic
+from fedtui.rounds import choices, claims, compression, masking, strategic
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.status import Leaves
 
@@ -127,7 +127,7 @@ def _masked_work(agreement: Agreement) -> tuple[Leaves, ...]:
 
 
 def _update(agreement: Agreement) -> str:
-    size = f"{agreement.upload_bytes / 1e6:.2f} MB"
+    size = f"{agreement.upload_bytes / 1e6:.2f} MB{_made_smaller(agreement)}"
     if carried := strategic.carried(agreement.plan):
         return (
             f"update of the model, and of what its strategy sends along: {', '.join(carried)} "
@@ -136,6 +136,19 @@ def _update(agreement: Agreement) -> str:
     if staying := strategic.staying(agreement.plan, agreement.manifest):
         return f"update of the model, zeros for what stays here: {_listed(staying)} ({size})"
     return f"update of the model ({size})"
+
+
+def _made_smaller(agreement: Agreement) -> str:
+    """How an update is made smaller before it leaves, and what it would have been."""
+    num_values = agreement.manifest.num_values
+    steps = compression.chosen(agreement.plan, num_values).steps
+    if not steps:
+        return ""
+    said = ", ".join(
+        f"{name}{''.join(f' {options[key]}' for key in ('fraction',) if key in options)}"
+        for name, options in steps
+    )
+    return f" of {agreement.manifest.num_bytes / 1e6:.2f} MB, made smaller by {said}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

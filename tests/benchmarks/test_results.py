@@ -85,6 +85,16 @@ def test_adaptive_servers_learn_from_sparse_gradients(tmp_path: Path) -> None:
         assert float(gains[f"fedopt {name}"].partition(" ")[0]) > 0.1
 
 
+@pytest.mark.slow
+def test_a_tenth_of_the_bytes_still_learns(tmp_path: Path) -> None:
+    found = {one[0]: one for one in rows(short("communication", tmp_path))}
+    assert int(found["top_k 0.05"][2].rstrip("%")) < 10
+    assert int(found["4 lanes, hadamard"][2].rstrip("%")) < 70
+    learned = {way: float(one[4].partition(" ")[0]) for way, one in found.items()}
+    assert learned["top_k 0.05"] > learned["float32"] - 0.15
+    assert learned["4 lanes, hadamard"] == pytest.approx(learned["2 lanes"], abs=0.02)
+
+
 def test_a_script_replaces_its_own_section_only(tmp_path: Path) -> None:
     for name in ("loopback", "agreement", "loopback"):
         Section(name=name, title=f"About {name}", parts=[Table(["a"], [["1"]])]).write(

@@ -10,7 +10,7 @@ import torch
 from fedtui import plugins
 from fedtui.learning.params import Manifest, Params, TensorSpec
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds.masking import TRAINING_SCALARS
+from fedtui.rounds.beside import TRAINING_SCALARS
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.strategic import WANTS
 from fedtui.rounds.sums import strategy_scalars

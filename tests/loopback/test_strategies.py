@@ -1,6 +1,7 @@
 """Strategies that remember, as real programs: killed with -9 between rounds, on both sides, they
 come to the very bits that the simulation of the same plan gives in one go. So do a strategy and a
-selection that are files of the operator's own.
+selection that are files of the operator's own, updates that were made smaller (what a node did not
+send is kept for the next one), and models that come as changes.
 """
 
 from pathlib import Path
@@ -111,22 +112,24 @@ def federation_of(scratch: Path, updates: str, *files: str) -> FromRun:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "updates", "bits"),
+    ("strategy", "updates", "traffic"),
     [
-        ("fedopt", "visible", 16),
-        ("scaffold", "masked", 8),
-        ("feddyn", "visible", None),
-        ("fednova", "masked", None),
-        ("fedper", "masked", 32),
-        ("ditto", "visible", 4),
-        ("mine", "masked", None),
+        ("fedopt", "visible", "model_bits = 16"),
+        ("scaffold", "masked", "model_bits = 8"),
+        ("feddyn", "visible", ""),
+        ("fednova", "masked", ""),
+        ("fedper", "masked", "model_bits = 32"),
+        ("ditto", "visible", "model_bits = 4"),
+        ("mine", "masked", ""),
+        ("fedavg", "visible", "update_bytes = 2000\nmodel_bits = 8"),
+        ("fedavg", "masked", "update_bytes = 2000"),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     scratch: Path,
     strategy: str,
     updates: str,
-    bits: int | None,
+    traffic: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(OWN_VARIABLE, "")  # so that it is put back
@@ -139,7 +142,7 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         updates=updates,
         options=OPTIONS.get(strategy, ""),
         selection=SELECTIONS.get(strategy, ""),
-        traffic=f"[traffic]\nmodel_bits = {bits}" if bits else "",
+        traffic=f"[traffic]\n{traffic}",
     )
     (scratch / "plan.toml").write_text(plan)
     own = scratch / "plugins" / "strategies" / "mine.py"
@@ -170,7 +173,7 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         await programs.run(*federation.coordinator("export", "--out", str(out), "--no-torch"))
     finally:
         await programs.stop()
-    if bits:
+    if "model_bits" in traffic:
         assert "came as a change" in (scratch / "node-0.log").read_text()
     exported = Params.from_safetensors((out / "model.safetensors").read_bytes())
     simulated = Params.from_safetensors((scratch / "sim" / "model.safetensors").read_bytes())

@@ -10,7 +10,7 @@ from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.learning.metrics import sums_for
 from fedtui.rounds import claims
-from fedtui.rounds.masking import TRAINING_SCALARS
+from fedtui.rounds.beside import TRAINING_SCALARS
 from fedtui.rounds.plan import MASKED, VISIBLE, EvaluationSection, Named, plan_hash
 from fedtui.telling import form
 from fedtui.telling.agreement import Agreement

@@ -1,0 +1,1 @@
+"""How updates are made smaller before they leave; one file each, found by its name."""

@@ -23,6 +23,7 @@ import inspect
 import os
 import shutil
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,11 @@ def _ours(kind: str) -> set[str]:
 def use_own(folder: Path) -> None:
     """From now on, the operator's own plug-ins are those in `folder`, if there is one."""
     os.environ[OWN_VARIABLE] = str(folder.absolute())
+
+
+def is_own(filename: str) -> bool:
+    """Whether this is a file of the operator's own that was read."""
+    return Path(filename) in _own
 
 
 def forget_own() -> None:
@@ -213,6 +219,13 @@ class _BytesLoader(importlib.abc.SourceLoader):
 
     def get_data(self, path: str | bytes) -> bytes:  # noqa: ARG002 - the base class's signature
         return self._source
+
+
+def fault(what: str, error: Exception) -> str:
+    """A sentence about a plug-in that raised what it must not: what, which error, and where."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    return f"{what} failed: {type(error).__name__}: {error} ({where})"
 
 
 def _line_in(error: BaseException, filename: str) -> str:

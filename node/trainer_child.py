@@ -413,7 +413,8 @@ def _place(job: Job, error: Exception | SystemExit) -> str:
     """Where it happened: in the operator's own file, if that was on the way."""
     frames = traceback.extract_tb(error.__traceback__)
     own = None if isinstance(job, MaskJob) else job.task.file
-    where = next((one for one in reversed(frames) if one.filename == own), frames[-1])
+    theirs = [one for one in frames if one.filename == own or plugins.is_own(one.filename)]
+    where = (theirs or frames)[-1]
     return f"{Path(where.filename).name}, line {where.lineno}"
 
 
@@ -430,6 +431,8 @@ def _failed(job: Job, error: Exception | SystemExit) -> JobFailed:
     reason = f"{type(error).__name__}: {_safe(str(error))} ({_place(job, error)})"
     if not isinstance(job, MaskJob) and job.task.file is not None:
         return JobFailed(job_id=job.job_id, reason=f"the task failed: {reason}", kind="task")
+    if any(plugins.is_own(one.filename) for one in traceback.extract_tb(error.__traceback__)):
+        return JobFailed(job_id=job.job_id, reason=f"the strategy failed: {reason}", kind="task")
     return JobFailed(job_id=job.job_id, reason=f"a bug in the trainer: {reason}", kind="internal")
 
 

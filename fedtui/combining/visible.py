@@ -17,6 +17,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+import numpy as np
+
+from fedtui import plugins
 from fedtui.aggregators.base import Aggregator
 from fedtui.learning.params import Manifest, Vector, first_outside
 from fedtui.strategies.base import Cohort, State, Strategy, Wide
@@ -144,16 +147,37 @@ def step(recipe: Recipe, start: Start, first: int, mean_C: Wide, about: Cohort) 
         base_C = start.base.read(first + at, num)
         here_C = mean_C[at : at + num]
         kept = None
-        if section:
-            name = recipe.strategy.carried[section - 1]
-            model_C = recipe.strategy.carry(name, base_C, here_C, about)
-        else:
-            before = start.kept.part(slice(inside, inside + num))
-            model_C, kept = recipe.strategy.apply(base_C, here_C, before, about)
+        before = start.kept.part(slice(inside, inside + num)) if not section else State()
+        try:
+            if section:
+                name = recipe.strategy.carried[section - 1]
+                model_C = recipe.strategy.carry(name, base_C, here_C, about)
+            else:
+                model_C, kept = recipe.strategy.apply(base_C, here_C, before, about)
+        except Exception as error:  # a strategy may be its operator's own
+            raise CannotCombineError(plugins.fault("the strategy", error)) from error
+        _check_kind(recipe, model_C, kept, num)
         _check(recipe, model_C, first + at)
         pieces.append(Piece(model_C, kept if recipe.strategy.kept else None))
         at += num
     return pieces
+
+
+def _check_kind(recipe: Recipe, model_C: object, kept: object, num: int) -> None:
+    """Whether a strategy's `apply` or `carry` gave what it must, of `num` values."""
+    fits = isinstance(model_C, np.ndarray) and model_C.dtype == np.float32
+    if not fits or model_C.shape != (num,):  # type: ignore[attr-defined]  # an array
+        raise CannotCombineError(
+            f"the strategy made something else of {num} values of the model than {num} float32 "
+            "values: `apply` and `carry` return what `stepped` of fedtui.strategies.base does"
+        )
+    names = recipe.strategy.kept if kept is not None else ()
+    vectors = kept.vectors if isinstance(kept, State) else {}
+    if wrong := [name for name in names if len(vectors.get(name, ())) != num]:
+        raise CannotCombineError(
+            f"the strategy returned no {wrong[0]!r} of {num} values, which it keeps: its `apply` "
+            "returns the next model and a State with all that `kept` names"
+        )
 
 
 def _check(recipe: Recipe, model_C: Vector, first: int) -> None:

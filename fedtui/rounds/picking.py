@@ -94,7 +94,7 @@ class Picker:
             invited = min(invited, self._plan.privacy.largest_cohort)
         rng = np.random.default_rng([self._plan.seed, number, attempt])
         candidates = [self.candidate(node, present[node]) for node in sorted(present)]
-        cohort = rule.pick(candidates, invited, rng, number)
+        cohort = self._picked(rule, candidates, invited, rng, number)
         within_s = self.within_s() if attempt == 1 else None
         enough = size
         if self._plan.masked:
@@ -104,6 +104,28 @@ class Picker:
             within_s,
             {node: present[node] for node in cohort},
         )
+
+    def _picked(
+        self,
+        rule: Selection,
+        candidates: list[Candidate],
+        invited: int,
+        rng: np.random.Generator,
+        number: int,
+    ) -> frozenset[bytes]:
+        """Whom the rule picks. PluginError if it fails, or picks others than it must."""
+        what = f"the selection {self._plan.selection.name!r}"
+        try:
+            cohort = frozenset(rule.pick(candidates, invited, rng, number))
+        except Exception as error:
+            raise plugins.PluginError(plugins.fault(what, error)) from error
+        strangers = len(cohort - {one.node for one in candidates})
+        if strangers or len(cohort) != invited:
+            raise plugins.PluginError(
+                f"{what} picked {len(cohort)} nodes, {strangers} of which are not present, "
+                f"instead of {invited} of those {len(candidates)} present"
+            )
+        return cohort
 
     def size(self, num_present: int) -> int:
         """How many nodes a round wants to count, of so many that are present."""

@@ -115,7 +115,9 @@ class Village(SimulatedFederation):
         """Why this federation will never come to an end by itself; None if it may."""
         failures = self.books.failures
         if self.halted:
-            return f"{len(failures)} attempts in a row failed, the last one so: {failures[-1]}"
+            first = f"the first one so: {failures[0]}; " if failures[0] != failures[-1] else ""
+            said = f"{first}the last one so: {failures[-1]}"
+            return f"{len(failures)} attempts in a row failed, {said}"
         if self.clock.next_at is None:
             return "nothing is left to happen: all nodes are away for good"
         return None

@@ -215,3 +215,18 @@ def test_own_plug_ins_are_copied_and_nothing_else(own: Path, tmp_path: Path) -> 
     assert copied == [tmp_path / "copy" / "strategies" / "mine.py"]
     plugins.keep_own(own / "nowhere", tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_fault_is_told_with_its_place_in_the_file(own: Path) -> None:
+    file = own / "strategies" / "mine.py"
+    file.write_text(OWN + "def oops():\n    return 1 / 0\n")
+    module = sys.modules[plugins.builder("strategies", "mine").__module__]
+    assert plugins.is_own(str(file))
+    assert not plugins.is_own(plugins.__file__)
+    with pytest.raises(ZeroDivisionError) as caught:
+        module.oops()
+    said = plugins.fault("the strategy", caught.value)
+    line = file.read_text().splitlines().index("    return 1 / 0") + 1
+    assert (
+        said == f"the strategy failed: ZeroDivisionError: division by zero (mine.py, line {line})"
+    )

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from fedtui.aggregators.mean import Mean
 from fedtui.combining import visible
 from fedtui.combining.visible import CannotCombineError, Recipe, Sink, Start, combine, unfit
 from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.strategies.base import State, Strategy, first_state, stepped
 from fedtui.strategies.fedavg import FedAvg
 
 D = 3 * visible.CHUNK + 17
@@ -65,6 +67,58 @@ def test_a_model_out_of_range_is_refused_by_name(shelf: Shelf) -> None:
     update_D[-1] = 30.0
     with pytest.raises(CannotCombineError, match=r"tensor 'b'.*diverged"):
         run(base, [(shelf.put(update_D), 1)])
+
+
+@dataclass(frozen=True, slots=True)
+class Own(Strategy):
+    """What an operator's first strategy may do wrong."""
+
+    kept = ("last",)
+
+    mistake: str = ""
+
+    def apply(self, model_C, mean_C, state, cohort):
+        match self.mistake:
+            case "raises":
+                return state["last"], state
+            case "is wide":
+                return model_C + mean_C, state
+            case "is short":
+                return model_C[1:], state
+            case "forgets":
+                return stepped(model_C, mean_C), State()
+        return stepped(model_C, mean_C), state
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("raises", r"the strategy failed: TypeError: .* \(test_visible.py, line \d+\)"),
+        ("is wide", "something else of 65536 values"),
+        ("is short", "something else of 65536 values"),
+        ("forgets", "returned no 'last'"),
+        ("", ""),
+    ],
+)
+def test_a_strategy_that_breaks_the_protocol_is_told_how(
+    shelf: Shelf, mistake: str, said: str
+) -> None:
+    strategy = Own(mistake)
+    recipe = Recipe(RECIPE.manifest, RECIPE.aggregator, strategy)
+    start = Start(shelf.put(np.zeros(D)), first_state(strategy, D))
+    written: list[bytes] = []
+
+    def go() -> None:
+        updates = [(shelf.put(np.ones(D)), 1)]
+        combine(recipe, start, updates, Sink(lambda data: written.append(bytes(data))))
+
+    if not mistake:
+        go()
+        assert written
+        return
+    with pytest.raises(CannotCombineError, match=said):
+        go()
+    assert not written
 
 
 def test_a_short_file_is_refused(shelf: Shelf) -> None:

@@ -7,10 +7,12 @@ from desk import make_plan, name
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fedtui.plugins import PluginError
 from fedtui.rounds import masking
 from fedtui.rounds.history import Answer, FederationSnapshot, FinishedRound
 from fedtui.rounds.picking import LEAST_S, NUM_BY_THE_RULE, Picker, Terms, learned_s
 from fedtui.rounds.plan import DeadlinesSection, PrivacySection, SelectionSection
+from fedtui.selection.base import Selection
 
 PRESENT = {name(n): {} for n in range(10)}
 
@@ -163,3 +165,39 @@ def test_under_masks_a_round_never_closes_with_fewer_than_its_sum_needs(
         assert needed <= terms.enough < len(cohort)
     if attempt > NUM_BY_THE_RULE:
         assert len(cohort) == rule.size(num), "chance alone, and nobody to spare"
+
+
+class Own(Selection):
+    """An operator's own rule, and what it may do wrong."""
+
+    def __init__(self, mistake: str) -> None:
+        self.mistake = mistake
+
+    def pick(self, present, size, rng, number):
+        nodes = [one.node for one in present]
+        return {
+            "": nodes[:size],
+            "too few": nodes[: size - 1],
+            "too many": nodes,
+            "strangers": [*nodes[: size - 1], b"x" * 32],
+            "nothing": None,
+        }[self.mistake]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "said"),
+    [
+        ("too few", "picked 3 nodes, 0 of which are not present, instead of 4 of those 10"),
+        ("too many", "picked 10 nodes"),
+        ("strangers", "picked 4 nodes, 1 of which are not present"),
+        ("nothing", "failed: TypeError"),
+    ],
+)
+def test_a_rule_that_picks_others_than_it_must_is_told_how(mistake: str, said: str) -> None:
+    made = picker(selection=SelectionSection(count=4))
+    made.rule = Own("")
+    cohort, _ = made.pick(PRESENT, 1, 1)
+    assert cohort == {name(n) for n in range(4)}
+    made.rule = Own(mistake)
+    with pytest.raises(PluginError, match=said):
+        made.pick(PRESENT, 1, 1)

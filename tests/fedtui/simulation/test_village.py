@@ -182,7 +182,11 @@ def test_it_says_when_nothing_can_come_of_it() -> None:
     village = village_of(setup_of(nodes=4, rounds=2, dropout=dropout), Told())
     while village.why_stuck() is None and village.coordinator.ended is None:
         village.run(seconds=600)
-    assert "20 attempts in a row failed" in (village.why_stuck() or village.coordinator.ended)
+    failures = village.books.failures
+    said = village.why_stuck() or village.coordinator.ended
+    assert "20 attempts in a row failed" in said
+    assert failures[0] in said
+    assert failures[-1] in said
 
 
 def test_what_was_trained_for_an_earlier_attempt_is_told_of_the_later() -> None:

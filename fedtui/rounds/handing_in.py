@@ -22,7 +22,7 @@ def hand_in(
         header, form, beside = trained.header, VISIBLE, ["number of examples", "training sums"]
     else:
         update, header, form, beside = prepared, None, MASKED, ["training sums"]
-    what = _listed(["update", *beside, *own])
+    what = _listed([_update(update.num_bytes, offer.model.num_bytes), *beside, *own])
     return [
         Note(offer.round, offer.attempt, what, form, update.num_bytes, update.digest),
         Upload(
@@ -35,6 +35,13 @@ def hand_in(
             header=header,
         ),
     ]
+
+
+def _update(num_bytes: int, plain_bytes: int) -> str:
+    """What the plan's transforms and lanes saved of it, if they did."""
+    if num_bytes >= plain_bytes:
+        return "update"
+    return f"update ({num_bytes / plain_bytes:.0%} of its {plain_bytes / 1e6:.2f} MB)"
 
 
 def _listed(parts: list[str]) -> str:

@@ -11,7 +11,7 @@ OFFER = Offer(
     attempt=1,
     plan_hash=bytes(32),
     manifest_digest=b"m" * 32,
-    model=ModelRef(round=1, digest=bytes(32), num_bytes=8),
+    model=ModelRef(round=1, digest=bytes(32), num_bytes=20_000),
     cohort_size=3,
     accept_s=1.0,
     deadline_s=2.0,
@@ -19,8 +19,8 @@ OFFER = Offer(
 HEADER = UpdateHeader(num_examples=7, sums={})
 
 
-TRAINED = Trained(2, 1, digest=b"t" * 32, num_bytes=6, header=HEADER)
-PREPARED = Prepared(2, 1, digest=b"p" * 32, num_bytes=8, num_saturated=0)
+TRAINED = Trained(2, 1, digest=b"t" * 32, num_bytes=20_000, header=HEADER)
+PREPARED = Prepared(2, 1, digest=b"p" * 32, num_bytes=23_000, num_saturated=0)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,14 @@ def test_what_leaves_is_noted_first_and_only_what_is_visible_has_a_header(
 )
 def test_what_the_strategy_says_is_noted_by_name(prepared: Prepared | None, what: str) -> None:
     header = UpdateHeader(num_examples=7, sums={"loss_sum": 1.0, "examples": 7.0, "tau": 2.0})
-    trained = Trained(2, 1, digest=b"d" * 32, num_bytes=8, header=header)
+    trained = Trained(2, 1, digest=b"d" * 32, num_bytes=20_000, header=header)
     note, _ = hand_in(OFFER, trained, prepared, incarnation=4)
     assert isinstance(note, Note)
     assert note.what == what
+
+
+def test_what_was_saved_of_an_update_is_noted() -> None:
+    smaller = Trained(2, 1, digest=b"d" * 32, num_bytes=5_000, header=HEADER)
+    note, _ = hand_in(OFFER, smaller, incarnation=4)
+    assert isinstance(note, Note)
+    assert note.what == "update (25% of its 0.02 MB), number of examples and training sums"

@@ -13,8 +13,9 @@ import numpy as np
 
 from fedtui.crypto.keys import Identity
 from fedtui.learning.params import Vector
-from fedtui.rounds import masking
+from fedtui.rounds import compression, masking
 from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSection, WeightsSection
+from fedtui.rounds.shrinking import Spot, sent
 from fedtui.secagg import masks
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
@@ -107,9 +108,11 @@ class MaskedCohort:
         letter = self.opener.mailbox(self.nodes[number].id, 3)
         examples = self.examples[number]
         scalars = {"weight": float(examples), "loss_sum": 0.5 * number, "examples": examples}
+        chain = compression.chain(self.plan, len(self.updates[number]))
+        leaving = sent(chain, self.updates[number], None, Spot(self.plan.seed, self.attempt.round))
         words, _ = masks.masked(
             self.layout,
-            self.updates[number],
+            leaving.vector_M,
             scalars,
             weight=examples / self.plan.weight_cap,
             of=self.halves[number].masks(letter),

@@ -16,9 +16,10 @@ from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds.machine import Aggregate, Aggregated, Contribution
-from fedtui.rounds.plan import Plan
+from fedtui.rounds.plan import Named, Plan
 from fedtui.secagg.encoding import PAYLOAD_WORDS
 from fedtui.strategies.fedavg import FedAvg
+from fedtui.transforms.base import BLOCK
 from fedtui.wire.messages import ModelRef
 
 LANES = MASKED_PLAN.privacy.lanes
@@ -39,7 +40,7 @@ class Place:
 
     def __init__(self, folder: Path, cohort: MaskedCohort) -> None:
         self.cohort, self.folder = cohort, folder
-        size = cohort.layout.num_values
+        size = len(cohort.updates[0])
         self.manifest = Manifest((TensorSpec("w", (size,)),))
         self.models = folder / "models"
         self.spool = Spool(folder / "spool", quota_bytes=2**30)
@@ -100,6 +101,34 @@ def test_other_lanes_give_the_same_but_coarser(tmp_path: Path, lanes: int) -> No
     plan = msgspec.structs.replace(MASKED_PLAN, privacy=privacy)
     place = Place(tmp_path, cohort_of(2 * FULL, plan=plan).run())
     place.is_right(place.run())
+
+
+def smaller(lanes: int, *transforms: Named) -> Plan:
+    privacy = msgspec.structs.replace(MASKED_PLAN.privacy, lanes=lanes)
+    return msgspec.structs.replace(MASKED_PLAN, privacy=privacy, transforms=transforms)
+
+
+@pytest.mark.parametrize("size", [1000, BLOCK, 2 * BLOCK + 77])
+def test_rotated_updates_come_back_whatever_the_chunks_and_blocks(
+    tmp_path: Path, size: int
+) -> None:
+    plan = smaller(3, Named(name="hadamard"))
+    place = Place(tmp_path, cohort_of(size, plan=plan).run())
+    wrong_D = place.model(place.run()) - (place.base_D + place.cohort.mean())
+    # A rotation keeps lengths, so errors are as long as before: below a step for each value.
+    assert np.linalg.norm(wrong_D) < place.cohort.step * size**0.5
+    assert np.abs(wrong_D).max() < 6 * place.cohort.step
+
+
+@pytest.mark.parametrize("size", [1000, 2 * BLOCK + 76])
+def test_of_a_random_subset_the_rest_of_the_model_stays(tmp_path: Path, size: int) -> None:
+    subset = Named(name="random_subset", options={"fraction": 0.25})
+    place = Place(tmp_path, cohort_of(size, plan=smaller(2, subset)).run())
+    moved_D = place.model(place.run()).astype(np.float64) - place.base_D
+    there = moved_D != 0
+    assert there.sum() == size // 4
+    expected = 4 * place.cohort.mean()[there]
+    np.testing.assert_allclose(moved_D[there], expected, atol=5 * place.cohort.step + 1e-6)
 
 
 def test_a_holder_that_lies_is_named_and_the_sum_is_right(tmp_path: Path) -> None:

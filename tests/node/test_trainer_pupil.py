@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from fedtui import plugins
 from fedtui.combining.local import learn
 from fedtui.learning import trainer
 from fedtui.learning.data import DataSource
@@ -16,6 +17,7 @@ from fedtui.learning.sections import with_zeros
 from fedtui.learning.task import own, prepared
 from fedtui.learning.trainer import initial
 from fedtui.learning.training import TrainingSpec
+from fedtui.rounds.shrinking import Spot, built
 from fedtui.strategies.ditto import Ditto
 from fedtui.tasks.digits import Digits
 from node import jobs
@@ -223,3 +225,52 @@ def test_two_trainings_are_told_as_one(tmp_path: Path) -> None:
     done = [one.num_examples_done for one in said]
     assert done == sorted(done)
     assert done[-1] == 4 * size
+
+
+TOP = (("top_k", {"fraction": 0.05}),)
+
+
+def test_what_does_not_leave_is_held_and_leaves_later(tmp_path: Path) -> None:
+    """Nothing is lost: what left and what is held are what was trained, and so is the next one."""
+    _, plain = sent(job(tmp_path, "fedavg"))
+    first, second = tmp_path / "first", tmp_path / "second"
+    asked = job(tmp_path, "fedavg", held_out=str(first), transforms=TOP)
+    _, leaves = sent(asked)
+    chain, spot = built(TOP), Spot(asked.seed, asked.round)
+    restored = chain.backward(leaves, len(plain), spot, 0)
+    held = safetensors.numpy.load_file(first)["unsent"]
+    assert leaves.nbytes < plain.nbytes / 8
+    np.testing.assert_allclose(restored + held, plain, atol=1e-6)
+    again = job(tmp_path, "fedavg", held_in=str(first), held_out=str(second), transforms=TOP)
+    _, later = sent(again)
+    next_held = safetensors.numpy.load_file(second)["unsent"]
+    next_restored = chain.backward(later, len(plain), spot, 0)
+    np.testing.assert_allclose(next_restored + next_held, plain + held, atol=1e-6)
+
+
+def test_what_is_held_for_strategy_and_transforms_lies_together(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    options = {"lam": 0.1}
+    sent(job(tmp_path, "ditto", held_out=str(held), transforms=TOP, strategy_options=options))
+    assert safetensors.numpy.load_file(held).keys() == {*Ditto.held, "unsent"}
+
+
+def test_a_strategy_of_the_operators_own_that_fails_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(plugins.OWN_VARIABLE, "")  # so that it is put back
+    file = tmp_path / "plugins" / "strategies" / "broken.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(
+        "from fedtui.strategies.fedavg import FedAvg\n"
+        "class Broken(FedAvg):\n"
+        "    def finish(self, local):\n"
+        "        return local.nothing\n"
+        "build = Broken\n"
+    )
+    plugins.use_own(tmp_path / "plugins")
+    outcome = Jobs(Inbox(), Outbox()).do(job(tmp_path, "broken"))
+    assert isinstance(outcome, jobs.JobFailed)
+    assert outcome.kind == "task"
+    assert outcome.reason.startswith("the strategy failed: AttributeError")
+    assert outcome.reason.endswith("(broken.py, line 4)")

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -76,7 +76,10 @@ def _problems(raw: dict[str, Any], shape: type[msgspec.Struct], at: str) -> Iter
         except msgspec.ValidationError as error:
             inner = _PATH.search(str(error))
             place = f"{at}.{key}" + (f".{inner.group(1)}" if inner else "")
-            yield f"{_PATH.sub('', str(error))} - at `{place}`"
+            said = _PATH.sub("", str(error))
+            if "enum" in said and (known := _literals(kind)):
+                said += f"; there are: {', '.join(map(str, known))}"
+            yield f"{said} - at `{place}`"
     for key, field in fields.items():
         if field.required and key not in raw:
             yield f"Object missing required field `{key}` - at `{at}`"
@@ -87,6 +90,13 @@ def _table_of(kind: Any) -> type[msgspec.Struct] | None:
     while get_origin(kind) in {Annotated, tuple, list}:
         kind = get_args(kind)[0]
     return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
+
+
+def _literals(kind: Any) -> tuple[bool | int | str, ...]:
+    """The values that are allowed, of a type that lists some."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(value for part in get_args(kind) for value in _literals(part))
 
 
 def read_text(path: Path, *, cure: str) -> str:

@@ -52,7 +52,7 @@ def test_a_good_file_is_read() -> None:
         (
             'level = "debug"',
             'level = "loud"',
-            "c.toml, line 11: [log] level: Invalid enum value 'loud'",
+            "c.toml, line 11: [log] level: Invalid enum value 'loud'; there are: debug, info,",
         ),
         ("port = 9000", "port = = 9000", "c.toml: this is not TOML: Invalid value (at line 4"),
         ("port = 9000", "wrong_altogether = 1", "there are: host, port"),

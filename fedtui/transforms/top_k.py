@@ -49,8 +49,7 @@ class TopK(Transform):
         where: Where,  # noqa: ARG002 - the values alone decide
     ) -> npt.NDArray[np.float32]:
         num_kept = part_of(len(values_B), self.fraction)
-        order = np.argsort(-np.abs(values_B), kind="stable")
-        chosen = np.sort(order[:num_kept])
+        chosen = _largest(np.abs(values_B), num_kept)
         packed: npt.NDArray[np.uint16] = np.zeros(num_kept + num_kept % 2, "<u2")
         packed[:num_kept] = chosen
         sent_S = np.empty(self.size(len(values_B)), "<f4")
@@ -77,6 +76,14 @@ class TopK(Transform):
         values_B = np.zeros(num_values, sent_S.dtype)
         values_B[places] = sent_S[:num_kept]
         return values_B
+
+
+def _largest(sizes_B: npt.NDArray[np.float32], num_kept: int) -> npt.NDArray[np.intp]:
+    """Where the largest are, rising; of equal ones the first."""
+    least = np.partition(sizes_B, len(sizes_B) - num_kept)[len(sizes_B) - num_kept]
+    above = np.flatnonzero(sizes_B > least)
+    equal = np.flatnonzero(sizes_B == least)[: num_kept - len(above)]
+    return np.sort(np.concatenate([above, equal]))
 
 
 build = TopK

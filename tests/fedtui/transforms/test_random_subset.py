@@ -17,6 +17,14 @@ def test_every_value_leaves_as_often_as_the_others() -> None:
     assert np.abs(times - 500).max() < 97
 
 
+@pytest.mark.parametrize("length", [1, 2, 99, 5000])
+def test_those_with_the_lowest_lots_leave(length: int) -> None:
+    """As sorting says, which is slower."""
+    where, values_B = Where(5, 1, 0, 0), np.arange(length, dtype=np.float32)
+    sent_S = RandomSubset(fraction=0.3).forward(values_B, where)
+    assert sent_S.tolist() == sorted(np.argsort(where.words(length))[: len(sent_S)].tolist())
+
+
 def test_scaled_the_mean_over_rounds_is_that_of_all_values() -> None:
     subset, values_B = RandomSubset(fraction=0.5, scaled=True), np.arange(1, 9, dtype=np.float32)
     rounds = [Where(5, number, 0, 0) for number in range(4000)]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtui import plugins
-from fedtui.transforms.base import TransformError, Where
+from fedtui.transforms.base import TransformError, Where, part_of
 from fedtui.transforms.top_k import TopK
 
 AT = Where(1, 1, 0, 0)
@@ -16,6 +16,23 @@ def test_the_largest_leave_with_their_places() -> None:
     assert sent_S[:3].tolist() == [-5, 3, 4]
     assert sent_S[3:].view(np.uint16).tolist() == [1, 3, 5, 0]
     assert TopK(fraction=0.375).backward(sent_S, 8, AT).tolist() == [0, -5, 0, 3, 0, 4, 0, 0]
+
+
+@given(
+    values=st.lists(
+        st.sampled_from([0.0, -0.0, 1.0, -1.0, 2.5, -2.5, 1e-30]), min_size=2, max_size=60
+    ),
+    fraction=st.floats(0.01, 0.5),
+)
+def test_of_equal_values_the_first_leave(values: list[float], fraction: float) -> None:
+    """As sorting says, which is slower."""
+    values_B = np.array(values, np.float32)
+    sent_S = TopK(fraction=fraction).forward(values_B, AT)
+    num_kept = part_of(len(values), fraction)
+    places = sent_S[num_kept:].view(np.uint16)[:num_kept]
+    order = np.argsort(-np.abs(values_B), kind="stable")
+    assert places.tolist() == sorted(order[:num_kept].tolist())
+    assert np.array_equal(sent_S[:num_kept], values_B[places])
 
 
 @given(words=st.lists(st.integers(0, 2**32 - 1), min_size=5, max_size=5))

@@ -103,15 +103,17 @@ def own_hash(kind: str, name: str) -> str:
     Raises:
         PluginError: the file cannot be read, or has the name of one of ours.
     """
+    found = _own_of(kind, name)
+    return "" if found is None else found[0]
+
+
+def _own_of(kind: str, name: str) -> tuple[str, ModuleType] | None:
+    """The hash and the module of the operator's own file of this name, read once."""
     path = next((path for path in _own_files(kind) if path.stem == name), None)
     if path is None:
-        return ""
+        return None
     if name in _ours(kind):
         raise PluginError(f"{path} has the name of one of fedtui's own {kind}: call it otherwise")
-    return _read_once(path)[0]
-
-
-def _read_once(path: Path) -> tuple[str, ModuleType]:
     if path not in _own:
         source = _source(path, "file")
         name = f"fedtui_own_{path.parent.name}_{path.stem}"
@@ -150,8 +152,8 @@ def _module(kind: str, name: str) -> ModuleType:
         listed = ", ".join(known) or "none"
         meant = nearest(name, known)
         raise PluginError(f"{kind} has no {name[:64]!r}{meant}; there are: {listed}")
-    if own_hash(kind, name):
-        return next(_own[path][1] for path in _own_files(kind) if path.stem == name)
+    if (found := _own_of(kind, name)) is not None:
+        return found[1]
     return importlib.import_module(f"fedtui.{kind}.{name}")
 
 

@@ -228,10 +228,10 @@ def misfit(plan: Plan, num_values: int) -> str:
     budget = plan.traffic.update_bytes
     if budget is None or (least := update_bytes(plan, num_values)) <= budget:
         return ""
-    how = "[[transforms]] make" if plan.transforms else "it can be made no smaller than"
+    said = f"[traffic] update_bytes = {budget}:"
     if plan.transforms:
         return (
-            f"[traffic] update_bytes = {budget}: {how} an update of {least} bytes of this model: "
-            "allow more, or send fewer values"
+            f"{said} [[transforms]] make an update of {least} bytes of this model: allow more, or "
+            "send fewer values"
         )
-    return f"[traffic] update_bytes = {budget}: of this model {how} {least} bytes: allow more"
+    return f"{said} of this model it can be made no smaller than {least} bytes: allow more"

@@ -32,7 +32,8 @@ from fedtui.rounds.machine import (
 from fedtui.rounds.plan import MASKED, Plan
 from fedtui.secagg import graph, masks
 from fedtui.secagg.context import Attempt, Purpose, identity_of
-from fedtui.secagg.participant import Masks, Participant, RefusedError, Signer, Terms
+from fedtui.secagg.participant import Masks, Participant, RefusedError, Signer
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import (
     Evaluate,
     Mailbox,

@@ -19,7 +19,8 @@ from fedtui.rounds.shrinking import Spot, sent
 from fedtui.secagg import masks
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
-from fedtui.secagg.participant import Participant, Terms
+from fedtui.secagg.participant import Participant
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import Reveal, Share
 
 BOSS = Identity.from_seed(b"c" * 32)

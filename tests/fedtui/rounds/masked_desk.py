@@ -35,7 +35,8 @@ from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, TaskSecti
 from fedtui.rounds.records import RoundFinished
 from fedtui.secagg import masks, opening
 from fedtui.secagg.coordinator import Unmasking
-from fedtui.secagg.participant import Masks, Participant, Terms
+from fedtui.secagg.participant import Masks, Participant
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import (
     Accepting,
     Mailbox,

@@ -195,6 +195,11 @@ class Attempt(ABC):
         return None
 
     @property
+    def left_out(self) -> tuple[NodeId, ...]:
+        """Those whom `survivors` had when they were chosen, but who are no part of the model."""
+        return ()
+
+    @property
     def answers(self) -> dict[NodeId, Answer]:
         """What is kept of the updates in the sum, by node."""
         return {node: self._answer(node) for node in self._survivors}
@@ -402,6 +407,8 @@ class Attempt(ABC):
             seconds=max(0.0, now - self.started),
             num_bytes=event.model.num_bytes,
             spread=self.spread,
+            left_out=self.left_out,
+            groups=event.groups,
         )
         return [Persist(record)]
 

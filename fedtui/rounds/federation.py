@@ -315,6 +315,7 @@ class Federation:
                 seconds=max(0.0, now - attempt.started),
                 num_ready=attempt.num_ready,
                 spread=attempt.spread,
+                groups=committed.groups,
             )
         )
         self._picker.finished(self.rounds[-1], attempt.answers)

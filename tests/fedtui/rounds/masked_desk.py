@@ -261,7 +261,8 @@ class MaskedDesk:
         layout = self.machine.encoding
         masked = sum((self.vectors[i] for i in numbers), np.zeros(1, np.uint64))
         plain = sum((self.plain(i) for i in numbers), np.zeros(1, np.uint64))
-        opened = opening.whole(layout, masked, effect.opener.unmasking())
+        (half,) = effect.opener.groups.values()
+        opened = opening.whole(layout, masked, half.unmasking())
         known = opening.whole(layout, plain, Unmasking(len(numbers), (), ()))
         return opened.scalars == known.scalars and np.array_equal(opened.values_D, known.values_D)
 

@@ -103,6 +103,15 @@ class Evaluated(_Fact, frozen=True, kw_only=True, tag=True):
     num_nodes: int
 
 
+class RolledBack(_OfAttempt, frozen=True, kw_only=True, tag=True):
+    """The model after this round did not pass the gate, and `cause` says why (gate.py).
+
+    It comes with the round's Evaluated, if there is one, in one transaction.
+    """
+
+    cause: str
+
+
 class FederationEnded(_Fact, frozen=True, kw_only=True, tag=True):
     """Over for good; the result is the model after `result_round`."""
 
@@ -135,6 +144,7 @@ Record = (
     | RoundFinished
     | RoundFailed
     | Evaluated
+    | RolledBack
     | FederationEnded
     | FederationPaused
     | FederationResumed

@@ -84,9 +84,9 @@ class MaskingSide:
     stuck: Mapping[bytes, int] = field(default_factory=dict)
     declared: Mapping[str, str] = field(default_factory=dict)
 
-    def refuses(self, cohort_size: int) -> str | None:
+    def refuses(self, cohort_size: int, purpose: Purpose = "update") -> str | None:
         """Why this node takes no part in sums of such a cohort; None if it does."""
-        numbers, floors = masking.numbers(self.plan, cohort_size), self.floors
+        numbers, floors = masking.numbers(self.plan, cohort_size, purpose), self.floors
         if numbers.minimum < floors.minimum:
             return (
                 f"sums of {numbers.minimum} nodes; this node takes part in sums of at least "

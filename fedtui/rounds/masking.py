@@ -70,22 +70,27 @@ def numbers(plan: Plan, invited: int, purpose: Purpose = "update") -> Numbers:
 
     Sums over held-out examples go over the whole cohort, also where updates add up in groups.
     """
-    privacy = plan.privacy
-    if privacy.group is not None and purpose == "update":
-        return _of_groups(plan, invited, privacy.group)
-    least = 0 if privacy.group is None else privacy.colluders or 0  # the plan speaks of a group
-    fixed = privacy.colluders if privacy.group is None else None
-    colluders = fixed or max(least, graph.default_colluders(invited))
-    minimum = (privacy.minimum or 0) if privacy.group is None else 0
-    minimum = minimum or graph.default_minimum(invited, colluders)
+    privacy, groups = plan.privacy, _of_groups(plan, invited)
+    if groups is not None and purpose == "update":
+        return groups
+    default = graph.default_colluders(invited)
+    if groups is not None:  # the plan's numbers are those of a group: no less for all together
+        colluders = max(default, groups.colluders)
+        least = max(groups.minimum, graph.default_minimum(invited, colluders))
+    else:
+        colluders = privacy.colluders or default
+        least = privacy.minimum or graph.default_minimum(invited, colluders)
     return Numbers(
         invited=invited,
         colluders=colluders,
-        minimum=max(minimum, colluders + 2, plan.selection.minimum),
+        minimum=max(least, colluders + 2, plan.selection.minimum),
     )
 
 
-def _of_groups(plan: Plan, invited: int, group: int) -> Numbers:
+def _of_groups(plan: Plan, invited: int) -> Numbers | None:
+    group = plan.privacy.group
+    if group is None:
+        return None
     colluders = plan.privacy.colluders or graph.default_colluders(group)
     minimum = plan.privacy.minimum or graph.quorum(group, colluders)
     return Numbers(

@@ -190,10 +190,9 @@ def trouble_with(limits: Limits) -> tuple[str, str] | None:
 
 def save(path: Path, config: NodeConfig) -> None:
     """Write node.toml; the old file or the new one, never a half."""
-    tables = (config.coordinator, config.data, config.task, config.limits, config.privacy)
-    tables = (*tables, config.model)
+    first = (config.coordinator, config.data, config.task)
     values: dict[str, object] = {"label": config.label, "role": config.role}
-    for table in tables:
+    for table in (*first, config.limits, config.privacy, config.model):
         values |= msgspec.structs.asdict(table)
     text = _TEXT.format(**{key: _toml(value) for key, value in values.items()})
     text += "".join(f"{name} = {_toml(value)}\n" for name, value in config.declare.items())

@@ -65,6 +65,13 @@ class Aggregator:
         """
         return ""
 
+    def for_round(self, num_updates: int) -> Aggregator:  # noqa: ARG002
+        """The rule for a round of exactly so many updates, before its other methods are called.
+
+        For one whose `combine` must know how many there were before `shares` picked some.
+        """
+        return self
+
     def shares(self, products_NN: Products) -> Shares:
         """The M updates to go on with, M x N: update m is the sum over n of share[m, n] * u_n.
 
@@ -132,7 +139,7 @@ def num_bad(bad: float, num_updates: int) -> int:
     return int(bad) if bad >= 1 else max(1, int(bad * num_updates + 1e-9))
 
 
-def check_bad(bad: float, most: float) -> None:
+def check_bad(bad: object, most: float) -> None:
     """Refuse what is no whole number from 1 and no share above 0 and up to `most`.
 
     Raises:
@@ -140,11 +147,21 @@ def check_bad(bad: float, most: float) -> None:
     """
     if isinstance(bad, bool) or not isinstance(bad, int | float):
         raise TypeError(f"bad is {bad!r}, expected a number")
-    if not (0 < bad <= most or (bad >= 1 and bad == int(bad))):
+    if not (0 < bad <= most or (bad >= 1 and float(bad).is_integer())):
         raise ValueError(
             f"bad is {bad:g}, expected how many updates may be bad (1, 2, ...), or which share of "
             f"them (above 0, at most {most:g})"
         )
+
+
+def check_whole(low: int, value: object, high: int, name: str) -> None:
+    """Refuse an option that is no whole number from `low` to `high`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name} is {value!r}, expected a whole number from {low} to {high}")
 
 
 def mixed_products(products_NN: Products, shares_MN: Shares) -> Products:
@@ -160,3 +177,11 @@ def squared_distances(products_NN: Products) -> Products:
     np.maximum(distances_NN, 0, out=distances_NN)
     np.fill_diagonal(distances_NN, 0)
     return distances_NN
+
+
+def distances_to(products_NN: Products, shares_N: Shares) -> npt.NDArray[np.float64]:
+    """|v - u_i| of every update, where v is the sum of share_j * u_j; float64 of N."""
+    along_N = products_NN @ shares_N
+    squares_N = np.diagonal(products_NN) - 2 * along_N + shares_N @ along_N
+    far_N: npt.NDArray[np.float64] = np.sqrt(np.maximum(squares_N, 0))
+    return far_N

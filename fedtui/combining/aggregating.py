@@ -96,6 +96,7 @@ def prepare(
     """
     weights = tuple(weight for _, weight in updates)
     num = len(updates)
+    rule = rule.for_round(num)
     if mix is None and not rule.by_products:
         return Prepared(rule, weights, tuple(range(num)))
     size = chunk_size(num)

@@ -88,7 +88,7 @@ def _mix(plan: Plan) -> list[str]:
     try:
         check_bad(mix, MOST_MIXED)
     except ValueError as error:
-        return [f"[aggregator] mix: {str(error).removeprefix('bad ')}"]
+        return [f"[aggregator] mix: {str(error).removeprefix('bad is ')}"]
     return []
 
 

@@ -42,11 +42,10 @@ from coordinator.server import NodeServer, ServerSettings
 from coordinator.spool import Spool
 from coordinator.tracking import Tracking
 from coordinator.vitals import Vitals
-from fedtui import plugins
 from fedtui.combining.grouped import groups_of
 from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import compression, strategic
+from fedtui.rounds import compression
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import (
@@ -120,8 +119,7 @@ class CoordinatorService:
     def _build(self, opened: Opened) -> None:
         plan, manifest = opened.plan, opened.manifest
         self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
-        mean = plugins.build("aggregators", "mean")
-        recipe = Recipe(manifest, mean, strategic.built(plan))
+        recipe = Recipe.of(plan, manifest)
         self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
         self._library = Library(self.layout.checkpoints, plan, manifest)
         self._serve_models()

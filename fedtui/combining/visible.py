@@ -1,9 +1,10 @@
 """From updates to the next model, chunk by chunk: nobody ever holds a whole model here.
 
-For each chunk of CHUNK values: read it of every update, combine, let the strategy step from the
-base model, check, write. Two threads work on neighbouring chunks (numpy lets go of the interpreter
-lock), and the chunks are written in order, so the file's digest is made on the way. Memory is a
-few chunks, whatever the model's size and the number of updates.
+For each chunk of values: read it of every update, combine, let the strategy step from the base
+model, check, write. A rule that goes by distances has them read once before (aggregating.py). Two
+threads work on neighbouring chunks (numpy lets go of the interpreter lock), and the chunks are
+written in order, so the file's digest is made on the way. Memory is a few chunks, whatever the
+model's size; with many updates the chunks are smaller.
 
 Whoever reads and writes (files, memory) lets its own errors through.
 
@@ -15,13 +16,18 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
 from fedtui import plugins
 from fedtui.aggregators.base import Aggregator
+from fedtui.combining import aggregating
+from fedtui.combining.aggregating import Prepared
+from fedtui.errors import FedtuiError
 from fedtui.learning.params import Manifest, Vector, first_outside
+from fedtui.rounds import robust, strategic
+from fedtui.rounds.plan import Plan
 from fedtui.strategies.base import Cohort, State, Strategy, Wide
 from fedtui.transforms.base import TransformError
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
@@ -63,6 +69,12 @@ class Recipe:
     manifest: Manifest
     aggregator: Aggregator
     strategy: Strategy
+    mix: float | None = None  # nearest-neighbour mixing before, with so many bad
+
+    @classmethod
+    def of(cls, plan: Plan, manifest: Manifest) -> Self:
+        """The recipe of a plan without conflicts. Raises PluginError."""
+        return cls(manifest, robust.built(plan), strategic.built(plan), plan.aggregator.mix)
 
     @property
     def num_values(self) -> int:
@@ -109,21 +121,50 @@ def combine(
     """Write the model after the round: `start` and the (update, weight) pairs on top of it.
 
     Raises:
-        CannotCombineError: the result is not finite or out of range, or a vector is too short.
+        CannotCombineError: the rule cannot do with so many updates, the result is not finite or
+            out of range, or a vector is too short.
     """
     num_values = recipe.manifest.num_values
-    weights = [weight for _, weight in updates]
     about = cohort or Cohort(len(updates))
+    rule = type(recipe.aggregator).__module__.rpartition(".")[2]
+    if why := robust.misfit(recipe.aggregator, rule, recipe.mix, len(updates)):
+        raise CannotCombineError(f"[aggregator] {why}: too few updates are left of this round")
+    size = aggregating.chunk_size(len(updates))
 
     def one_chunk(first: int) -> list[Piece]:
-        chunks = (update.read(first, CHUNK) for update, _ in updates)
-        return step(recipe, start, first, recipe.aggregator.combine(chunks, weights), about)
+        chunks = [update.read(first, size) for update, _ in updates]
+        return step(recipe, start, first, _combined(prepared, chunks), about)
 
     try:
-        for pieces in in_order(one_chunk, range(0, num_values, CHUNK)):
+        prepared = _prepared(recipe, updates)
+        for pieces in in_order(one_chunk, range(0, num_values, size)):
             put(sink, pieces)
     except TransformError as error:
         raise CannotCombineError(str(error)) from error
+
+
+def _prepared(recipe: Recipe, updates: Sequence[tuple[Values, int]]) -> Prepared:
+    num_values, rule, mix = recipe.manifest.num_values, recipe.aggregator, recipe.mix
+    try:
+        return aggregating.prepare(rule, mix, updates, num_values, in_order)
+    except (CannotCombineError, FedtuiError, OSError):
+        raise
+    except Exception as error:  # a rule may be its operator's own
+        raise CannotCombineError(plugins.fault("the aggregator", error)) from error
+
+
+def _combined(prepared: Prepared, chunks: Sequence[Vector]) -> Wide:
+    try:
+        combined_C: object = prepared.combine(chunks)
+    except Exception as error:  # a rule may be its operator's own
+        raise CannotCombineError(plugins.fault("the aggregator", error)) from error
+    fits = isinstance(combined_C, np.ndarray) and combined_C.dtype == np.float64
+    if not fits or combined_C.shape != chunks[0].shape:  # type: ignore[attr-defined]  # an array
+        raise CannotCombineError(
+            f"the aggregator made something else of {len(chunks[0])} values of each update than "
+            "as many float64 values"
+        )
+    return combined_C  # type: ignore[return-value]
 
 
 def put(sink: Sink, pieces: Sequence[Piece]) -> None:

@@ -14,7 +14,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, compression, gate, masking, owned, strategic
+from fedtui.rounds import choices, compression, gate, masking, owned, robust, strategic
 from fedtui.wire import declared
 from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
@@ -58,6 +58,17 @@ class Named(_Section, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     options: Options = {}
     sha256: Pin = ""
+
+
+class AggregatorSection(Named, frozen=True, kw_only=True):
+    """How the updates of a round become one (docs/robustness.md).
+
+    With `mix` each is first replaced by the mean of those nearest to it, as many as there are
+    without the `mix` that are reckoned bad (below 1: that share of them).
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "mean"
+    mix: Annotated[float, msgspec.Meta(gt=0, le=2**15)] | None = None
 
 
 class SelectionSection(_Section, frozen=True, kw_only=True):
@@ -190,6 +201,7 @@ class Plan(_Section, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1
     training: TrainingSpec = TrainingSpec()
     strategy: Named = Named(name="fedavg")
+    aggregator: AggregatorSection = AggregatorSection()
     selection: SelectionSection = SelectionSection()
     rounds: RoundsSection = RoundsSection()
     deadlines: DeadlinesSection = DeadlinesSection()
@@ -237,7 +249,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
-    found += compression.conflicts(plan) + gate.conflicts(plan)
+    found += robust.conflicts(plan) + compression.conflicts(plan) + gate.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 
 from coordinator import schema
 from coordinator.audit import Chain
@@ -188,9 +188,27 @@ def _finished(tx: Transaction, record: RoundFinished) -> None:
         "spread": _pack(record.spread) if record.spread is not None else None,
     }
     tx.connection.execute(insert(schema.checkpoints), row)
+    _figures(tx, record)
     name = _name(record.round, record.attempt)
     tx.note("round committed", name, f"model {record.model_digest.hex()}")
     tx.chain.sign()
+
+
+def _figures(tx: Transaction, record: RoundFinished) -> None:
+    """What each visible update looked like, beside the update."""
+    if not record.figures:
+        return
+    c = schema.updates.c
+    mine = and_(
+        c.federation == tx.federation,
+        c.round == record.round,
+        c.attempt == record.attempt,
+        c.node == bindparam("of"),
+    )
+    change = update(schema.updates).where(mine)
+    change = change.values(length=bindparam("how_long"), cosine=bindparam("how_near"))
+    rows = [{"of": f.node, "how_long": f.length, "how_near": f.cosine} for f in record.figures]
+    tx.connection.execute(change, rows)
 
 
 def _evaluated(tx: Transaction, record: Evaluated) -> None:

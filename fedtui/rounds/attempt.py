@@ -402,6 +402,7 @@ class Attempt(ABC):
             seconds=max(0.0, now - self.started),
             num_bytes=event.model.num_bytes,
             spread=self.spread,
+            figures=event.figures,
         )
         return [Persist(record)]
 

@@ -11,6 +11,7 @@ from typing import Literal, Protocol, TypeVar
 
 from fedtui.crypto.keys import PublicIdentity
 from fedtui.rounds.claims import Claim
+from fedtui.rounds.figures import Figure
 from fedtui.rounds.records import Record
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
@@ -117,7 +118,8 @@ class Aggregated:
     """The new global model is on disk as `checkpoint`, not yet committed.
 
     Of masked updates the `sums` come out here too, and nodes whose shares were wrong are named.
-    `change_bytes` is the size of the change from the base, 0 if the plan wants none.
+    `change_bytes` is the size of the change from the base, 0 if the plan wants none; `figures` say
+    what each visible update looked like.
     """
 
     round: int
@@ -127,6 +129,7 @@ class Aggregated:
     sums: dict[str, float] | None = None
     liars: tuple[NodeId, ...] = ()
     change_bytes: int = 0
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

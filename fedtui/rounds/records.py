@@ -12,6 +12,7 @@ Sums are plain totals by name (examples, loss_sum, correct, ...), never averages
 
 import msgspec
 
+from fedtui.rounds.figures import Figure
 from fedtui.rounds.spread import Spread
 
 Sums = dict[str, float]
@@ -72,7 +73,7 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     """The model after this round is on disk as `checkpoint_name`.
 
     `seconds` is what the round took on the driver's clock, all its attempts together. `spread` is
-    of the updates' weights; None where nobody may see them.
+    of the updates' weights; None where nobody may see them, and `figures` say how they looked.
     """
 
     model_digest: bytes
@@ -81,6 +82,7 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     seconds: float = 0.0
     num_bytes: int = 0
     spread: Spread | None = None
+    figures: tuple[Figure, ...] = ()
 
 
 class RoundFailed(_OfAttempt, frozen=True, kw_only=True, tag=True):

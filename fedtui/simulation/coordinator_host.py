@@ -224,6 +224,7 @@ class CoordinatorHost:
             mixed.sums,
             mixed.liars,
             mixed.change_bytes,
+            mixed.figures,
         )
 
     def _keep_change(self, digest: bytes, base: bytes, num_bytes: int) -> None:

@@ -21,6 +21,7 @@ from fedtui.combining.visible import (
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.learning.params import Vector
 from fedtui.rounds import compression
+from fedtui.rounds.figures import Figure, figures_of
 from fedtui.rounds.machine import Aggregate
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
@@ -31,8 +32,9 @@ from fedtui.strategies.base import State, first_state
 class Mixed:
     """The next model, and what the strategy keeps from now on.
 
-    Of masked updates also what their sum says, and whose shares were wrong. `change_bytes` is the
-    size of the change from the base, 0 if the plan wants none.
+    Of masked updates also what their sum says, and whose shares were wrong; of visible ones what
+    each looked like. `change_bytes` is the size of the change from the base, 0 if the plan wants
+    none.
     """
 
     model_D: Vector
@@ -40,6 +42,7 @@ class Mixed:
     sums: dict[str, float] | None = None
     liars: tuple[bytes, ...] = ()
     change_bytes: int = 0
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +100,7 @@ class Mixer:
         sink = Sink(put if changing is None else changing.write, keep)
         sums: dict[str, float] | None = None
         liars: tuple[bytes, ...] = ()
+        figures: tuple[Figure, ...] = ()
         if effect.opener is not None:
             words = [_Masked(content.view(np.uint64)) for content in contents]
             done = unmask(recipe, self.plan, start, words, effect.opener, sink)
@@ -111,12 +115,13 @@ class Mixer:
                 for content, part in zip(contents, parts, strict=True)
             ]
             about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
-            combine(recipe, start, updates, sink, about)
+            looks = combine(recipe, start, updates, sink, about)
+            figures = figures_of([part.node for part in parts], looks)
         if changing is not None:
             changing.finish()
         state = State({name: sheet.whole() for name, sheet in kept.items()})
         num_bytes = changing.num_bytes if changing is not None else 0
-        return Mixed(model.whole(), state, sums, liars, num_bytes)
+        return Mixed(model.whole(), state, sums, liars, num_bytes, figures)
 
     def _changing(
         self, effect: Aggregate, start: Start, put: Callable[[memoryview], object]

@@ -8,7 +8,7 @@ the federation wants to keep (the best, the result) stay.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coordinator import changefiles
@@ -21,6 +21,7 @@ from coordinator.statefiles import Shape, StateWriter, leftovers, open_state, st
 from coordinator.vectorfiles import VectorFile, WordFile
 from fedtui.combining.changing import Changing, Rounding
 from fedtui.combining.grouped import Covered, uncover
+from fedtui.combining.looking import Look
 from fedtui.combining.masked import Unmasked
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import (
@@ -32,6 +33,7 @@ from fedtui.combining.visible import (
     combine,
 )
 from fedtui.rounds import compression, masking
+from fedtui.rounds.figures import figures_of
 from fedtui.rounds.machine import Aggregate, Aggregated
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
@@ -79,7 +81,7 @@ class Combiner:
             start = Start(values, kept, effect.round)
             bits, change_bytes = self.plan.traffic.model_bits, 0
             if bits is None:
-                unmasked = self._combine(effect, start, handles, Sink(writer.write, state.keep))
+                seen = self._combine(effect, start, handles, Sink(writer.write, state.keep))
                 done = writer.finish()
             else:
                 change = ChangeWriter(folder, effect.round, files=files)
@@ -92,23 +94,20 @@ class Combiner:
                     write_model=writer.write,
                     write_change=change.write,
                 )
-                unmasked = self._combine(effect, start, handles, Sink(changing.write, state.keep))
+                seen = self._combine(effect, start, handles, Sink(changing.write, state.keep))
                 changing.finish()
                 change_bytes = changing.num_bytes
                 done = writer.finish()
                 change.finish(done.digest)
             state.finish(done.digest)
         model = ModelRef(round=effect.round, digest=done.digest, num_bytes=done.num_bytes)
-        said = unmasked or Unmasked(sums=None, liars=())
-        return Aggregated(
-            effect.round,
-            effect.attempt,
-            model,
-            done.name,
-            said.sums,
-            said.liars,
-            change_bytes,
-            said.groups,
+        made = Aggregated(
+            effect.round, effect.attempt, model, done.name, change_bytes=change_bytes
+        )
+        if isinstance(seen, Unmasked):
+            return replace(made, sums=seen.sums, liars=seen.liars, groups=seen.groups)
+        return replace(
+            made, figures=figures_of([part.node for part in effect.contributions], seen)
         )
 
     def _combine(
@@ -117,8 +116,8 @@ class Combiner:
         start: Start,
         handles: Sequence[int],
         sink: Sink,
-    ) -> Unmasked | None:
-        """Write the model. Of masked updates, return what their sum says beside it."""
+    ) -> Unmasked | tuple[Look, ...]:
+        """Write the model, and return what can be seen of the updates, or of their masked sum."""
         recipe, files = self.recipe, self.files
         if effect.opener is not None:
             layout = masking.encoding(self.plan, recipe.manifest.num_values, "update")
@@ -137,8 +136,7 @@ class Combiner:
         parts = effect.contributions
         updates = [(value, part.weight) for value, part in zip(values, parts, strict=True)]
         about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
-        combine(recipe, start, updates, sink, about)
-        return None
+        return combine(recipe, start, updates, sink, about)
 
     def _check(self, effect: Aggregate) -> None:
         num_bytes = compression.update_bytes(self.plan, self.recipe.manifest.num_values)

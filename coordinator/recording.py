@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 
 from coordinator import schema
 from coordinator.audit import Chain
@@ -190,6 +190,7 @@ def _finished(tx: Transaction, record: RoundFinished) -> None:
         "groups": _pack(record.groups) if record.groups else None,
     }
     tx.connection.execute(insert(schema.checkpoints), row)
+    _figures(tx, record)
     name = _name(record.round, record.attempt)
     _leave_out(tx, record)
     tx.note("round committed", name, f"model {record.model_digest.hex()}")
@@ -208,6 +209,23 @@ def _leave_out(tx: Transaction, record: RoundFinished) -> None:
         members = " ".join(node.hex() for node in group.nodes)
         why = group.reason or f"length {group.length:g}, cosine {group.cosine:.2f}"
         tx.note("suspect group", _name(record.round, record.attempt), f"{why}; {members}")
+
+
+def _figures(tx: Transaction, record: RoundFinished) -> None:
+    """What each visible update looked like, beside the update."""
+    if not record.figures:
+        return
+    c = schema.updates.c
+    mine = and_(
+        c.federation == tx.federation,
+        c.round == record.round,
+        c.attempt == record.attempt,
+        c.node == bindparam("of"),
+    )
+    change = update(schema.updates).where(mine)
+    change = change.values(length=bindparam("how_long"), cosine=bindparam("how_near"))
+    rows = [{"of": f.node, "how_long": f.length, "how_near": f.cosine} for f in record.figures]
+    tx.connection.execute(change, rows)
 
 
 def _evaluated(tx: Transaction, record: Evaluated) -> None:

@@ -1,12 +1,13 @@
 """How the machine's state becomes the Status that people, scripts and screens see."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import asdict, replace
 
-from coordinator.answers import ModelLine, State, Status
-from fedtui.crypto.keys import short_id
+from coordinator.answers import ModelLine, State, Status, UpdateLine
+from coordinator.figures import Figures
+from fedtui.crypto.keys import fingerprint, short_id
 from fedtui.rounds import claims, gate, masked
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
@@ -46,7 +47,8 @@ _ANSWERED = {
 class Surroundings:
     """What the machine does not know and `status` tells all the same.
 
-    `name` gives a node's name for people; `traffic` is bytes up and down, by round.
+    `name` gives a node's name for people; `traffic` is bytes up and down, by round; `figures` what
+    the nodes' updates looked like.
     """
 
     fingerprint: str
@@ -60,6 +62,7 @@ class Surroundings:
     degraded: str | None = None
     traffic: Mapping[int, tuple[int, int]] | None = None
     name: Callable[[bytes], str] = short_id
+    figures: Figures = field(default_factory=Figures)
 
 
 def of_running(federation: Federation, around: Surroundings) -> Status:
@@ -142,6 +145,15 @@ def _base(
         model=_model_line(gate.passed(rounds)),
         best=_model_line(best),
         rounds=tuple(_round_line(r, plan, around) for r in rounds if r.round),
+        updates_seen=tuple(
+            UpdateLine(
+                node=fingerprint(one.node),
+                label=around.name(one.node),
+                length=one.length,
+                cosine=one.cosine,
+            )
+            for one in around.figures.of_round(last.round)
+        ),
         address=around.address,
         health=around.health,
         pid=around.pid,

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0006"  # the newest file in migrations/versions
+REVISION = "0007"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -147,6 +147,8 @@ updates = Table(
     Column("sums", LargeBinary, nullable=False),
     Column("received", BigInteger, nullable=False),
     Column("seconds", Float),  # how long the node needed; NULL in rows of older versions
+    Column("length", Float),  # of the update; NULL under masks, and until its round is finished
+    Column("cosine", Float),  # to the median of all updates
     ForeignKeyConstraint(
         ["federation", "round", "attempt", "node"],
         ["roster.federation", "roster.round", "roster.attempt", "roster.node"],

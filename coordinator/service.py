@@ -118,6 +118,7 @@ class CoordinatorService:
 
     def _build(self, opened: Opened) -> None:
         plan, manifest = opened.plan, opened.manifest
+        self.figures = self.store.load_figures()
         self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
         recipe = Recipe.of(plan, manifest)
         self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
@@ -306,6 +307,7 @@ class CoordinatorService:
             await self.driver.retrying(self._read_head)
             self._serve_models()
             _ = self._start(self._prune(finished[-1].round))
+        self.figures.committed(records)
         self.chronicle.committed(records)
         self._tracking.committed(records)
 
@@ -409,6 +411,7 @@ class CoordinatorService:
             degraded=self.driver.degraded,
             traffic=self.chronicle.bytes_of_rounds(),
             name=self.chronicle.name_of,
+            figures=self.figures,
         )
         return report.of_running(self.federation, around)
 

@@ -61,10 +61,10 @@ class MaskedVector(Protocol):
 class Unmasked:
     """What comes out beside the model: training sums of the survivors, and who shared wrongly.
 
-    `groups` are what was seen of the groups, if there are any. Of visible updates all are empty.
+    `groups` are what was seen of the groups, if there are any.
     """
 
-    sums: dict[str, float] | None
+    sums: dict[str, float]
     liars: tuple[bytes, ...]
     groups: tuple[GroupSeen, ...] = ()
 

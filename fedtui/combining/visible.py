@@ -24,6 +24,7 @@ from fedtui import plugins
 from fedtui.aggregators.base import Aggregator
 from fedtui.combining import aggregating
 from fedtui.combining.aggregating import Prepared
+from fedtui.combining.looking import Glance, Look, Looking
 from fedtui.errors import FedtuiError
 from fedtui.learning.params import Manifest, Vector, first_outside
 from fedtui.rounds import robust, strategic
@@ -117,8 +118,10 @@ def combine(
     updates: Sequence[tuple[Values, int]],
     sink: Sink,
     cohort: Cohort | None = None,
-) -> None:
+) -> tuple[Look, ...]:
     """Write the model after the round: `start` and the (update, weight) pairs on top of it.
+
+    Returns what each update looked like beside the others.
 
     Raises:
         CannotCombineError: the rule cannot do with so many updates, the result is not finite or
@@ -129,18 +132,21 @@ def combine(
     rule = type(recipe.aggregator).__module__.rpartition(".")[2]
     if why := robust.misfit(recipe.aggregator, rule, recipe.mix, len(updates)):
         raise CannotCombineError(f"[aggregator] {why}: too few updates are left of this round")
-    size = aggregating.chunk_size(len(updates))
+    size, looking = aggregating.chunk_size(len(updates)), Looking(len(updates), num_values)
 
-    def one_chunk(first: int) -> list[Piece]:
+    def one_chunk(first: int) -> tuple[list[Piece], Glance]:
         chunks = [update.read(first, size) for update, _ in updates]
-        return step(recipe, start, first, _combined(prepared, chunks), about)
+        pieces = step(recipe, start, first, _combined(prepared, chunks), about)
+        return pieces, looking.glance(first, chunks)
 
     try:
         prepared = _prepared(recipe, updates)
-        for pieces in in_order(one_chunk, range(0, num_values, size)):
+        for pieces, seen in in_order(one_chunk, range(0, num_values, size)):
             put(sink, pieces)
+            looking.add(seen)
     except TransformError as error:
         raise CannotCombineError(str(error)) from error
+    return looking.looks()
 
 
 def _prepared(recipe: Recipe, updates: Sequence[tuple[Values, int]]) -> Prepared:

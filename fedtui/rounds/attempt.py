@@ -409,6 +409,7 @@ class Attempt(ABC):
             spread=self.spread,
             left_out=self.left_out,
             groups=event.groups,
+            figures=event.figures,
         )
         return [Persist(record)]
 

@@ -12,6 +12,7 @@ Sums are plain totals by name (examples, loss_sum, correct, ...), never averages
 
 import msgspec
 
+from fedtui.rounds.figures import Figure
 from fedtui.rounds.spread import Spread
 from fedtui.rounds.suspicion import GroupSeen
 
@@ -73,8 +74,8 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     """The model after this round is on disk as `checkpoint_name`.
 
     `seconds` is what the round took on the driver's clock, all its attempts together. `spread` is
-    of the updates' weights; None where nobody may see them. `left_out` are survivors whose group
-    is no part of the model, `groups` what was seen of the others, and why of those.
+    of the updates' weights; None where nobody may see them, and `figures` say how they looked.
+    `left_out` are survivors whose group is no part of the model, `groups` how all of them looked.
     """
 
     model_digest: bytes
@@ -83,6 +84,7 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     seconds: float = 0.0
     num_bytes: int = 0
     spread: Spread | None = None
+    figures: tuple[Figure, ...] = ()
     left_out: tuple[bytes, ...] = ()
     groups: tuple[GroupSeen, ...] = ()
 

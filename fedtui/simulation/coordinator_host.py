@@ -225,6 +225,7 @@ class CoordinatorHost:
             mixed.sums,
             mixed.liars,
             mixed.change_bytes,
+            mixed.figures,
             mixed.groups,
         )
 

@@ -21,6 +21,7 @@ from fedtui.combining.visible import (
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.learning.params import Vector
 from fedtui.rounds import compression
+from fedtui.rounds.figures import Figure, figures_of
 from fedtui.rounds.machine import Aggregate
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
@@ -32,8 +33,9 @@ from fedtui.strategies.base import State, first_state
 class Mixed:
     """The next model, and what the strategy keeps from now on.
 
-    Of masked updates also what their sum says, whose shares were wrong, and what was seen of the
-    groups. `change_bytes` is the size of the change from the base, 0 if the plan wants none.
+    Of masked updates also what their sum says, whose shares were wrong and what each group looked
+    like; of visible ones what each looked like. `change_bytes` is the size of the change from the
+    base, 0 if the plan wants none.
     """
 
     model_D: Vector
@@ -41,6 +43,7 @@ class Mixed:
     sums: dict[str, float] | None = None
     liars: tuple[bytes, ...] = ()
     change_bytes: int = 0
+    figures: tuple[Figure, ...] = ()
     groups: tuple[GroupSeen, ...] = ()
 
 
@@ -99,6 +102,7 @@ class Mixer:
         sink = Sink(put if changing is None else changing.write, keep)
         sums: dict[str, float] | None = None
         liars: tuple[bytes, ...] = ()
+        figures: tuple[Figure, ...] = ()
         groups: tuple[GroupSeen, ...] = ()
         if effect.opener is not None:
             words = {
@@ -118,12 +122,13 @@ class Mixer:
                 for content, part in zip(contents, parts, strict=True)
             ]
             about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
-            combine(recipe, start, updates, sink, about)
+            looks = combine(recipe, start, updates, sink, about)
+            figures = figures_of([part.node for part in parts], looks)
         if changing is not None:
             changing.finish()
         state = State({name: sheet.whole() for name, sheet in kept.items()})
         num_bytes = changing.num_bytes if changing is not None else 0
-        return Mixed(model.whole(), state, sums, liars, num_bytes, groups)
+        return Mixed(model.whole(), state, sums, liars, num_bytes, figures, groups)
 
     def _changing(
         self, effect: Aggregate, start: Start, put: Callable[[memoryview], object]

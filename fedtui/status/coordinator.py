@@ -52,7 +52,8 @@ class NodeRow(Part, frozen=True):
 
     `chosen` and `counted` are rounds, over the federation's whole life; `late` and `rejected`
     (updates) and the bytes are of this life. `weight` is what its update of this round counts;
-    None if there is none yet, or if nobody may see it. `words` are of nodes that ask only.
+    None if there is none yet, or if nobody may see it. `length` and `cosine` (to the median of
+    all) are of its newest update that counted, None likewise. `words` are of nodes that ask only.
     """
 
     fingerprint: str
@@ -76,6 +77,8 @@ class NodeRow(Part, frozen=True):
     late: int = 0
     rejected: int = 0
     weight: float | None = None
+    length: float | None = None
+    cosine: float | None = None
     words: tuple[str, ...] = ()
 
 

@@ -32,12 +32,15 @@ def test_status_for_people_and_for_scripts(
         "accuracy 0.8000, 2 nodes",
         "visible: the coordinator can read each update; cohort of 2",
         "weights: shares ",
+        "updates      of round 2, the longest first",
+        " along the median",
         VISIBLE,
     ):
         assert wanted in text
     assert run("status", "--json", "--dir", ran.root) == Exit.OK
     status = json.loads(capsys.readouterr().out)
     assert [r["score"] for r in status["rounds"]] == [0.8, 0.8]
+    assert [seen["length"] > 0 for seen in status["updates_seen"]] == [True, True]
     assert (status["masked"], status["privacy"]) == (False, VISIBLE)
     assert all(0 < r["smallest"] <= r["median"] <= r["largest"] < 1 for r in status["rounds"])
     assert all(1 <= r["alike"] <= r["participants"] for r in status["rounds"])

@@ -167,9 +167,18 @@ def details(view: View, row: NodeRow) -> Lines:
         ),
         ("rtt", wording.millis(row.round_trip_s)),
         ("weight", weight),
+        ("update", HIDDEN if masked else _look(row)),
         ("loss", HIDDEN if masked else "of single nodes: not kept"),
     ]
     return [_line(name, text) for name, text in pairs if text]
+
+
+def _look(row: NodeRow) -> str:
+    """Its newest update that counted, beside the others of its round."""
+    if row.length is None:
+        return "-"
+    near = "" if row.cosine is None else f", {row.cosine:+.2f} along the median"
+    return f"length {row.length:.3g}{near}"
 
 
 def _line(name: str, text: str) -> Content:

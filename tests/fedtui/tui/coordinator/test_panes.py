@@ -34,8 +34,10 @@ def test_what_masks_hide_reads_hidden_by_design() -> None:
     assert "one node  loss, update: hidden by design" in text(panes.health(VIEW))
     assert "visible here" in text(panes.health(VISIBLE))
     row = replace(NODES[1], weight=None)
-    assert text(panes.details(VIEW, row)).count("hidden by design") == 2
+    assert text(panes.details(VIEW, row)).count("hidden by design") == 3
     assert "hidden" not in text(panes.details(VISIBLE, row))
+    looks = replace(row, length=1.25, cosine=-0.5)
+    assert "update    length 1.25, -0.50 along the median" in text(panes.details(VISIBLE, looks))
     assert "weight    6,016" in text(panes.details(VISIBLE, replace(row, weight=6016.0)))
 
 

@@ -29,7 +29,7 @@ from fedtui.combining.visible import (
     combine,
     unfit,
 )
-from fedtui.rounds import compression, masking
+from fedtui.rounds import compression, grouping, masking
 from fedtui.rounds.beside import WEIGHT
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
@@ -117,7 +117,7 @@ def _of_groups(
             good.append(_opened(recipe, plan, start, [vectors[n] for n in nodes], half, room))
         except (LostError, EncodingError, TransformError, OverflowError) as error:
             spoilt.append(GroupSeen(nodes=nodes, reason=str(error)))
-    needed = masking.enough_groups(opener.num_groups)
+    needed = grouping.enough(plan, opener.num_groups)
     if len(good) < needed:
         raise SpoiltGroupsError(
             f"{len(good)} of {opener.num_groups} groups have a usable sum, {needed} are needed: "

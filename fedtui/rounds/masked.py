@@ -17,7 +17,7 @@ sentence.
 
 Where the plan splits the cohort into groups (secagg/groups.py), each has numbers of its own from
 SHARING to REVEALING: one that has too few left is dropped, its members are let go, and the attempt
-goes on as long as more than half of the groups are left.
+goes on as long as enough groups are left (grouping.py).
 
 Until the survivors are chosen a failure costs an attempt: the next one has fresh keys. From then
 on the set is fixed for ever. If too few vote or reveal, the round's number is burnt, because nodes
@@ -31,7 +31,7 @@ from collections.abc import Callable, Mapping, Set
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError
-from fedtui.rounds import masking
+from fedtui.rounds import grouping, masking
 from fedtui.rounds.attempt import Attempt, Frame, Peer
 from fedtui.rounds.cohort import Member, Standing
 from fedtui.rounds.machine import CoordinatorEffect, NodeId, Said, Send
@@ -413,7 +413,13 @@ class MaskedAttempt(Attempt):
     def _num_short(self) -> int:
         """How many groups are missing for the attempt to go on."""
         secret = self.secret
-        return max(0, masking.enough_groups(secret.num_groups) - len(secret.groups))
+        return max(0, self._enough_groups - len(secret.groups))
+
+    @property
+    def _enough_groups(self) -> int:
+        if not self.secret.group:
+            return 1
+        return grouping.enough(self.frame.plan, self.secret.num_groups)
 
     def _drop_short(self, short: Callable[[Coordinator], _Short]) -> list[CoordinatorEffect]:
         """Go on without the groups that are short of nodes; tell who is let go."""
@@ -448,7 +454,7 @@ class MaskedAttempt(Attempt):
         secret = self.secret
         if not secret.group:
             return self._too_few(*self._counted)
-        needed = masking.enough_groups(secret.num_groups)
+        needed = self._enough_groups
         return [
             *dropped,
             *self._fail(

@@ -80,11 +80,8 @@ def numbers(plan: Plan, invited: int, purpose: Purpose = "update") -> Numbers:
     else:
         colluders = privacy.colluders or default
         least = privacy.minimum or graph.default_minimum(invited, colluders)
-    return Numbers(
-        invited=invited,
-        colluders=colluders,
-        minimum=max(least, colluders + 2, plan.selection.minimum),
-    )
+        least = max(least, plan.selection.minimum)
+    return Numbers(invited=invited, colluders=colluders, minimum=max(least, colluders + 2))
 
 
 def _of_groups(plan: Plan, invited: int) -> Numbers | None:
@@ -182,7 +179,14 @@ def mean_of(layout: Encoding, slots_C: Slots, share: float) -> Wide:
 
 def conflicts(plan: Plan) -> list[str]:
     """Every way in which the numbers of a masked plan do not fit together."""
-    privacy, found = plan.privacy, []
+    privacy, found = plan.privacy, list[str]()
+    if not plan.masked:
+        if privacy.group is not None:
+            found.append(
+                f"[privacy] group = {privacy.group} is for masked updates, and these are visible: "
+                "leave it out"
+            )
+        return found
     bits = 64 // privacy.lanes - (privacy.largest_cohort - 1).bit_length()
     if bits < MIN_VALUE_BITS:
         found.append(

@@ -258,7 +258,7 @@ def check(plan: Plan) -> list[str]:
             "set [evaluation] holdout above 0 or with_evaluator = true"
         )
     found += _never_reached(plan)
-    return found + (masking.conflicts(plan) if plan.masked else [])
+    return found + masking.conflicts(plan)
 
 
 def _never_reached(plan: Plan) -> list[str]:

@@ -60,7 +60,7 @@ def test_groups_let_a_robust_rule_work_under_masks(rule: str, group: int) -> Non
         (plan("krum"), "krum needs at least 5 updates"),
         (plan("krum"), "4 groups in a round of 12 nodes with [privacy] group = 3"),
         (plan("bulyan", count=18), "6 groups in a round of 18 nodes"),
-        (plan(privacy={"updates": "visible"}), "[privacy] group is for masked updates"),
+        (plan(privacy={"updates": "visible"}), "group = 3 is for masked updates"),
     ],
 )
 def test_numbers_that_do_not_fit_are_said_with_a_cure(bad: Plan, said: str) -> None:

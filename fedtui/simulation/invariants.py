@@ -28,6 +28,7 @@ from fedtui.rounds.machine import (
     UpdateOpened,
     Upload,
 )
+from fedtui.rounds.plan import AggregatorSection
 from fedtui.rounds.records import (
     PhaseEntered,
     Record,
@@ -192,7 +193,8 @@ class Invariants(Watch):
                 (record.round, record.attempt) == self._attempt, "I7: another attempt finished"
             )
             self._hold(bool(self._survivors), "I2: finished without survivors")
-            if self.world.plan.strategy.name == "fedavg":  # others step otherwise than by the mean
+            plan = self.world.plan  # other strategies and rules step otherwise than by the mean
+            if plan.strategy.name == "fedavg" and plan.aggregator == AggregatorSection():
                 self._check_sum(record)
         self._model = record.model_digest
 

@@ -29,8 +29,8 @@ from fedtui.aggregators.base import (
     Shares,
     check_bad,
     num_bad,
+    sorted_columns,
     squared_distances,
-    stacked,
 )
 
 if TYPE_CHECKING:
@@ -75,29 +75,30 @@ class Bulyan(Aggregator):
         return replace(self, bad=num_bad(self.bad, num_updates))
 
     def combine(self, updates: Iterable[Chunk], weights: Sequence[int]) -> Combined:
-        rows_MC = stacked(updates, weights)
-        rows_MC.sort(axis=0)
-        return nearest_mean(rows_MC, len(rows_MC) - 2 * num_bad(self.bad, len(rows_MC)))
+        values_CM = sorted_columns(updates, weights)
+        num = values_CM.shape[1]
+        return nearest_mean(values_CM, num - 2 * num_bad(self.bad, num))
 
 
-def nearest_mean(rows_MC: Chunk, keep: int) -> Combined:
-    """Of each column of sorted values the mean of the `keep` that are nearest to its median.
+def nearest_mean(values_CM: Chunk, keep: int) -> Combined:
+    """Of each row of sorted values the mean of the `keep` that are nearest to its median.
 
     Of two equally far ones the smaller stays.
     """
-    num, length = rows_MC.shape
-    median_C = 0.5 * (rows_MC[(num - 1) // 2].astype(np.float64) + rows_MC[num // 2])
-    columns_C = np.arange(length)
+    length, num = values_CM.shape
+    median_C = 0.5 * (values_CM[:, (num - 1) // 2].astype(np.float64) + values_CM[:, num // 2])
+    rows_C = np.arange(length)
     low_C = np.zeros(length, np.intp)
     for dropped in range(num - keep):
         high_C = low_C + (num - 1 - dropped)
-        below_C = median_C - rows_MC[low_C, columns_C]
-        above_C = rows_MC[high_C, columns_C] - median_C
+        below_C = median_C - values_CM[rows_C, low_C]
+        above_C = values_CM[rows_C, high_C] - median_C
         low_C += below_C > above_C
-    sum_C: Combined = np.zeros(length)
-    for step in range(keep):
-        sum_C += rows_MC[low_C + step, columns_C]
-    return sum_C / keep
+    window_CK = low_C[:, None] + np.arange(keep)
+    kept_CK = np.take_along_axis(values_CM, window_CK, axis=1)
+    mean_C: Combined = kept_CK.sum(axis=1, dtype=np.float64)
+    mean_C /= keep
+    return mean_C
 
 
 build = Bulyan

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedtui.aggregators.base import Aggregator, Chunk, Combined, stacked
+from fedtui.aggregators.base import Aggregator, Chunk, Combined, sorted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,14 +31,11 @@ class Median(Aggregator):
         return "" if num_updates >= LEAST else f"at least {LEAST} updates"
 
     def combine(self, updates: Iterable[Chunk], weights: Sequence[int]) -> Combined:
-        rows_NC = stacked(updates, weights)
-        num = len(rows_NC)
-        low, high = (num - 1) // 2, num // 2
-        rows_NC.partition((low, high), axis=0)
-        middle_C: Combined = rows_NC[low].astype(np.float64)
-        if high != low:
-            middle_C += rows_NC[high]
-            middle_C *= 0.5
+        values_CN = sorted_columns(updates, weights)
+        num = values_CN.shape[1]
+        middle_C: Combined = values_CN[:, (num - 1) // 2].astype(np.float64)
+        middle_C += values_CN[:, num // 2]
+        middle_C *= 0.5
         return middle_C
 
 

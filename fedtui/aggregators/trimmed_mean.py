@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fedtui.aggregators.base import Aggregator, Chunk, Combined, check_bad, num_bad, stacked
+from fedtui.aggregators.base import Aggregator, Chunk, Combined, check_bad, num_bad, sorted_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,12 +36,12 @@ class TrimmedMean(Aggregator):
         return "" if num_updates >= least else f"at least {least} updates to leave out {bad} twice"
 
     def combine(self, updates: Iterable[Chunk], weights: Sequence[int]) -> Combined:
-        rows_NC = stacked(updates, weights)
-        bad = num_bad(self.bad, len(rows_NC))
-        rows_NC.sort(axis=0)
-        kept_KC = rows_NC[bad : len(rows_NC) - bad]
-        mean_C: Combined = kept_KC.sum(axis=0, dtype=np.float64)
-        return mean_C / len(kept_KC)
+        values_CN = sorted_columns(updates, weights)
+        num = values_CN.shape[1]
+        bad = num_bad(self.bad, num)
+        mean_C: Combined = values_CN[:, bad : num - bad].sum(axis=1, dtype=np.float64)
+        mean_C /= num - 2 * bad
+        return mean_C
 
 
 build = TrimmedMean

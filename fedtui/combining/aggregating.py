@@ -30,7 +30,7 @@ from fedtui.aggregators.base import (
     weighted_sum,
 )
 from fedtui.combining.neighbours import neighbours
-from fedtui.combining.products import SPAN, of_chunk
+from fedtui.combining.products import SPAN, exact_product, of_chunk
 
 if TYPE_CHECKING:
     from fedtui.learning.params import Vector
@@ -164,6 +164,6 @@ def mixed(updates: Sequence[Chunk], shares_MN: Shares) -> Iterator[Combined]:
     whole_NC = np.empty((num, len(updates[0])))
     for row_C, update_C in zip(whole_NC, updates, strict=True):
         np.rint(np.multiply(update_C, 2.0**bits, dtype=np.float64), out=row_C)
-    summed_MC = counts_MN.astype(np.float64) @ whole_NC
+    summed_MC = exact_product(counts_MN.astype(np.float64), whole_NC)
     summed_MC *= (share_M * 2.0**-bits)[:, None]
     yield from summed_MC

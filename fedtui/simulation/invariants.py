@@ -28,6 +28,7 @@ from fedtui.rounds.machine import (
     UpdateOpened,
     Upload,
 )
+from fedtui.rounds.plan import AggregatorSection
 from fedtui.rounds.records import (
     PhaseEntered,
     Record,
@@ -197,7 +198,8 @@ class Invariants(Watch):
             self._hold(bool(self._survivors), "I2: finished without survivors")
             left_out = set(record.left_out)
             self._survivors = tuple(n for n in self._survivors or () if n not in left_out)
-            if self.world.plan.strategy.name == "fedavg":  # others step otherwise than by the mean
+            plan = self.world.plan  # other strategies and rules step otherwise than by the mean
+            if plan.strategy.name == "fedavg" and plan.aggregator == AggregatorSection():
                 self._check_sum(record)
         self._model = record.model_digest
 

@@ -1,7 +1,8 @@
 """Strategies that remember, as real programs: killed with -9 between rounds, on both sides, they
-come to the very bits that the simulation of the same plan gives in one go. So do a strategy and a
-selection that are files of the operator's own, updates that were made smaller (what a node did not
-send is kept for the next one), models that come as changes, and rounds that are rolled back.
+come to the very bits that the simulation of the same plan gives in one go. So do a strategy, a
+selection and an aggregator that are files of the operator's own, a robust rule, updates that were
+made smaller (what a node did not send is kept for the next one), models that come as changes, and
+rounds that are rolled back.
 """
 
 from pathlib import Path
@@ -44,6 +45,17 @@ class First(Selection):
         return frozenset(one.node for one in present[:size])
 build = First
 """,
+    "aggregators/middle.py": """
+from dataclasses import dataclass
+import numpy as np
+from fedtui.aggregators.base import Aggregator
+@dataclass(frozen=True, slots=True)
+class Middle(Aggregator):
+    def combine(self, updates, weights):
+        rows = np.stack(list(updates))
+        return (rows.min(axis=0) + rows.max(axis=0)) / np.float64(2)
+build = Middle
+""",
 }
 PINS = {name: file_hash(text.encode()) for name, text in OWN.items()}
 OPTIONS = {
@@ -51,6 +63,8 @@ OPTIONS = {
     "mine": f'sha256 = "{PINS["strategies/mine.py"]}"',
 }
 SELECTIONS = {"mine": f'name = "first"\nsha256 = "{PINS["selection/first.py"]}"'}
+MIXED = '[aggregator]\nname = "geometric_median"\nmix = 1\n'
+RULE = f'[aggregator]\nname = "middle"\nsha256 = "{PINS["aggregators/middle.py"]}"\n'
 GATE = "[gate]\ntolerance = 0.0001"
 PLAN = """\
 seed = 11
@@ -125,6 +139,8 @@ def federation_of(scratch: Path, updates: str, *files: str) -> FromRun:
         ("fedavg", "visible", "update_bytes = 2000\nmodel_bits = 8"),
         ("fedavg", "masked", "update_bytes = 2000"),
         ("fedavgm", "masked", "model_bits = 16\n" + GATE),
+        ("fedavg", "visible", "update_bytes = 2000\n" + MIXED),
+        ("mine", "visible", RULE),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(

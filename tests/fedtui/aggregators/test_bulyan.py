@@ -49,7 +49,7 @@ def test_it_stops_what_krum_lets_through() -> None:
 
 
 def test_of_two_equally_far_the_smaller_stays() -> None:
-    assert nearest_mean(rows([1], [2], [3]), 2).tolist() == [1.5]
+    assert nearest_mean(rows([1, 2, 3]), 2).tolist() == [1.5]
 
 
 @pytest.mark.parametrize(("bad", "num", "least"), [(1, 6, 7), (2, 10, 11), (0.24, 8, 7)])

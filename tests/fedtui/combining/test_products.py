@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedtui.combining.products import SPAN, of_chunk
+from fedtui.combining.products import SPAN, exact_product, of_chunk
 
 
 @given(st.integers(0, 2**32), st.integers(1, 3 * SPAN), st.integers(1, 9))
@@ -42,3 +42,11 @@ def test_the_largest_values_are_exact() -> None:
     rows_NC[1] = -1023
     assert of_chunk(rows_NC)[1, 1] == 1023.0**2 * SPAN
     assert of_chunk(np.zeros((2, 3), np.float32)).tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (31, 7, 33), (70, 300, 65)])
+def test_tiles_make_the_same_product(shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(1)
+    left = rng.integers(-1000, 1000, shape[:2]).astype(float)
+    right = rng.integers(-1000, 1000, shape[1:]).astype(float)
+    assert (exact_product(left, right) == left.astype(int) @ right.astype(int)).all()

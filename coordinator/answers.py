@@ -44,6 +44,8 @@ class Status(_Part, frozen=True, kw_only=True):
     """Everything that `status` prints. `text` is the state as one sentence.
 
     `privacy` says in one who can read updates; `masked` whether nobody can read a single one.
+    `saved_up` and `saved_down` are bytes that shorter updates, and changes in place of models,
+    spared in this life.
     """
 
     running: bool
@@ -77,6 +79,8 @@ class Status(_Part, frozen=True, kw_only=True):
     health: str = ""
     pid: int = 0
     uptime_s: float = 0.0
+    saved_up: int = 0
+    saved_down: int = 0
 
 
 class NodeLine(msgspec.Struct, frozen=True, kw_only=True):

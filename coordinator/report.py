@@ -46,7 +46,8 @@ _ANSWERED = {
 class Surroundings:
     """What the machine does not know and `status` tells all the same.
 
-    `name` gives a node's name for people; `traffic` is bytes up and down, by round.
+    `name` gives a node's name for people; `traffic` is bytes up and down, by round, and
+    `saved` those that did not have to travel (savings.py).
     """
 
     fingerprint: str
@@ -59,6 +60,7 @@ class Surroundings:
     uptime_s: float = 0.0
     degraded: str | None = None
     traffic: Mapping[int, tuple[int, int]] | None = None
+    saved: tuple[int, int] = (0, 0)
     name: Callable[[bytes], str] = short_id
 
 
@@ -146,6 +148,8 @@ def _base(
         health=around.health,
         pid=around.pid,
         uptime_s=around.uptime_s,
+        saved_up=around.saved[0],
+        saved_down=around.saved[1],
     )
 
 

@@ -231,6 +231,7 @@ class NodeService:
             case Ended():
                 self._on_ended(message)
             case Offer() | Evaluate():
+                self._goes_back(message)
                 self.coordinator_paused = False  # nobody says that it goes on but by going on
                 board.post(status.WaitingFor(waiting=None))
             case _:
@@ -240,6 +241,15 @@ class NodeService:
             models.tidy(self._wanted_digest())
         except OSError as error:
             board.log("warning", f"old models cannot be removed: {error.strerror or error}")
+
+    def _goes_back(self, message: Offer | Evaluate) -> None:
+        if not isinstance(message, Offer):
+            return
+        undone = self._books.goes_back(message)
+        if undone is not None:
+            after = message.model.round
+            text = f"round {undone} was rolled back: going on from the model after round {after}"
+            self._parts.board.log("warning", text, "round")
 
     def model_here(self, digest: bytes) -> None:
         self.step(machine.ModelHere(digest))

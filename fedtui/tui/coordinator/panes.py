@@ -42,6 +42,7 @@ def health(view: View) -> Lines:
         up, down = wording.size(board.saved_up), wording.size(board.saved_down)
         lines.append(_line("saved", f"{up} up, {down} down (this life)"))
     lines += _weights(board)
+    lines += _gate(board)
     lines.append(_counts(now))
     if now.masks is not None:
         lines.append(_line("collusion", f"{now.masks.colluders} together learn nothing"))
@@ -84,6 +85,16 @@ def _weights(board: Board) -> Lines:
         f"{last.participants} equal nodes"
     )
     return [_line("weights", text)]
+
+
+def _gate(board: Board) -> Lines:
+    """Which of the rounds that are shown were rolled back, and why the last of them was."""
+    found = [line for line in board.rounds if line.rolled_back]
+    if not found:
+        return []
+    last = found[-1]
+    text = f"rounds rolled back: {len(found)}, last round {last.round}: {last.rolled_back}"
+    return [Content.styled(harmless(text), "$alarm")]
 
 
 def _counts(now: Health) -> Content:

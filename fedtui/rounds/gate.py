@@ -38,7 +38,7 @@ def bases(rounds: Sequence[FinishedRound]) -> frozenset[int]:
 
 
 def why_not(plan: Plan, rounds: Sequence[FinishedRound]) -> str:
-    """Why the newest round is rolled back, as a sentence; "" if its model passes, or it already is."""
+    """Why to roll the newest round back, as a sentence; "" if it passes, or was already."""
     tolerance, newest = plan.gate.tolerance, rounds[-1]
     if tolerance is None or newest.rolled_back:
         return ""

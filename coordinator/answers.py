@@ -57,6 +57,8 @@ class Status(_Part, frozen=True, kw_only=True):
 
     `privacy` says in one who can read updates; `masked` whether nobody can read a single one.
     `updates_seen` are those of the newest round, none under masks.
+    `saved_up` and `saved_down` are bytes that shorter updates, and changes in place of models,
+    spared in this life.
     """
 
     running: bool
@@ -91,6 +93,8 @@ class Status(_Part, frozen=True, kw_only=True):
     health: str = ""
     pid: int = 0
     uptime_s: float = 0.0
+    saved_up: int = 0
+    saved_down: int = 0
 
 
 class NodeLine(msgspec.Struct, frozen=True, kw_only=True):

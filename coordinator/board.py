@@ -74,6 +74,8 @@ def of(service: "CoordinatorService") -> Board:
         num_nodes=len(members),
         health=_health(service),
         rounds=status.rounds[-MAX_ROUNDS:],
+        saved_up=status.saved_up,
+        saved_down=status.saved_down,
         num_rounds=len(status.rounds),
         best_round=status.best.round,
         best_score=status.best.score,

@@ -13,6 +13,7 @@ import structlog
 from coordinator.alarms import Alarms
 from coordinator.metrics import Metrics
 from coordinator.roster import Roster
+from coordinator.savings import Savings
 from fedtui.crypto.keys import short_id
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
@@ -80,6 +81,7 @@ class Chronicle:
     metrics: Metrics
     clock: Callable[[], float]
     traffic: Callable[[], tuple[int, int]]
+    savings: Savings
     followers: Followers = field(default_factory=Followers)
     per_round: dict[int, tuple[int, int]] = field(default_factory=dict)
     _round: int | None = None
@@ -178,6 +180,7 @@ class Chronicle:
         return {name: value for name, value in told.items() if value is not None}
 
     def _update(self, record: UpdateReceived) -> None:
+        self.savings.received(record.num_bytes)
         attempt = self.federation.attempt
         self._say(
             "update",

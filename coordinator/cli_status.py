@@ -46,6 +46,11 @@ def _text(found: Status) -> str:
         lines.append(f"  rounds       {len(found.rounds)} of at most {found.maximum}")
         lines += [_round_text(line, found.metric) for line in found.rounds[-SHOWN_ROUNDS:]]
     lines += _seen(found)
+    if found.saved_up or found.saved_down:
+        lines.append(
+            f"  saved        {megabytes(found.saved_up)} up by shorter updates, "
+            f"{megabytes(found.saved_down)} down by changes in place of models (since its start)"
+        )
     if found.ended:
         lines.append("  next         'fedtui-coordinator export' writes the model")
     return "\n".join(lines)

@@ -7,7 +7,7 @@ from pathlib import Path
 from coordinator import checkpoints, config, keystore, lineage, modelfile, statefiles
 from coordinator.checkpoints import Checkpoint
 from coordinator.config import CoordinatorConfig
-from coordinator.files import DISK, StoreConflict
+from coordinator.files import DISK, StoreInUse
 from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, LockedError, MissingInputError, os_refusal
 from coordinator.store import Store
@@ -76,10 +76,8 @@ def open_store(layout: Layout, identity: Identity) -> Store:
     try:
         former = frozenset(key.id for key in lineage.former(layout, identity.id))
         return Store.open(layout.state, identity=identity, former_ids=former)
-    except StoreConflict as error:
-        if "in use" in str(error):
-            raise LockedError(str(error)) from error
-        raise
+    except StoreInUse as error:
+        raise LockedError(str(error)) from error
 
 
 def open_coordinator(settings: Settings, identity: Identity) -> Opened:

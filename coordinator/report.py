@@ -47,8 +47,8 @@ _ANSWERED = {
 class Surroundings:
     """What the machine does not know and `status` tells all the same.
 
-    `name` gives a node's name for people; `traffic` is bytes up and down, by round; `figures` what
-    the nodes' updates looked like.
+    `name` gives a node's name for people; `traffic` is bytes up and down, by round, `saved` those
+    that did not have to travel (savings.py), and `figures` what the nodes' updates looked like.
     """
 
     fingerprint: str
@@ -61,6 +61,7 @@ class Surroundings:
     uptime_s: float = 0.0
     degraded: str | None = None
     traffic: Mapping[int, tuple[int, int]] | None = None
+    saved: tuple[int, int] = (0, 0)
     name: Callable[[bytes], str] = short_id
     figures: Figures = field(default_factory=Figures)
 
@@ -158,6 +159,8 @@ def _base(
         health=around.health,
         pid=around.pid,
         uptime_s=around.uptime_s,
+        saved_up=around.saved[0],
+        saved_down=around.saved[1],
     )
 
 

@@ -38,6 +38,7 @@ from coordinator.metrics import Metrics
 from coordinator.newcomers import Newcomers
 from coordinator.nodewords import NodeWords
 from coordinator.opening import Opened
+from coordinator.savings import Savings
 from coordinator.server import NodeServer, ServerSettings
 from coordinator.spool import Spool
 from coordinator.tracking import Tracking
@@ -134,10 +135,12 @@ class CoordinatorService:
             chain=compression.chain(plan, manifest.num_values),
             seed=plan.seed,
         )
+        savings = Savings(manifest.num_bytes)
         house = House(
             identity=opened.identity,
             store=self.store,
             library=self._library,
+            savings=savings,
             plan_hash=opened.plan_hash,
             newcomers=self._newcomers(),
             allowlist=opened.allowlist,
@@ -157,6 +160,7 @@ class CoordinatorService:
             self.metrics,
             self._clock,
             self.gatekeeper.traffic,
+            savings,
         )
         self.gatekeeper.on_alarm = self.chronicle.alarms.ring
         self.gatekeeper.on_waiting = self.chronicle.asks
@@ -410,6 +414,7 @@ class CoordinatorService:
             uptime_s=self._clock() - self._began,
             degraded=self.driver.degraded,
             traffic=self.chronicle.bytes_of_rounds(),
+            saved=self.chronicle.savings.saved,
             name=self.chronicle.name_of,
             figures=self.figures,
         )

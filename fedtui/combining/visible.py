@@ -200,7 +200,10 @@ def step(recipe: Recipe, start: Start, first: int, mean_C: Wide, about: Cohort) 
                 name = recipe.strategy.carried[section - 1]
                 model_C = recipe.strategy.carry(name, base_C, here_C, about)
             else:
-                model_C, kept = recipe.strategy.apply(base_C, here_C, before, about)
+                made = recipe.strategy.apply(base_C, here_C, before, about)
+                model_C, kept = _pair(made)
+        except CannotCombineError:
+            raise
         except Exception as error:  # a strategy may be its operator's own
             raise CannotCombineError(plugins.fault("the strategy", error)) from error
         _check_kind(recipe, model_C, kept, num)
@@ -208,6 +211,16 @@ def step(recipe: Recipe, start: Start, first: int, mean_C: Wide, about: Cohort) 
         pieces.append(Piece(model_C, kept if recipe.strategy.kept else None))
         at += num
     return pieces
+
+
+def _pair(made: object) -> tuple[Vector, object]:
+    """What `apply` of a strategy returned, taken apart."""
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise CannotCombineError(
+            f"the strategy's `apply` returned a {type(made).__name__}: it returns two things, the "
+            "next model and a State, such as the `state` that it was given"
+        )
+    return made
 
 
 def _check_kind(recipe: Recipe, model_C: object, kept: object, num: int) -> None:

@@ -4,7 +4,7 @@ import pytest
 from a_coordinator import a_finished_run
 from msgspec.structs import replace
 
-from coordinator import cli, cli_status
+from coordinator import cli, cli_status, offline
 from coordinator.exits import Exit
 from coordinator.layout import Layout
 from fedtui.status.coordinator import RoundLine
@@ -44,6 +44,13 @@ def test_status_for_people_and_for_scripts(
     assert (status["masked"], status["privacy"]) == (False, VISIBLE)
     assert all(0 < r["smallest"] <= r["median"] <= r["largest"] < 1 for r in status["rounds"])
     assert all(1 <= r["alike"] <= r["participants"] for r in status["rounds"])
+
+
+def test_what_did_not_have_to_travel_is_said_if_it_is_anything(ran: Layout) -> None:
+    found = offline.status(ran)
+    assert "saved" not in cli_status._text(found)
+    text = cli_status._text(replace(found, saved_up=1_500_000, saved_down=2_000))
+    assert "saved        1.5 MB up by shorter updates, 2.0 kB down by changes" in text
 
 
 def test_a_masked_round_says_who_dropped_out_and_what_could_be_learned() -> None:

@@ -38,6 +38,9 @@ def health(view: View) -> Lines:
         moved = "" if found.bytes_per_round is None else f"  {wording.size(found.bytes_per_round)}"
         p99 = wording.span(found.p99_s or 0.0)
         lines.append(_line("rounds", f"p50 {wording.span(found.p50_s)}  p99 {p99}{moved}"))
+    if board.saved_up or board.saved_down:
+        up, down = wording.size(board.saved_up), wording.size(board.saved_down)
+        lines.append(_line("saved", f"{up} up, {down} down (this life)"))
     lines += _weights(board)
     lines += _gate(board)
     lines.append(_counts(now))

@@ -153,6 +153,8 @@ class Own(Strategy):
                 return state["last"], state
             case "is wide":
                 return model_C + mean_C, state
+            case "is alone":
+                return stepped(model_C, mean_C)
             case "is short":
                 return model_C[1:], state
             case "forgets":
@@ -166,6 +168,7 @@ class Own(Strategy):
         ("raises", r"the strategy failed: TypeError: .* \(test_visible.py, line \d+\)"),
         ("is wide", "something else of 65536 values"),
         ("is short", "something else of 65536 values"),
+        ("is alone", "returned a ndarray: it returns two things"),
         ("forgets", "returned no 'last'"),
         ("", ""),
     ],

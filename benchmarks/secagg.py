@@ -29,7 +29,8 @@ from fedtui.secagg import encoding, graph, masks, opening
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.encoding import Encoder, Encoding
-from fedtui.secagg.participant import Participant, Terms
+from fedtui.secagg.participant import Participant
+from fedtui.secagg.terms import Terms
 
 WEIGHT = 0.5
 SCALARS = {"weight": 1.0, "loss_sum": 3.25, "examples": 100.0}

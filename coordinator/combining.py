@@ -15,11 +15,13 @@ from coordinator import changefiles
 from coordinator.changefiles import ChangeWriter
 from coordinator.checkpoints import CheckpointWriter, checkpoint_name, open_checkpoint
 from coordinator.files import DISK, Files
+from coordinator.groupfiles import GroupFiles
 from coordinator.spool import Promise, Spool
 from coordinator.statefiles import Shape, StateWriter, leftovers, open_state, state_name
 from coordinator.vectorfiles import VectorFile, WordFile
 from fedtui.combining.changing import Changing, Rounding
-from fedtui.combining.masked import Unmasked, unmask
+from fedtui.combining.grouped import Covered, uncover
+from fedtui.combining.masked import Unmasked
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import (
     CannotCombineError,
@@ -97,9 +99,16 @@ class Combiner:
                 change.finish(done.digest)
             state.finish(done.digest)
         model = ModelRef(round=effect.round, digest=done.digest, num_bytes=done.num_bytes)
-        sums, liars = (unmasked.sums, unmasked.liars) if unmasked is not None else (None, ())
+        said = unmasked or Unmasked(sums=None, liars=())
         return Aggregated(
-            effect.round, effect.attempt, model, done.name, sums, liars, change_bytes
+            effect.round,
+            effect.attempt,
+            model,
+            done.name,
+            said.sums,
+            said.liars,
+            change_bytes,
+            said.groups,
         )
 
     def _combine(
@@ -113,8 +122,13 @@ class Combiner:
         recipe, files = self.recipe, self.files
         if effect.opener is not None:
             layout = masking.encoding(self.plan, recipe.manifest.num_values, "update")
-            vectors = [WordFile(handle, layout, files) for handle in handles]
-            return unmask(recipe, self.plan, start, vectors, effect.opener, sink)
+            vectors = {
+                part.node: WordFile(handle, layout, files)
+                for part, handle in zip(effect.contributions, handles, strict=True)
+            }
+            covered = Covered(vectors, effect.opener)
+            with GroupFiles(self.checkpoints, files) as room:
+                return uncover(recipe, self.plan, start, covered, sink, room)
         num_values = recipe.manifest.num_values
         chain = compression.chain(self.plan, num_values)
         spot, num_sent = Spot(self.plan.seed, effect.round), chain.num_sent(num_values)

@@ -16,6 +16,7 @@ from coordinator import schema
 from coordinator.audit import Chain
 from coordinator.files import StoreConflict
 from coordinator.schema import microseconds
+from fedtui.rounds import suspicion
 from fedtui.rounds.history import num_ready
 from fedtui.rounds.records import (
     Audited,
@@ -186,11 +187,27 @@ def _finished(tx: Transaction, record: RoundFinished) -> None:
         "seconds": record.seconds,
         "committed": tx.now,
         "spread": _pack(record.spread) if record.spread is not None else None,
+        "groups": _pack(record.groups) if record.groups else None,
     }
     tx.connection.execute(insert(schema.checkpoints), row)
     name = _name(record.round, record.attempt)
+    _leave_out(tx, record)
     tx.note("round committed", name, f"model {record.model_digest.hex()}")
     tx.chain.sign()
+
+
+def _leave_out(tx: Transaction, record: RoundFinished) -> None:
+    """Survivors whose group is no part of the model are no survivors any more."""
+    c = schema.survivors.c
+    mine = and_(
+        c.federation == tx.federation, c.round == record.round, c.attempt == record.attempt
+    )
+    for node in record.left_out:
+        tx.connection.execute(delete(schema.survivors).where(mine, c.node == node))
+    for group in suspicion.far(record.groups):
+        members = " ".join(node.hex() for node in group.nodes)
+        why = group.reason or f"length {group.length:g}, cosine {group.cosine:.2f}"
+        tx.note("suspect group", _name(record.round, record.attempt), f"{why}; {members}")
 
 
 def _evaluated(tx: Transaction, record: Evaluated) -> None:

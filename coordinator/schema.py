@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0005"  # the newest file in migrations/versions
+REVISION = "0006"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -191,6 +191,7 @@ checkpoints = Table(
     Column("committed", BigInteger, nullable=False),
     Column("spread", LargeBinary),  # of its weights, as MessagePack; NULL where they are masked
     Column("rolled_back", Text),  # why its model did not pass the gate
+    Column("groups", LargeBinary),  # what was seen of each, as MessagePack; NULL without groups
 )
 
 evaluations = Table(

@@ -43,6 +43,7 @@ from coordinator.spool import Spool
 from coordinator.tracking import Tracking
 from coordinator.vitals import Vitals
 from fedtui import plugins
+from fedtui.combining.grouped import groups_of
 from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.crypto.keys import fingerprint
 from fedtui.rounds import compression, strategic
@@ -358,7 +359,7 @@ class CoordinatorService:
         try:
             await self.driver.retrying(once)
         except CannotCombineError as error:
-            failed = AggregationFailed(effect.round, effect.attempt, str(error))
+            failed = AggregationFailed(effect.round, effect.attempt, str(error), groups_of(error))
             self.driver.put(failed)
 
     async def _prune(self, newest: int) -> None:

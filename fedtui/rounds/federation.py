@@ -21,7 +21,6 @@ from fedtui.rounds.history import (
     FinishedRound,
     OpenAttempt,
     scored_round,
-    shared,
 )
 from fedtui.rounds.machine import (
     CoordinatorEffect,
@@ -312,23 +311,7 @@ class Federation:
             self._gathering = self._gather(now)
             return [over]
         self.failures, self._round_began = [], None
-        committed, before = attempt.committed, self.rounds[-1]
-        cohort = shared(tuple(attempt.members), before.cohort)
-        self.rounds.append(
-            FinishedRound(
-                round=attempt.round,
-                attempt=attempt.attempt,
-                model_digest=committed.model.digest,
-                num_bytes=committed.model.num_bytes,
-                checkpoint_name=committed.checkpoint,
-                cohort=cohort,
-                survivors=shared(attempt.survivors, cohort, before.survivors),
-                sums=attempt.sums,
-                seconds=max(0.0, now - attempt.started),
-                num_ready=attempt.num_ready,
-                spread=attempt.spread,
-            )
-        )
+        self.rounds.append(attempt.finished(self.rounds[-1], now))
         self._picker.finished(self.rounds[-1], attempt.answers)
         return [*self._announce(attempt), over, *self._begin_evaluation(attempt.survivors, now)]
 

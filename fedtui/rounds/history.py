@@ -25,6 +25,7 @@ from fedtui.rounds.records import (
     UpdateReceived,
 )
 from fedtui.rounds.spread import Spread
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.secagg.coordinator import Frozen
 from fedtui.wire.messages import ModelRef
 
@@ -37,7 +38,7 @@ class FinishedRound:
 
     `num_ready` is how many nodes were in the roster of a masked round; 0 without masks. `spread`
     is of the weights; None under masks. `rolled_back` says why its model did not pass the gate,
-    where it did not.
+    where it did not. `groups` are what was seen of groups, if there were any.
     """
 
     round: int
@@ -55,6 +56,7 @@ class FinishedRound:
     num_ready: int = 0
     spread: Spread | None = None
     rolled_back: str = ""
+    groups: tuple[GroupSeen, ...] = ()
 
     @property
     def model(self) -> ModelRef:
@@ -202,10 +204,11 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
         num_ready=num_ready(current.frozen) if current else 0,
         checkpoint_name=record.checkpoint_name,
         cohort=current.cohort if current else (),
-        survivors=(current.survivors or ()) if current else (),
+        survivors=_counted(current, record),
         sums=record.sums,
         seconds=record.seconds,
         spread=record.spread,
+        groups=record.groups,
     )
     counted = frozenset(finished.survivors)
     updates = current.updates if current else ()
@@ -213,6 +216,13 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
     return replace(
         state, rounds=(*state.rounds, finished), open=None, answers={**state.answers, **new}
     )
+
+
+def _counted(current: OpenAttempt | None, record: RoundFinished) -> tuple[bytes, ...]:
+    """Whose updates are in the model."""
+    survivors = (current.survivors or ()) if current else ()
+    left_out = frozenset(record.left_out)
+    return tuple(node for node in survivors if node not in left_out) if left_out else survivors
 
 
 def _scored(rounds: tuple[FinishedRound, ...], record: Evaluated) -> tuple[FinishedRound, ...]:

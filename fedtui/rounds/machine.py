@@ -12,9 +12,10 @@ from typing import Literal, Protocol, TypeVar
 from fedtui.crypto.keys import PublicIdentity
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.records import Record
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.secagg.context import Attempt
-from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.encoding import Encoding
+from fedtui.secagg.grouped import Grouped
 from fedtui.secagg.participant import Masks
 from fedtui.wire.messages import FromCoordinator, FromNode, ModelRef, Role, UpdateHeader
 
@@ -117,7 +118,8 @@ class Aggregated:
     """The new global model is on disk as `checkpoint`, not yet committed.
 
     Of masked updates the `sums` come out here too, and nodes whose shares were wrong are named.
-    `change_bytes` is the size of the change from the base, 0 if the plan wants none.
+    `change_bytes` is the size of the change from the base, 0 if the plan wants none. `groups` are
+    what was seen of the groups of a masked cohort; one with a reason is no part of the model.
     """
 
     round: int
@@ -127,6 +129,7 @@ class Aggregated:
     sums: dict[str, float] | None = None
     liars: tuple[NodeId, ...] = ()
     change_bytes: int = 0
+    groups: tuple[GroupSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class AggregationFailed:
     round: int
     attempt: int
     reason: str
+    groups: tuple[GroupSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +230,7 @@ class Aggregate:
     attempt: int
     base: ModelRef
     contributions: tuple[Contribution, ...]
-    opener: Coordinator | None = None
+    opener: Grouped | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,9 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     invited), a sum has at least `minimum` nodes (default: half of them), and `dropouts` of a
     cohort may be lost. `largest_cohort`, `lanes` and `value_range` say how numbers are written
     (secagg/encoding.py; no `value_range`: rounds/compression.py). `keystream` makes the masks:
-    `aegis256` in rounds in which every node's processor has AES, else `chacha20`.
+    `aegis256` in rounds in which every node's processor has AES, else `chacha20`. With `group` a
+    cohort is split into random groups of at least so many nodes, whose sums the coordinator reads
+    one by one; `minimum` is then that of a group.
     """
 
     updates: Literal["masked", "visible"] = "masked"
@@ -166,6 +168,7 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     lanes: Literal[2, 3, 4] = 2
     value_range: Annotated[float, msgspec.Meta(gt=0, le=1024)] | None = None
     keystream: Keystream = "chacha20"
+    group: Annotated[int, msgspec.Meta(ge=3, le=64)] | None = None
 
 
 class TrafficSection(_Section, frozen=True, kw_only=True):
@@ -207,6 +210,8 @@ class Plan(_Section, frozen=True, kw_only=True):
         """The least participants of any round."""
         if not self.masked:
             return self.selection.minimum
+        if self.privacy.group is not None:
+            return max(self.selection.minimum, masking.LEAST_GROUPS * self.privacy.group)
         return max(self.selection.minimum, self.privacy.minimum or 3, self.least_colluders + 2)
 
     @property

@@ -13,6 +13,7 @@ Sums are plain totals by name (examples, loss_sum, correct, ...), never averages
 import msgspec
 
 from fedtui.rounds.spread import Spread
+from fedtui.rounds.suspicion import GroupSeen
 
 Sums = dict[str, float]
 
@@ -72,7 +73,8 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     """The model after this round is on disk as `checkpoint_name`.
 
     `seconds` is what the round took on the driver's clock, all its attempts together. `spread` is
-    of the updates' weights; None where nobody may see them.
+    of the updates' weights; None where nobody may see them. `left_out` are survivors whose group
+    is no part of the model, `groups` what was seen of the others, and why of those.
     """
 
     model_digest: bytes
@@ -81,6 +83,8 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     seconds: float = 0.0
     num_bytes: int = 0
     spread: Spread | None = None
+    left_out: tuple[bytes, ...] = ()
+    groups: tuple[GroupSeen, ...] = ()
 
 
 class RoundFailed(_OfAttempt, frozen=True, kw_only=True, tag=True):

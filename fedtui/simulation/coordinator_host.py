@@ -8,6 +8,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fedtui.combining.grouped import groups_of
 from fedtui.combining.visible import CannotCombineError, Start
 from fedtui.learning.params import Vector
 from fedtui.rounds.attempt import Frame
@@ -211,7 +212,7 @@ class CoordinatorHost:
         try:
             mixed = self.world.mixer.mix(effect, Start(Values(base_D), kept), contents)
         except CannotCombineError as error:
-            return AggregationFailed(effect.round, effect.attempt, str(error))
+            return AggregationFailed(effect.round, effect.attempt, str(error), groups_of(error))
         digest = vector_digest(mixed.model_D)
         self.models[digest], self.states[digest] = mixed.model_D, mixed.kept
         model = ModelRef(round=effect.round, digest=digest, num_bytes=mixed.model_D.nbytes)
@@ -224,6 +225,7 @@ class CoordinatorHost:
             mixed.sums,
             mixed.liars,
             mixed.change_bytes,
+            mixed.groups,
         )
 
     def _keep_change(self, digest: bytes, base: bytes, num_bytes: int) -> None:

@@ -35,7 +35,8 @@ from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, TaskSecti
 from fedtui.rounds.records import RoundFinished
 from fedtui.secagg import masks, opening
 from fedtui.secagg.coordinator import Unmasking
-from fedtui.secagg.participant import Masks, Participant, Terms
+from fedtui.secagg.participant import Masks, Participant
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import (
     Accepting,
     Mailbox,
@@ -260,7 +261,8 @@ class MaskedDesk:
         layout = self.machine.encoding
         masked = sum((self.vectors[i] for i in numbers), np.zeros(1, np.uint64))
         plain = sum((self.plain(i) for i in numbers), np.zeros(1, np.uint64))
-        opened = opening.whole(layout, masked, effect.opener.unmasking())
+        (half,) = effect.opener.groups.values()
+        opened = opening.whole(layout, masked, half.unmasking())
         known = opening.whole(layout, plain, Unmasking(len(numbers), (), ()))
         return opened.scalars == known.scalars and np.array_equal(opened.values_D, known.values_D)
 

@@ -42,6 +42,8 @@ TESTED_IN = {
     "fedtui/link/sockets.py": "tests/loopback/test_link_and_server.py",
     "fedtui/selection/base.py": "tests/contracts/test_every_selection.py",
     "fedtui/experiments/cli.py": "tests/loopback/test_simulate.py",
+    "fedtui/wire/fields.py": "tests/fedtui/wire/test_messages.py",
+    "fedtui/wire/masked_messages.py": "tests/fedtui/wire/test_messages.py",
     "fedtui/experiments/cli_run.py": "tests/loopback/test_simulate.py",
     "fedtui/experiments/engines.py": "tests/loopback/test_simulate.py",
     "fedtui/experiments/main.py": "tests/loopback/test_simulate.py",

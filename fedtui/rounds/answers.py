@@ -1,13 +1,7 @@
 """What a node answers the coordinator, and the sentences about it that its operator reads."""
 
-from fedtui.wire.messages import (
-    Accepting,
-    Declining,
-    Evaluate,
-    Evaluation,
-    Offer,
-    ToMasker,
-)
+from fedtui.wire.masked_messages import ToMasker
+from fedtui.wire.messages import Accepting, Declining, Evaluate, Evaluation, Offer
 from fedtui.wire.texts import short_text
 
 

@@ -38,16 +38,8 @@ from fedtui.rounds.machine import CoordinatorEffect, NodeId, Said, Send
 from fedtui.secagg import context
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.grouped import Grouped
-from fedtui.wire.messages import (
-    Abort,
-    FromCoordinator,
-    FromMasker,
-    ModelRef,
-    Ready,
-    Reveal,
-    Shares,
-    Vote,
-)
+from fedtui.wire.masked_messages import FromMasker, Ready, Reveal, Shares, Vote
+from fedtui.wire.messages import Abort, FromCoordinator, ModelRef
 from fedtui.wire.texts import short_text
 
 GRACE_S = 0.5

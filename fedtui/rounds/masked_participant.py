@@ -29,18 +29,8 @@ from fedtui.rounds.machine import (
 from fedtui.rounds.masked_work import MaskedWork, MaskingSide
 from fedtui.rounds.participant import Answered, Phase, Policy, RoundParticipant
 from fedtui.secagg.participant import RefusedError
-from fedtui.wire.messages import (
-    Abort,
-    Evaluate,
-    FromCoordinator,
-    Mailbox,
-    Offer,
-    Result,
-    Role,
-    Roster,
-    Scored,
-    ToMasker,
-)
+from fedtui.wire.masked_messages import Mailbox, Roster, ToMasker
+from fedtui.wire.messages import Abort, Evaluate, FromCoordinator, Offer, Result, Role, Scored
 
 _GONE = "this node was restarted since: its secrets of this attempt are gone"
 

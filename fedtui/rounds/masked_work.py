@@ -35,17 +35,16 @@ from fedtui.secagg.context import Attempt, Purpose, identity_of
 from fedtui.secagg.groups import Part
 from fedtui.secagg.participant import Masks, Participant, RefusedError, Signer
 from fedtui.secagg.terms import Terms
-from fedtui.wire.messages import (
-    Evaluate,
+from fedtui.wire.masked_messages import (
     Mailbox,
     MaskedSums,
-    Offer,
     Ready,
     Roster,
     Survivors,
     ToMasker,
     Votes,
 )
+from fedtui.wire.messages import Evaluate, Offer
 
 NAMED = 12  # the most nodes that a sentence names
 

@@ -23,7 +23,7 @@ from fedtui.crypto.keys import KeyPair, PublicIdentity, digest
 from fedtui.crypto.keystream import Keystream
 from fedtui.secagg.graph import encode_set
 from fedtui.wire.codec import canonical
-from fedtui.wire.messages import Roster, RosterEntry
+from fedtui.wire.masked_messages import Roster, RosterEntry
 
 VERSION = 1
 READY, ROSTER, MAILBOX, SURVIVORS, VOTE = (

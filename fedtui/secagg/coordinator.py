@@ -29,7 +29,7 @@ from fedtui.secagg.context import Attempt, RosterBody
 from fedtui.secagg.graph import Graph, degree, quorum, threshold
 from fedtui.secagg.groups import Part
 from fedtui.wire import enrolment
-from fedtui.wire.messages import (
+from fedtui.wire.masked_messages import (
     CountedVote,
     Mailbox,
     Ready,

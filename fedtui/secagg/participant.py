@@ -17,7 +17,7 @@ writes down the vote before it is said. They cannot be wiped in Python, but go w
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 from nacl import bindings
@@ -34,9 +34,8 @@ from fedtui.secagg.graph import Graph, quorum, threshold
 from fedtui.secagg.groups import Part
 from fedtui.secagg.terms import Terms
 from fedtui.wire import enrolment
-from fedtui.wire.messages import (
+from fedtui.wire.masked_messages import (
     Mailbox,
-    Message,
     Ready,
     Reveal,
     Roster,
@@ -48,6 +47,9 @@ from fedtui.wire.messages import (
     Vote,
     Votes,
 )
+
+if TYPE_CHECKING:
+    from fedtui.wire.fields import Message
 
 NONCE_BYTES = 24
 A = TypeVar("A")

@@ -37,6 +37,15 @@ from fedtui.simulation.network import Weather
 from fedtui.simulation.node_host import vector_digest
 from fedtui.simulation.work import Parcel
 from fedtui.simulation.world import World, small_plan
+from fedtui.wire.masked_messages import (
+    MaskedSums,
+    Ready,
+    Reveal,
+    SealedShares,
+    Share,
+    Shares,
+    Vote,
+)
 from fedtui.wire.messages import (
     Accepting,
     Away,
@@ -45,16 +54,9 @@ from fedtui.wire.messages import (
     Fetch,
     FromNode,
     Leaving,
-    MaskedSums,
     Progress,
-    Ready,
-    Reveal,
     RotateKey,
-    SealedShares,
-    Share,
-    Shares,
     UpdateHeader,
-    Vote,
 )
 
 PLAN = msgspec.structs.replace(

@@ -15,7 +15,7 @@ from fedtui.secagg import context
 from fedtui.secagg.context import RosterBody
 from fedtui.secagg.participant import RefusedError
 from fedtui.wire import enrolment
-from fedtui.wire.messages import (
+from fedtui.wire.masked_messages import (
     CountedVote,
     Mailbox,
     Roster,

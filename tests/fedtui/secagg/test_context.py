@@ -16,7 +16,7 @@ from fedtui.crypto import shamir
 from fedtui.crypto.keys import Identity
 from fedtui.secagg import context
 from fedtui.secagg.context import Attempt, RosterBody
-from fedtui.wire.messages import RosterEntry
+from fedtui.wire.masked_messages import RosterEntry
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "secagg.json").read_text())["keys"]
 HEX = re.compile(r"([0-9a-f]{2}){32,64}")

@@ -19,7 +19,7 @@ from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.participant import Participant
 from fedtui.secagg.terms import Terms
 from fedtui.telling import privacy
-from fedtui.wire.messages import Roster, RosterEntry
+from fedtui.wire.masked_messages import Roster, RosterEntry
 
 IDS = tuple(sorted(peer.id for peer in (*PEERS, NODE)))
 ATTEMPT = Attempt(

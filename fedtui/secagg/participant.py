@@ -111,8 +111,12 @@ class Participant:
         signer: Signer,
         coordinator: PublicIdentity,
         entropy: Entropy,
+        base: int | None = None,
     ) -> None:
-        """Draw the attempt's secrets. `entropy(n)` gives n bytes of the system's generator."""
+        """Draw the attempt's secrets. `entropy(n)` gives n bytes of the system's generator.
+
+        `base` is the round that the update was trained in, if not this one.
+        """
         self.attempt = attempt
         self.terms = terms
         self.unopened: tuple[int, ...] = ()
@@ -120,6 +124,7 @@ class Participant:
         self._coordinator = coordinator
         self._entropy = entropy
         self._context = attempt.context()
+        self._base = attempt.round if base is None else base
         self._drawn = draw(entropy)
         self._answers: dict[type[Message], tuple[bytes, object]] = {}
         self._over: RefusedError | None = None
@@ -137,7 +142,8 @@ class Participant:
         drawn, attempt = self._drawn, self.attempt
         commitment = context.commitment(drawn.own, self._context)
         keys = (drawn.masking.public, drawn.sealing.public)
-        statement = context.ready_statement(self._context, *keys, commitment, self.terms.aes)
+        said = (*keys, commitment, self._base, self.terms.aes)
+        statement = context.ready_statement(self._context, *said)
         return Ready(
             incarnation=attempt.incarnation,
             round=attempt.round,
@@ -145,6 +151,7 @@ class Participant:
             mask_key=keys[0],
             share_key=keys[1],
             commitment=commitment,
+            base=self._base,
             aes=self.terms.aes,
             signature=self._signer.sign(context.READY, statement),
         )
@@ -252,6 +259,11 @@ class Participant:
             raise RefusedError(
                 f"{name} did not sign for this model, plan and attempt: the coordinator shows "
                 "its nodes different ones, or swapped a key"
+            )
+        if not self.terms.is_fresh(entry.base, self.attempt.round):
+            raise RefusedError(
+                f"{name} adds an update of round {entry.base} to a sum of round "
+                f"{self.attempt.round}; agreed were {self.terms.stalest} rounds at most"
             )
 
     def _agree(self, known: _Known) -> None:
@@ -474,5 +486,5 @@ class Participant:
             raise RefusedError(text)
 
 
-def _said(ready: Ready | RosterEntry) -> tuple[bytes, bytes, bytes, bool]:
-    return ready.mask_key, ready.share_key, ready.commitment, ready.aes
+def _said(ready: Ready | RosterEntry) -> tuple[bytes, bytes, bytes, int, bool]:
+    return ready.mask_key, ready.share_key, ready.commitment, ready.base, ready.aes

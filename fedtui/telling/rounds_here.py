@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from fedtui.rounds import machine
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.status import PastRound, Round
 from fedtui.telling import timeline
 from fedtui.telling.showing import PHASES

@@ -20,7 +20,10 @@ from fedtui.wire.fields import (
 
 
 class Ready(Message, frozen=True, kw_only=True):
-    """The node's work is done, and these are its keys for this attempt (secagg/participant.py)."""
+    """The node's work is done, and these are its keys for this attempt (secagg/participant.py).
+
+    `base` is the round that its update was trained in: this one, or one before, if it is late.
+    """
 
     incarnation: Count
     round: RoundNumber
@@ -28,6 +31,7 @@ class Ready(Message, frozen=True, kw_only=True):
     mask_key: Id
     share_key: Id
     commitment: Digest
+    base: RoundNumber
     aes: bool = False  # its processor has AES instructions
     signature: Signature
 
@@ -42,6 +46,7 @@ class RosterEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     mask_key: Id
     share_key: Id
     commitment: Digest
+    base: RoundNumber
     aes: bool = False
     signature: Signature
 

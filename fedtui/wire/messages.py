@@ -285,10 +285,14 @@ class Rotated(Message, frozen=True, kw_only=True):
 
 
 class UpdateHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What travels beside an update in the clear: examples it was trained on, training sums."""
+    """What travels beside an update in the clear: examples it was trained on, training sums.
+
+    `base` is the round that it was trained in (None: this one), as of Ready.
+    """
 
     num_examples: Annotated[int, msgspec.Meta(ge=1, le=2**40)]
     sums: Sums
+    base: RoundNumber | None = None
 
 
 class Open(Message, frozen=True, kw_only=True):

@@ -354,7 +354,9 @@ class AnyMaskedRound(AnyRound):
         which = self.attempt(back, 0)
         share = Share(position=position, share=key)
         for said in (
-            Ready(**which, mask_key=key, share_key=key, commitment=key, signature=bytes(64)),
+            Ready(
+                **which, mask_key=key, share_key=key, commitment=key, base=1, signature=bytes(64)
+            ),
             Shares(**which, sealed=(SealedShares(position=position, sealed=bytes(104)),)),
             MaskedSums(**which, words=key),
             Vote(**which, survivors=key, signature=bytes(64)),

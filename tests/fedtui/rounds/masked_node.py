@@ -14,7 +14,7 @@ from fedtui.rounds.machine import (
 )
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import MaskingSide
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.secagg import masks
 from fedtui.wire.codec import decode, encode
 from fedtui.wire.masked_messages import Mailbox, Roster, Survivors, Votes

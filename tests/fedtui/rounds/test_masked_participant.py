@@ -24,7 +24,7 @@ from fedtui.rounds.machine import (
     Upload,
 )
 from fedtui.rounds.masked_work import Floors
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.rounds.plan import MASKED
 from fedtui.secagg import context, masks
 from fedtui.wire.masked_messages import (

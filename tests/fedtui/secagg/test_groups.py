@@ -83,6 +83,7 @@ def body(num, group, **changes):
             mask_key=bytes([i]) * 32,
             share_key=bytes([i]) * 32,
             commitment=bytes([i]) * 32,
+            base=1,
             signature=bytes(64),
         )
         for i in range(num)

@@ -37,7 +37,7 @@ def test_ready_is_signed_over_its_keys_and_context_and_repeats(cohort, node):
     ready = node.advertise()
     assert ready == node.advertise()
     assert (ready.round, ready.attempt, ready.incarnation) == (7, 1, 3)
-    said = (ready.mask_key, ready.share_key, ready.commitment, False)
+    said = (ready.mask_key, ready.share_key, ready.commitment, 7, False)
     statement = context.ready_statement(ATTEMPT.context(), *said)
     assert cohort.identities[0].public.verify(context.READY, statement, ready.signature)
     assert context.mask_keys(node._drawn.mask).public == ready.mask_key

@@ -36,6 +36,7 @@ ATTEMPT = Attempt(
 ENTRY = RosterEntry(
     **dict.fromkeys(("x25519", "ed25519", "mask_key", "share_key", "commitment"), b"k" * 32),
     not_before=0,
+    base=1,
     certificate=b"c" * 64,
     signature=b"s" * 64,
 )

@@ -34,6 +34,8 @@ TESTED_IN = {
     "coordinator/vectorfiles.py": "tests/fedtui/combining/test_visible.py",
     "fedtui/aggregators/base.py": "tests/fedtui/aggregators/test_mean.py",
     "fedtui/attacks/base.py": "tests/contracts/test_every_attack.py",
+    "fedtui/combining/ageing.py": "tests/fedtui/strategies/test_fedbuff.py",
+    "fedtui/rounds/phases.py": "tests/fedtui/rounds/test_participant.py",
     "fedtui/control/viewonly.py": "tests/fedtui/control/test_replay.py",
     "fedtui/demo/main.py": "tests/loopback/test_demo.py",
     "fedtui/demo/progress.py": "tests/fedtui/demo/test_watch.py",

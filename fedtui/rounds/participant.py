@@ -168,17 +168,19 @@ class RoundParticipant:
                 Say(answers.declining(offer, reason)),
                 Tell("warning", answers.declined(offer, reason)),
             ]
+        is_made = goes_on or self._has_update_for(offer)
+        if not is_made:
+            effects += [*self._too_late(offer), *self._stop_training(), *self._drop_update()]
         self.work, self._offered, self._until = offer, now, now + offer.deadline_s
         accepting = Say(answers.accepting(offer))
         if goes_on:
             if self.phase is Phase.LATE:
                 self._enter(Phase.TRAINING)
             return [accepting]
-        if self._has_update_for(offer):
+        if is_made:
             return [*effects, accepting, *self._hand_in(offer)]
-        begins = [*effects, *self._too_late(offer), *self._stop_training(), *self._drop_update()]
         self._enter(Phase.FETCHING)
-        return [*begins, accepting, FetchModel(offer.model)]
+        return [*effects, accepting, FetchModel(offer.model)]
 
     def _answer_again(self, offer: Offer, known: Answered, now: float) -> list[ParticipantEffect]:
         if known.declined is not None:

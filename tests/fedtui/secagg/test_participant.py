@@ -251,6 +251,20 @@ def test_a_node_that_was_offered_anything_else_is_refused(cohort, roster, node, 
         node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
 
 
+@pytest.mark.parametrize(("base", "stalest"), [(8, 3), (6, 0), (3, 3)])
+def test_an_update_from_out_of_time_is_refused(cohort, roster, base, stalest):
+    listed, node = entries(cohort), twin(cohort.participants[0])
+    node.terms = replace(node.terms, stalest=stalest)
+    identity, said = cohort.identities[2], cohort.participants[2].advertise()
+    listed[2] = entry_of(identity, signed_ready(identity, said, ATTEMPT, base=base))
+    with pytest.raises(RefusedError, match=f"adds an update of round {base} to a sum of round 7"):
+        node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
+    listed[2] = entry_of(identity, signed_ready(identity, said, ATTEMPT, base=7 - stalest))
+    node = twin(cohort.participants[0])
+    node.terms = replace(node.terms, stalest=stalest)
+    node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"entries": ()}, {"colluders": 2}, {"minimum": 4}, {"degree": 3}, {"signature": b"s" * 64}],

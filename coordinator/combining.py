@@ -19,6 +19,7 @@ from coordinator.groupfiles import GroupFiles
 from coordinator.spool import Promise, Spool
 from coordinator.statefiles import Shape, StateWriter, leftovers, open_state, state_name
 from coordinator.vectorfiles import VectorFile, WordFile
+from fedtui.combining.ageing import aged
 from fedtui.combining.changing import Changing, Rounding
 from fedtui.combining.grouped import Covered, uncover
 from fedtui.combining.looking import Look
@@ -134,7 +135,10 @@ class Combiner:
         files_of = (VectorFile(handle, num_sent, files=files) for handle in handles)
         values = [restored(one, chain, spot, num_values) for one in files_of]
         parts = effect.contributions
-        updates = [(value, part.weight) for value, part in zip(values, parts, strict=True)]
+        updates = [
+            (aged(value, recipe.strategy, part.scalars), part.weight)
+            for value, part in zip(values, parts, strict=True)
+        ]
         about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
         return combine(recipe, start, updates, sink, about)
 

@@ -30,14 +30,7 @@ from fedtui.link.sockets import tune
 from fedtui.wire.channel import prologue
 from fedtui.wire.events import ClientIdentified, SessionEvent
 from fedtui.wire.halves import Admission, CoordinatorSession
-from fedtui.wire.messages import (
-    PATH,
-    PROTOCOL_MAX,
-    PROTOCOL_MIN,
-    SUBPROTOCOL,
-    ClientHello,
-    Role,
-)
+from fedtui.wire.messages import PATH, PROTOCOL_MAX, PROTOCOL_MIN, SUBPROTOCOL, ClientHello, Role
 from fedtui.wire.rotation import Succession
 from fedtui.wire.session import SessionStart
 

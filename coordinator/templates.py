@@ -96,7 +96,7 @@ momentum = {momentum}
 # update_clip = 10.0      # bound of the whole update (L2)
 
 [strategy]
-# fedavg, fedavgm, fedopt, fedprox, fednova, scaffold, feddyn, qfedavg, fedper or ditto:
+# fedavg, fedavgm, fedopt, fedprox, fednova, scaffold, feddyn, qfedavg, fedper, ditto or fedbuff:
 # docs/strategies.md.
 name = "fedavg"
 # options = {{ server_learning_rate = 1.0 }}
@@ -130,6 +130,8 @@ name = "uniform"          # or deadline, round_robin, stratified, utility: docs/
 # quantile = 0.5          # what so large a part of the nodes needed last,
 # slack = 2.0             # times this
 # partial = false         # true: who will not finish in time sends what it has
+# late = "drop"           # "buffer": late updates count in a later round
+# max_staleness = 10      # of a late update, in rounds
 
 [evaluation]
 # Each new model is measured on examples that no node trains on: a share held out at every

@@ -28,14 +28,7 @@ from fedtui.link.live import LiveSession
 from fedtui.wire.bulk import Sink, Source
 from fedtui.wire.events import ServerIdentified, SessionEnded, SessionEvent, Welcomed
 from fedtui.wire.halves import NodeHello, NodeSession
-from fedtui.wire.messages import (
-    PROTOCOL_MAX,
-    PROTOCOL_MIN,
-    FromNode,
-    Open,
-    ServerHello,
-    Welcome,
-)
+from fedtui.wire.messages import PROTOCOL_MAX, PROTOCOL_MIN, FromNode, Open, ServerHello, Welcome
 from node.dial import HEARTBEAT_S, cut, dial, new_http, not_reached, session_start, shut
 from node.meter import Meter, Traffic
 from node.pacing import Bucket

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import parse_fingerprint
 from fedtui.crypto.keystream import processor_has_aes
-from fedtui.rounds import choices
+from fedtui.rounds import choices, lateness
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import Floors, MaskingSide
 from fedtui.rounds.participant import RoundParticipant
@@ -54,7 +54,12 @@ def machine_for(
 ) -> RoundParticipant:
     """The machine that the plan asks for; without a journal no round is masked."""
     if journal is None:
-        return RoundParticipant(role=stance.role, refuses=stance.refuses, paused=stance.paused)
+        return RoundParticipant(
+            role=stance.role,
+            refuses=stance.refuses,
+            paused=stance.paused,
+            stalest=lateness.stalest(agreement.plan),
+        )
     side = MaskingSide(
         plan=agreement.plan,
         plan_hash=agreement.plan_hash,

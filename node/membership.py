@@ -18,7 +18,7 @@ import msgspec
 from fedtui import __version__, status
 from fedtui.errors import CloseCode, IdentityMismatchError, KeyFileError, RemoteProtocolError
 from fedtui.rounds import machine
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.telling.showing import Facts, line, lost
 from fedtui.wire import events
 from fedtui.wire.halves import NodeHello
@@ -477,7 +477,6 @@ class Membership:
     def show(self) -> None:
         """Bring the state and its sentence up to date."""
         service = self._service
-        work = service.participant.work if service else None
         facts = Facts(
             joined=bool(self._config.coordinator.id),
             stopped=self._stopped,
@@ -488,7 +487,7 @@ class Membership:
             paused=self._paused,
             resting=self._resting,
             phase=service.participant.phase if service else Phase.IDLE,
-            round=work.round if work else 0,
+            round=service.participant.number if service else 0,
             waiting=self._board.status.waiting,
             coordinator_paused=service.coordinator_paused if service else False,
             ended=service.ended if service else "",

@@ -19,19 +19,8 @@ from fedtui import status
 from fedtui.rounds import choices, machine, masking
 from fedtui.telling import showing
 from fedtui.telling.showing import PHASES
-from fedtui.wire.messages import (
-    Abort,
-    Ended,
-    Evaluate,
-    Evaluation,
-    MaskedSums,
-    Offer,
-    Result,
-    Reveal,
-    Scored,
-    Vote,
-    Waiting,
-)
+from fedtui.wire.masked_messages import MaskedSums, Reveal, Vote
+from fedtui.wire.messages import Abort, Ended, Evaluate, Evaluation, Offer, Result, Scored, Waiting
 from node import masked_rounds, policy, watching
 from node.bookkeeping import Bookkeeping, Books
 from node.masked_rounds import Stance

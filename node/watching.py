@@ -21,16 +21,8 @@ from fedtui.telling.cohort_here import CohortHere
 from fedtui.telling.rounds_here import Now, RoundsHere
 from fedtui.telling.timeline import Moment
 from fedtui.wire.labels import safe_label
-from fedtui.wire.messages import (
-    Declining,
-    Mailbox,
-    Offer,
-    Result,
-    Roster,
-    Survivors,
-    ToMasker,
-    Votes,
-)
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors, ToMasker, Votes
+from fedtui.wire.messages import Declining, Offer, Result
 from node import own_scores
 from node.own_scores import OwnScores
 from node.progressing import Progressing

@@ -213,7 +213,7 @@ def step(recipe: Recipe, start: Start, first: int, mean_C: Wide, about: Cohort) 
     return pieces
 
 
-def _pair(made: object) -> tuple[Vector, object]:
+def _pair(made: object) -> tuple[Vector, State | None]:
     """What `apply` of a strategy returned, taken apart."""
     if not isinstance(made, tuple) or len(made) != 2:
         raise CannotCombineError(

@@ -55,14 +55,19 @@ class _Batch:
 class Recorder:
     """The memory and the hand of one run. `until` is the newest round that is remembered."""
 
-    def __init__(self, folder: RunFolder, manifest: Manifest, *, keeps: bool = False) -> None:
+    def __init__(
+        self, folder: RunFolder, manifest: Manifest, *, keeps: bool = False, stalest: int = 0
+    ) -> None:
         """Read what is there; `keeps`: the run's strategy keeps vectors.
+
+        `stalest`: updates of so many rounds ago may still count (rounds/lateness.py).
 
         Raises DamagedError, RunFolderError, DiskError.
         """
         self._folder = folder
         self._manifest = manifest
         self._keeps = keeps
+        self._stalest = stalest
         self._jobs: dict[JobKey, Remembered | Measured | Failed] = {}
         self._sums: dict[tuple[int, int], Aggregated | AggregationFailed] = {}
         self._models: dict[bytes, Kept] = {}
@@ -132,6 +137,8 @@ class Recorder:
                 pass
 
     def job(self, key: JobKey) -> Remembered | Measured | Failed | None:
+        if self._stalest and key.kind == "train" and not self.is_past(key.round + self._stalest):
+            return None  # the update itself may be needed: it is made once more
         return self._jobs.get(key)
 
     def sum(self, effect: Aggregate) -> Aggregated | AggregationFailed | None:
@@ -191,6 +198,7 @@ class Recorder:
             return
         self._new.append(RoundClosed(report=report, nodes=nodes))
         staying = {report.round, *needed}
+        staying |= set(range(report.round - self._stalest, report.round))
         self._held[report.round] = kept
         self._held = {number: self._held[number] for number in self._held if number in staying}
         with self._turn:

@@ -24,7 +24,7 @@ from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, ParamsError
 from fedtui.learning.sections import model_of, with_zeros
 from fedtui.learning.task import FixedUpdate
-from fedtui.rounds import compression, strategic
+from fedtui.rounds import compression, lateness, strategic
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.simulation.blame import blamed
 from fedtui.simulation.engine import Engine, EngineError
@@ -189,7 +189,8 @@ def run(wishes: Wishes, show: Show) -> RunInfo:
             show.ends(folder.info, folder.path)
             return folder.info
         keeps = bool(strategic.built(plan).kept)
-        recorder = Recorder(folder, stage.wide.manifest, keeps=keeps)
+        stalest = lateness.stalest(plan)
+        recorder = Recorder(folder, stage.wide.manifest, keeps=keeps, stalest=stalest)
         going = _Run(folder, show, recorder, trackers)
         return _go(wishes, stage, going)
 

@@ -1,14 +1,20 @@
 """What a node answers the coordinator, and the sentences about it that its operator reads."""
 
-from fedtui.wire.messages import (
-    Accepting,
-    Declining,
-    Evaluate,
-    Evaluation,
-    Offer,
-    ToMasker,
-)
+from dataclasses import dataclass
+
+from fedtui.wire.masked_messages import ToMasker
+from fedtui.wire.messages import Accepting, Declining, Evaluate, Evaluation, Offer
 from fedtui.wire.texts import short_text
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How the newest offer was answered, so that its repetition gets the same answer."""
+
+    incarnation: int
+    round: int
+    attempt: int
+    declined: str | None = None
 
 
 def accepting(offer: Offer) -> Accepting:

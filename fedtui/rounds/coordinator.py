@@ -10,7 +10,7 @@ the next one. See attempt.py for the rest.
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import compression, masking, strategic
+from fedtui.rounds import compression, lateness, masking, strategic
 from fedtui.rounds.attempt import Attempt, Frame
 from fedtui.rounds.cohort import Cohort, Standing
 from fedtui.rounds.history import Answer, OpenAttempt
@@ -118,6 +118,9 @@ class RoundCoordinator(Attempt):
             )
         if event.header is None:
             return "updates are not masked under this plan"
+        base = self.round if event.header.base is None else event.header.base
+        if not 0 <= self.round - base <= lateness.stalest(self.frame.plan):
+            return f"an update that was trained in round {base} does not count in this one"
         if strategy_scalars(self._scalars, event.header.sums) is None:
             return f"updates under this plan come with positive {' and '.join(self._scalars)}"
         return ""
@@ -129,7 +132,9 @@ class RoundCoordinator(Attempt):
         self._cohort.stand(opened.node, Standing.DELIVERED)
         declared = self.terms.declared.get(opened.node, {})
         weight = masking.weight_of(self.frame.plan, header.num_examples, declared)
-        sums = self._count(opened.node, opened.digest, weight, header.sums)
+        behind = 0 if header.base is None else self.round - header.base
+        said = header.sums | {lateness.BEHIND: float(behind)}
+        sums = self._count(opened.node, opened.digest, weight, said)
         seconds = self.members[opened.node].took_s = max(0.0, now - self._began)
         return UpdateReceived(
             self.round,
@@ -148,6 +153,8 @@ class RoundCoordinator(Attempt):
         """Count an update, and return what of its sums is kept."""
         shown = self._sums[node] = training_sums(sums)
         scalars = strategy_scalars(self._scalars, sums) or {}
+        if behind := sums.get(lateness.BEHIND):
+            scalars |= {lateness.BEHIND: behind}
         self.contributions[node] = Contribution(node, digest, weight, scalars)
         return shown | scalars
 

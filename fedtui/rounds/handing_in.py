@@ -3,6 +3,7 @@
 The note in the ledger comes first, then the upload: what leaves is on disk before it leaves.
 """
 
+from fedtui.rounds import lateness
 from fedtui.rounds.machine import Note, ParticipantEffect, Prepared, Trained, Upload
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.rounds.sums import TRAINING
@@ -22,7 +23,8 @@ def hand_in(
         header, form, beside = trained.header, VISIBLE, ["number of examples", "training sums"]
     else:
         update, header, form, beside = prepared, None, MASKED, ["training sums"]
-    what = _listed([_update(update.num_bytes, offer.model.num_bytes), *beside, *own])
+    late = lateness.said(trained.header.base or offer.round, offer.round)
+    what = _listed([_update(update.num_bytes, offer.model.num_bytes), *beside, *own]) + late
     return [
         Note(offer.round, offer.attempt, what, form, update.num_bytes, update.digest),
         Upload(

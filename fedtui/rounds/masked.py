@@ -31,23 +31,15 @@ from collections.abc import Callable, Mapping, Set
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError
-from fedtui.rounds import grouping, masking
+from fedtui.rounds import grouping, lateness, masking
 from fedtui.rounds.attempt import Attempt, Frame, Peer
 from fedtui.rounds.cohort import Member, Standing
 from fedtui.rounds.machine import CoordinatorEffect, NodeId, Said, Send
 from fedtui.secagg import context
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.grouped import Grouped
-from fedtui.wire.messages import (
-    Abort,
-    FromCoordinator,
-    FromMasker,
-    ModelRef,
-    Ready,
-    Reveal,
-    Shares,
-    Vote,
-)
+from fedtui.wire.masked_messages import FromMasker, Ready, Reveal, Shares, Vote
+from fedtui.wire.messages import Abort, FromCoordinator, ModelRef
 from fedtui.wire.texts import short_text
 
 GRACE_S = 0.5
@@ -122,6 +114,7 @@ class MaskedAttempt(Attempt):
         self._secret: Grouped | None = None
         self._answered: set[NodeId] = set()
         self._can_open_since: float | None = None
+        self._stalest = lateness.stalest(frame.plan) if self.purpose == "update" else 0
         self._counted = (0, 0)  # of the group that was dropped last: nodes left, and needed
 
     def introduce(self, peers: Mapping[NodeId, Peer]) -> None:
@@ -229,7 +222,9 @@ class MaskedAttempt(Attempt):
             return
         if member.standing is Standing.OFFERED:  # who is ready has accepted
             self._cohort.stand(node, Standing.TRAINING)
-        if self.secret.ready(peer.keys, peer.not_before, message):
+        if not 0 <= self.round - message.base <= self._stalest:
+            self._cohort.lose(node, f"its update was trained in round {message.base}: too late")
+        elif self.secret.ready(peer.keys, peer.not_before, message):
             self._answered.add(node)
             member.took_s = max(0.0, now - self._began)
         else:

@@ -29,14 +29,8 @@ from fedtui.rounds.sums import measured_sums
 from fedtui.secagg import opening
 from fedtui.secagg.coordinator import LostError
 from fedtui.secagg.encoding import EncodingError
-from fedtui.wire.messages import (
-    Evaluate,
-    Evaluation,
-    FromCoordinator,
-    FromMasker,
-    MaskedSums,
-    ModelRef,
-)
+from fedtui.wire.masked_messages import FromMasker, MaskedSums
+from fedtui.wire.messages import Evaluate, Evaluation, FromCoordinator, ModelRef
 
 
 class MaskedEvaluation(MaskedAttempt):

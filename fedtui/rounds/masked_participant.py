@@ -16,7 +16,8 @@ import msgspec
 
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import sums_for
-from fedtui.rounds import answers, masking, splitting
+from fedtui.rounds import answers, lateness, masking, splitting
+from fedtui.rounds.answers import Answered
 from fedtui.rounds.handing_in import hand_in
 from fedtui.rounds.machine import (
     ParticipantEffect,
@@ -27,20 +28,11 @@ from fedtui.rounds.machine import (
     UpdateRefused,
 )
 from fedtui.rounds.masked_work import MaskedWork, MaskingSide
-from fedtui.rounds.participant import Answered, Phase, Policy, RoundParticipant
+from fedtui.rounds.participant import Policy, RoundParticipant
+from fedtui.rounds.phases import Phase
 from fedtui.secagg.participant import RefusedError
-from fedtui.wire.messages import (
-    Abort,
-    Evaluate,
-    FromCoordinator,
-    Mailbox,
-    Offer,
-    Result,
-    Role,
-    Roster,
-    Scored,
-    ToMasker,
-)
+from fedtui.wire.masked_messages import Mailbox, Roster, ToMasker
+from fedtui.wire.messages import Abort, Evaluate, FromCoordinator, Offer, Result, Role, Scored
 
 _GONE = "this node was restarted since: its secrets of this attempt are gone"
 
@@ -56,7 +48,8 @@ class MaskedParticipant(RoundParticipant):
     def __init__(
         self, side: MaskingSide, *, role: Role, refuses: Policy, paused: bool = False
     ) -> None:
-        super().__init__(role=role, refuses=refuses, paused=paused)
+        stalest = lateness.stalest(side.plan)
+        super().__init__(role=role, refuses=refuses, paused=paused, stalest=stalest)
         self.masked: MaskedWork | None = None
         self._side = side
         self._voted = set(side.voted)
@@ -200,11 +193,21 @@ class MaskedParticipant(RoundParticipant):
 
     def _hand_in(self, offer: Offer) -> list[ParticipantEffect]:
         if self.masked is None or not _is_of(self.masked, offer):
-            self.masked, self._prepared = MaskedWork(self._side, offer), None
+            self.masked, self._prepared = MaskedWork(self._side, offer, base=self._base), None
             self._enter(Phase.SHARING)
         if self.phase is Phase.SHARING:
             return [Say(self.masked.ready())]
         return self._send(offer, self._prepared) if self._prepared is not None else []
+
+    @property
+    def _base(self) -> int | None:
+        """The round that the update at hand was trained in."""
+        return None if self._update is None else self._update[0].round
+
+    def _serves(self, base: Offer, offer: Offer) -> bool:
+        """An update that was in a sum that this node voted for is in no other."""
+        spent = any(of == "update" and number >= base.round for of, number in self._voted)
+        return not spent and super()._serves(base, offer)
 
     def _answer_again(self, offer: Offer, known: Answered, now: float) -> list[ParticipantEffect]:
         was_sharing = self.phase is Phase.SHARING

@@ -18,7 +18,7 @@ import numpy as np
 from fedtui.crypto.keys import FINGERPRINT_BYTES, PublicIdentity, fingerprint
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import said
-from fedtui.rounds import beside, masking, splitting, strategic
+from fedtui.rounds import beside, lateness, masking, splitting, strategic
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.machine import (
     Journal,
@@ -35,17 +35,16 @@ from fedtui.secagg.context import Attempt, Purpose, identity_of
 from fedtui.secagg.groups import Part
 from fedtui.secagg.participant import Masks, Participant, RefusedError, Signer
 from fedtui.secagg.terms import Terms
-from fedtui.wire.messages import (
-    Evaluate,
+from fedtui.wire.masked_messages import (
     Mailbox,
     MaskedSums,
-    Offer,
     Ready,
     Roster,
     Survivors,
     ToMasker,
     Votes,
 )
+from fedtui.wire.messages import Evaluate, Offer
 
 NAMED = 12  # the most nodes that a sentence names
 
@@ -123,8 +122,10 @@ def names(nodes: Sequence[NodeId]) -> str:
 class MaskedWork:
     """One attempt. `hear` takes what the coordinator says, and returns what follows."""
 
-    def __init__(self, side: MaskingSide, work: Offer | Evaluate) -> None:
-        """Draw fresh secrets for this attempt."""
+    def __init__(
+        self, side: MaskingSide, work: Offer | Evaluate, *, base: int | None = None
+    ) -> None:
+        """Draw fresh secrets for this attempt; `base` is the round that trained the update."""
         purpose: Purpose = "update" if isinstance(work, Offer) else "evaluation"
         self.attempt = Attempt(
             federation_id=side.federation_id,
@@ -148,6 +149,7 @@ class MaskedWork:
         self._plan = side.plan
         self._declared = side.declared
         self._invited = work.cohort_size
+        self._base = work.round if base is None else base
         self._ids: tuple[NodeId, ...] = ()
         self._sums: dict[str, float] = {}
         self._half = Participant(
@@ -158,10 +160,12 @@ class MaskedWork:
                 largest=min(work.cohort_size, side.plan.privacy.largest_cohort),
                 group=numbers.group,
                 aes=side.aes,
+                stalest=lateness.stalest(side.plan) if purpose == "update" else 0,
             ),
             signer=side.signer,
             coordinator=side.coordinator,
             entropy=side.entropy,
+            base=self._base,
         )
 
     def ready(self) -> Ready:
@@ -229,13 +233,14 @@ class MaskedWork:
         scalars = {name: float(sums.get(name, 0.0)) for name in beside.TRAINING_SCALARS}
         scalars |= {n: weight * sums.get(n, 0.0) for n in strategic.scalars(self._plan)}
         scalars[beside.WEIGHT] = float(weight)
+        attempt = self.attempt
         return Prepare(
-            self.attempt.round,
-            self.attempt.attempt,
+            attempt.round,
+            attempt.attempt,
             self.layout,
             self._masks,
             scalars,
-            weight / self._plan.weight_cap,
+            weight / self._plan.weight_cap * lateness.share(self._plan, self._base, attempt.round),
             masks.rounding_seed(trained.digest),
         )
 

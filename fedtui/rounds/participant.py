@@ -4,17 +4,18 @@ At any time it works on at most one thing: an Offer (fetch the model, train, not
 upload) or an Evaluate (fetch, measure, answer). A repeated Offer is answered as before, so a
 session that broke goes on in the next; an Offer for a later attempt replaces what is under way.
 What is or was trained for the same round and model is not begun anew, whatever attempt or life of
-the coordinator it was begun in; nor is measuring. Rounds and incarnations only move forward: what
-is older than what was seen is dropped, whatever brought it late. Work that is not done by its
-deadline is given up, and the coordinator is told.
+the coordinator it was begun in; nor is measuring. Where late updates count (lateness.py) training
+goes on when a round went on without it, and the update is handed in at a later one. Rounds and
+incarnations only move forward: what is older than what was seen is dropped, whatever brought it
+late. Work that is not done by its deadline is given up, and the coordinator is told.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import answers, partial
+from fedtui.rounds import answers, lateness, partial
+from fedtui.rounds.answers import Answered
 from fedtui.rounds.handing_in import hand_in
 from fedtui.rounds.machine import (
     CancelJob,
@@ -44,6 +45,7 @@ from fedtui.rounds.machine import (
     UpdateRefused,
     UploadFailed,
 )
+from fedtui.rounds.phases import TRANSITIONS, Phase
 from fedtui.rounds.plan import VISIBLE
 from fedtui.rounds.sums import finite
 from fedtui.wire.codec import encode
@@ -64,46 +66,6 @@ from fedtui.wire.messages import (
     UpdateHeader,
 )
 
-
-class Phase(Enum):
-    """What the node is doing for the federation."""
-
-    IDLE = "waiting for the coordinator"
-    FETCHING = "receiving the global model"
-    TRAINING = "training on this machine's examples"
-    SHARING = "agreeing on masks with the other nodes"
-    MASKING = "masking what leaves"
-    UPLOADING = "sending the update"
-    CONFIRMING = "opening the sum together with the other nodes"
-    MEASURING = "measuring the global model on this machine's examples"
-    LEFT = "left the federation"
-
-
-TRANSITIONS: dict[tuple[Phase, str], Phase] = {
-    (Phase.IDLE, "Offer or Evaluate"): Phase.FETCHING,
-    (Phase.IDLE, "Offer of the round it trained for"): Phase.UPLOADING,
-    (Phase.FETCHING, "model here, for an Offer"): Phase.TRAINING,
-    (Phase.FETCHING, "model here, for an Evaluate"): Phase.MEASURING,
-    (Phase.TRAINING, "trained"): Phase.UPLOADING,
-    (Phase.IDLE, "Offer of the round it trained for, under masks"): Phase.SHARING,
-    (Phase.TRAINING, "trained, under masks"): Phase.SHARING,
-    (Phase.MEASURING, "measured, under masks"): Phase.SHARING,
-    (Phase.SHARING, "Mailbox"): Phase.MASKING,
-    (Phase.MASKING, "masked, for an Offer"): Phase.UPLOADING,
-    (Phase.MASKING, "masked, for an Evaluate"): Phase.CONFIRMING,
-    (Phase.UPLOADING, "receipt, under masks"): Phase.CONFIRMING,
-    (Phase.CONFIRMING, "result, abort, deadline or pause"): Phase.IDLE,
-    (Phase.SHARING, "abort, refusal, deadline or pause"): Phase.IDLE,
-    (Phase.MASKING, "abort, failure, deadline or pause"): Phase.IDLE,
-    (Phase.UPLOADING, "receipt or refusal"): Phase.IDLE,
-    (Phase.MEASURING, "measured"): Phase.IDLE,
-    (Phase.FETCHING, "abort, failure, deadline or pause"): Phase.IDLE,
-    (Phase.TRAINING, "abort, failure, deadline or pause"): Phase.IDLE,
-    (Phase.UPLOADING, "abort, deadline or pause"): Phase.IDLE,
-    (Phase.MEASURING, "failure, deadline, pause or a newer Offer"): Phase.IDLE,
-    (Phase.IDLE, "leave"): Phase.LEFT,
-}
-
 _FORWARD = {(start, end) for (start, _), end in TRANSITIONS.items()}
 
 Policy = Callable[[Offer | Evaluate], str | None]
@@ -111,32 +73,34 @@ OVER = 2**31
 """Later than any attempt: a round of which the result was heard."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """How the newest offer was answered, so that its repetition gets the same answer."""
-
-    incarnation: int
-    round: int
-    attempt: int
-    declined: str | None = None
-
-
 class RoundParticipant:
-    """A node's machine; `refuses` is its operator's policy: a reason, or None if work is fine."""
+    """A node's machine; `refuses` is its operator's policy: a reason, or None if work is fine.
 
-    def __init__(self, *, role: Role, refuses: Policy, paused: bool = False) -> None:
+    `stalest` is how many rounds ago what it hands in may have been begun.
+    """
+
+    def __init__(
+        self, *, role: Role, refuses: Policy, paused: bool = False, stalest: int = 0
+    ) -> None:
         self.role = role
         self.paused = paused
         self.phase = Phase.IDLE
         self.work: Offer | Evaluate | None = None
         self._refuses = refuses
+        self._stalest = stalest
         self._answered: Answered | None = None
         self._evaluation: Evaluation | None = None
         self._incarnation = 0
         self._until: float | None = None
         self._offered = 0.0
-        self._begun = 0  # the attempt that training under way was begun for
+        self._training: Offer | None = None  # what training under way was begun for
         self._update: tuple[Offer, Trained] | None = None
+
+    @property
+    def number(self) -> int:
+        """The round that it works for, in time or late; 0 for none."""
+        begun = self.work or self._training
+        return begun.round if begun is not None else 0
 
     @property
     def deadline(self) -> float | None:
@@ -181,7 +145,7 @@ class RoundParticipant:
             case Result():
                 return self._on_result(message)
             case Ended():
-                return self._drop_work() + self._drop_update()
+                return self._drop_work() + self._stop_training() + self._drop_update()
             case _:
                 return []
 
@@ -195,7 +159,7 @@ class RoundParticipant:
             if order == newest:
                 return self._answer_again(offer, known, now)
         reason = self._why_not(offer)
-        goes_on = not reason and self.phase is Phase.TRAINING and _same_model(self.work, offer)
+        goes_on = not reason and self._is_trained_for(offer)
         effects = [] if goes_on else self._drop_work()
         self._answered = Answered(offer.incarnation, offer.round, offer.attempt, reason)
         if reason is not None:
@@ -204,14 +168,19 @@ class RoundParticipant:
                 Say(answers.declining(offer, reason)),
                 Tell("warning", answers.declined(offer, reason)),
             ]
+        is_made = goes_on or self._has_update_for(offer)
+        if not is_made:
+            effects += [*self._too_late(offer), *self._stop_training(), *self._drop_update()]
         self.work, self._offered, self._until = offer, now, now + offer.deadline_s
         accepting = Say(answers.accepting(offer))
         if goes_on:
+            if self.phase is Phase.LATE:
+                self._enter(Phase.TRAINING)
             return [accepting]
-        if self._has_update_for(offer):
+        if is_made:
             return [*effects, accepting, *self._hand_in(offer)]
         self._enter(Phase.FETCHING)
-        return [*effects, *self._drop_update(), accepting, FetchModel(offer.model)]
+        return [*effects, accepting, FetchModel(offer.model)]
 
     def _answer_again(self, offer: Offer, known: Answered, now: float) -> list[ParticipantEffect]:
         if known.declined is not None:
@@ -238,6 +207,8 @@ class RoundParticipant:
         if isinstance(work, Evaluate) and (work.incarnation, work.round) == order:
             return [FetchModel(message.model)] if self.phase is Phase.FETCHING else []
         effects = self._drop_work()
+        if self.phase is Phase.LATE:
+            return [*effects, Say(answers.evaluation(message, {}, "this node trains on, late"))]
         if known is not None and (known.incarnation, known.round) == order:
             return [*effects, Say(known)]
         reason = self._refuses(message) or ("paused by its operator" if self.paused else None)
@@ -275,9 +246,12 @@ class RoundParticipant:
             self._answered = Answered(message.incarnation, message.round, OVER, over)
         if isinstance(self.work, Offer) and self.work.round <= message.round:
             effects += self._drop_work()
-            effects.append(Tell("info", f"round {message.round} went on without this node"))
-        if self._update is not None and self._update[0].round <= message.round:
-            effects += self._drop_update()
+            late = ", which trains on for a later one" if self.phase is Phase.LATE else ""
+            effects.append(Tell("info", f"round {message.round} went on without this node{late}"))
+        if self._update is not None:
+            base = self._update[0].round
+            oldest = base if message.counted else base + self._stalest
+            effects += self._drop_update() if oldest <= message.round else []
         return effects
 
     # ---- what this machine reports --------------------------------------------------------------
@@ -305,23 +279,24 @@ class RoundParticipant:
             return []
         if isinstance(work, Offer):
             self._enter(Phase.TRAINING)
-            self._begun = work.attempt
+            self._training = work
             within_s = partial.within_s(self._work_s(work), now - self._offered)
             return [Train(work.round, work.attempt, work.model, within_s)]
         self._enter(Phase.MEASURING)
         return [Measure(work.round, work.model)]
 
     def _on_trained(self, event: Trained) -> list[ParticipantEffect]:
-        work = self.work
-        if self.phase is not Phase.TRAINING or not isinstance(work, Offer):
+        work, base = self.work, self._training
+        if base is None or (event.round, event.attempt) != (base.round, base.attempt):
             return []
-        if (event.round, event.attempt) != (work.round, self._begun):
-            return []
-        sums = event.header.sums
-        sums = sums if finite(sums) else {}
-        header = UpdateHeader(num_examples=event.header.num_examples, sums=sums)
-        self._update = (work, replace(event, attempt=work.attempt, header=header))
-        return self._hand_in(work)
+        sums = event.header.sums if finite(event.header.sums) else {}
+        late = base.round if self._stalest else None
+        header = UpdateHeader(num_examples=event.header.num_examples, sums=sums, base=late)
+        self._update, self._training = (base, replace(event, header=header)), None
+        if isinstance(work, Offer):
+            return self._hand_in(work)
+        self._enter(Phase.IDLE)
+        return []
 
     def _work_s(self, offer: Offer) -> float:
         """How long the work may take, of what the offer allows in all."""
@@ -373,11 +348,14 @@ class RoundParticipant:
 
     def _on_failed(self, event: JobFailed) -> list[ParticipantEffect]:
         work = self.work
-        if work is None or work.round != event.round or self.phase is Phase.UPLOADING:
+        begun = self._training or work
+        if begun is None or self.phase is Phase.UPLOADING:
             return []
-        attempt = work.attempt if isinstance(work, Offer) else 0
-        if event.attempt != (self._begun if self.phase is Phase.TRAINING else attempt):
+        attempt = begun.attempt if isinstance(begun, Offer) else 0
+        if (event.round, event.attempt) != (begun.round, attempt):
             return []
+        if work is None:
+            return [*self._stop_training(), Tell("warning", answers.failed(begun, event.reason))]
         if isinstance(work, Offer):
             self._answered = Answered(work.incarnation, work.round, work.attempt, event.reason)
             said: FromNode = answers.declining(work, event.reason)
@@ -415,12 +393,14 @@ class RoundParticipant:
         match command:
             case "pause":
                 self.paused = True
-                return [*self._give_up("paused by its operator"), Say(Away(away=True))]
+                stopped = [*self._give_up("paused by its operator"), *self._stop_training()]
+                return [*stopped, Say(Away(away=True))]
             case "resume":
                 self.paused = False
                 return [Say(Away(away=False))]
             case _:
-                effects = [*self._give_up("leaves the federation"), *self._drop_update()]
+                effects = self._give_up("leaves the federation")
+                effects += [*self._stop_training(), *self._drop_update()]
                 self._enter(Phase.LEFT)
                 return [*effects, Say(Leaving(reason="its operator left"))]
 
@@ -453,7 +433,22 @@ class RoundParticipant:
         return self._refuses(offer)
 
     def _has_update_for(self, offer: Offer) -> bool:
-        return self._update is not None and _same_model(self._update[0], offer)
+        return self._update is not None and self._serves(self._update[0], offer)
+
+    def _is_trained_for(self, offer: Offer) -> bool:
+        """Whether what is trained just now is what the offer asks for."""
+        return self._training is not None and self._serves(self._training, offer)
+
+    def _serves(self, base: Offer, offer: Offer) -> bool:
+        """Whether what was begun for `base` may be handed in for `offer`."""
+        return lateness.serves(base, offer, self._stalest)
+
+    def _too_late(self, offer: Offer) -> list[ParticipantEffect]:
+        """Tell that work was in vain, where late work might have counted."""
+        base = self._training or (self._update[0] if self._update is not None else None)
+        if not self._stalest or base is None or base.round >= offer.round:
+            return []
+        return [Tell("warning", lateness.too_late(base.round, offer.round))]
 
     def _upload(self, offer: Offer) -> list[ParticipantEffect]:
         if self._update is None:
@@ -467,6 +462,10 @@ class RoundParticipant:
         if self.work is None:
             return []
         phase = self.phase
+        if phase is Phase.TRAINING and self._stalest:
+            self._enter(Phase.LATE)
+            self.work = self._until = None
+            return []
         self._rest()
         match phase:
             case Phase.TRAINING | Phase.MEASURING | Phase.MASKING:
@@ -476,10 +475,17 @@ class RoundParticipant:
             case _:
                 return []
 
+    def _stop_training(self) -> list[ParticipantEffect]:
+        """No update comes of what is trained late."""
+        if self.phase is not Phase.LATE:
+            return []
+        self._rest()
+        return [CancelJob()]
+
     def _rest(self) -> None:
         """Nothing is under way."""
         self._enter(Phase.IDLE)
-        self.work = self._until = None
+        self.work = self._until = self._training = None
 
     def _enter(self, phase: Phase) -> None:
         if (self.phase, phase) not in _FORWARD:
@@ -491,9 +497,3 @@ class RoundParticipant:
             return []
         self._update = None
         return [DropUpdate()]
-
-
-def _same_model(work: Offer | Evaluate | None, offer: Offer) -> bool:
-    """Whether what is trained for this work is what the offer asks for, under the same plan."""
-    wanted = (offer.round, offer.model.digest, offer.plan_hash)
-    return isinstance(work, Offer) and wanted == (work.round, work.model.digest, work.plan_hash)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fedtui import plugins
-from fedtui.rounds import masking
+from fedtui.rounds import lateness, masking
 from fedtui.rounds.history import Answer, FederationSnapshot, FinishedRound
 from fedtui.rounds.plan import Plan
 from fedtui.selection.base import Candidate, Selection
@@ -90,6 +90,8 @@ class Picker:
         size = self.size(len(present))
         rule = self.rule if attempt <= NUM_BY_THE_RULE else Uniform()
         invited = min(math.ceil(size * rule.over - 1e-9), len(present))
+        if lateness.stalest(self._plan):
+            invited = len(present)
         if self._plan.masked:
             invited = min(invited, self._plan.privacy.largest_cohort)
         rng = np.random.default_rng([self._plan.seed, number, attempt])

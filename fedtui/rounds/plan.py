@@ -14,7 +14,16 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, compression, gate, masking, owned, robust, strategic
+from fedtui.rounds import (
+    choices,
+    compression,
+    gate,
+    lateness,
+    masking,
+    owned,
+    robust,
+    strategic,
+)
 from fedtui.wire import declared
 from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
@@ -104,7 +113,9 @@ class DeadlinesSection(_Section, frozen=True, kw_only=True):
 
     With `learn` the time for an update is `slack` times the `quantile` of the times that nodes
     needed before, and `update_s` the most that it can be (rounds/picking.py). With `partial` a
-    node that will not finish in time sends what it has (rounds/partial.py).
+    node that will not finish in time sends what it has (rounds/partial.py). Who is late all the
+    same trains in vain; or, with `late` "buffer", goes on and adds to a later round, at most
+    `max_staleness` rounds after the one that it trained for (rounds/lateness.py).
     """
 
     accept_s: Positive = 30.0
@@ -118,6 +129,8 @@ class DeadlinesSection(_Section, frozen=True, kw_only=True):
     quantile: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
     slack: Annotated[float, msgspec.Meta(ge=1, le=100)] = 2.0
     partial: bool = False
+    late: Literal["drop", "buffer"] = "drop"
+    max_staleness: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
 
 
 class EvaluationSection(_Section, frozen=True, kw_only=True):
@@ -249,7 +262,8 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
-    found += robust.conflicts(plan) + compression.conflicts(plan) + gate.conflicts(plan)
+    found += robust.conflicts(plan) + compression.conflicts(plan)
+    found += gate.conflicts(plan) + lateness.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

@@ -80,10 +80,10 @@ def conflicts(plan: Plan) -> list[str]:
             built(plan)
         except plugins.PluginError as error:
             found.append(f"[strategy.options] {error}")
+    stateful = kind.held or kind.carried or kind.scalars
+    wants = kind.wants | ({"no late updates"} if stateful else set())
     unmet = [
-        sentence
-        for want, (met, sentence) in _WANTS.items()
-        if want in kind.wants and not met(plan)
+        sentence for want, (met, sentence) in _WANTS.items() if want in wants and not met(plan)
     ]
     return found + [sentence.format(name=chosen.name) for sentence in unmet]
 
@@ -146,6 +146,16 @@ _WANTS: dict[str, tuple[Callable[[Plan], bool], str]] = {
         lambda plan: not plan.evaluation.with_evaluator,
         "[evaluation] with_evaluator: under {name} each node has a model of its own, which an "
         "evaluator does not have: leave it out, and nodes measure on what they hold out",
+    ),
+    "no late updates": (
+        lambda plan: plan.deadlines.late == "drop",
+        "[deadlines] late: {name} reckons with what every node did since the same model: leave it "
+        "out, or choose another strategy",
+    ),
+    "late updates": (
+        lambda plan: plan.deadlines.late == "buffer",
+        '[deadlines] late: {name} is made of updates that are late: write late = "buffer", or '
+        "choose another strategy",
     ),
     "population": (
         lambda plan: _all_take_part(plan) or bool(plan.strategy.options.get("population")),

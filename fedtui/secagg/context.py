@@ -23,7 +23,7 @@ from fedtui.crypto.keys import KeyPair, PublicIdentity, digest
 from fedtui.crypto.keystream import Keystream
 from fedtui.secagg.graph import encode_set
 from fedtui.wire.codec import canonical
-from fedtui.wire.messages import Roster, RosterEntry
+from fedtui.wire.masked_messages import Roster, RosterEntry
 
 VERSION = 1
 READY, ROSTER, MAILBOX, SURVIVORS, VOTE = (
@@ -161,9 +161,10 @@ def _places(*positions: int) -> bytes:
 
 
 def ready_statement(
-    context: bytes, mask_key: bytes, share_key: bytes, commitment: bytes, aes: bool
+    context: bytes, mask_key: bytes, share_key: bytes, commitment: bytes, base: int, aes: bool
 ) -> bytes:
-    return digest("fedtui1-ready", context, mask_key, share_key, commitment, bytes([aes]))
+    keys = (mask_key, share_key, commitment)
+    return digest("fedtui1-ready", context, *keys, base.to_bytes(8, "little"), bytes([aes]))
 
 
 def identity_of(entry: RosterEntry) -> PublicIdentity:

@@ -29,7 +29,7 @@ from fedtui.secagg.context import Attempt, RosterBody
 from fedtui.secagg.graph import Graph, degree, quorum, threshold
 from fedtui.secagg.groups import Part
 from fedtui.wire import enrolment
-from fedtui.wire.messages import (
+from fedtui.wire.masked_messages import (
     CountedVote,
     Mailbox,
     Ready,
@@ -126,7 +126,7 @@ class Coordinator:
         if self._body is not None or node.id in self._ready:
             return False
         keys = (message.mask_key, message.share_key, message.commitment)
-        statement = context.ready_statement(self._context, *keys, message.aes)
+        statement = context.ready_statement(self._context, *keys, message.base, message.aes)
         taken = {
             key
             for e in self._ready.values()
@@ -152,6 +152,7 @@ class Coordinator:
             mask_key=message.mask_key,
             share_key=message.share_key,
             commitment=message.commitment,
+            base=message.base,
             aes=message.aes,
             signature=message.signature,
         )

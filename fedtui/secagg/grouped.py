@@ -13,7 +13,16 @@ from fedtui.crypto.keys import Identity, PublicIdentity
 from fedtui.secagg import groups
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator, Frozen
-from fedtui.wire.messages import Mailbox, Ready, Reveal, Roster, Shares, Survivors, Vote, Votes
+from fedtui.wire.masked_messages import (
+    Mailbox,
+    Ready,
+    Reveal,
+    Roster,
+    Shares,
+    Survivors,
+    Vote,
+    Votes,
+)
 
 
 class Grouped:

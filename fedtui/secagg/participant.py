@@ -17,7 +17,7 @@ writes down the vote before it is said. They cannot be wiped in Python, but go w
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 from nacl import bindings
@@ -34,9 +34,8 @@ from fedtui.secagg.graph import Graph, quorum, threshold
 from fedtui.secagg.groups import Part
 from fedtui.secagg.terms import Terms
 from fedtui.wire import enrolment
-from fedtui.wire.messages import (
+from fedtui.wire.masked_messages import (
     Mailbox,
-    Message,
     Ready,
     Reveal,
     Roster,
@@ -48,6 +47,9 @@ from fedtui.wire.messages import (
     Vote,
     Votes,
 )
+
+if TYPE_CHECKING:
+    from fedtui.wire.fields import Message
 
 NONCE_BYTES = 24
 A = TypeVar("A")
@@ -109,8 +111,12 @@ class Participant:
         signer: Signer,
         coordinator: PublicIdentity,
         entropy: Entropy,
+        base: int | None = None,
     ) -> None:
-        """Draw the attempt's secrets. `entropy(n)` gives n bytes of the system's generator."""
+        """Draw the attempt's secrets. `entropy(n)` gives n bytes of the system's generator.
+
+        `base` is the round that the update was trained in, if not this one.
+        """
         self.attempt = attempt
         self.terms = terms
         self.unopened: tuple[int, ...] = ()
@@ -118,6 +124,7 @@ class Participant:
         self._coordinator = coordinator
         self._entropy = entropy
         self._context = attempt.context()
+        self._base = attempt.round if base is None else base
         self._drawn = draw(entropy)
         self._answers: dict[type[Message], tuple[bytes, object]] = {}
         self._over: RefusedError | None = None
@@ -135,7 +142,8 @@ class Participant:
         drawn, attempt = self._drawn, self.attempt
         commitment = context.commitment(drawn.own, self._context)
         keys = (drawn.masking.public, drawn.sealing.public)
-        statement = context.ready_statement(self._context, *keys, commitment, self.terms.aes)
+        said = (*keys, commitment, self._base, self.terms.aes)
+        statement = context.ready_statement(self._context, *said)
         return Ready(
             incarnation=attempt.incarnation,
             round=attempt.round,
@@ -143,6 +151,7 @@ class Participant:
             mask_key=keys[0],
             share_key=keys[1],
             commitment=commitment,
+            base=self._base,
             aes=self.terms.aes,
             signature=self._signer.sign(context.READY, statement),
         )
@@ -250,6 +259,11 @@ class Participant:
             raise RefusedError(
                 f"{name} did not sign for this model, plan and attempt: the coordinator shows "
                 "its nodes different ones, or swapped a key"
+            )
+        if not self.terms.is_fresh(entry.base, self.attempt.round):
+            raise RefusedError(
+                f"{name} adds an update of round {entry.base} to a sum of round "
+                f"{self.attempt.round}; agreed were {self.terms.stalest} rounds at most"
             )
 
     def _agree(self, known: _Known) -> None:
@@ -472,5 +486,5 @@ class Participant:
             raise RefusedError(text)
 
 
-def _said(ready: Ready | RosterEntry) -> tuple[bytes, bytes, bytes, bool]:
-    return ready.mask_key, ready.share_key, ready.commitment, ready.aes
+def _said(ready: Ready | RosterEntry) -> tuple[bytes, bytes, bytes, int, bool]:
+    return ready.mask_key, ready.share_key, ready.commitment, ready.base, ready.aes

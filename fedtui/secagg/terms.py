@@ -12,7 +12,8 @@ class Terms:
 
     `colluders` is exactly what the roster must name, `minimum` the least nodes of a sum, and
     `largest` the most of a roster. `group` is the least members of its groups, 0 without groups.
-    `aes`: this node's processor has it.
+    `aes`: this node's processor has it. `stalest` is how many rounds ago an update may have been
+    trained.
     """
 
     colluders: int
@@ -20,6 +21,7 @@ class Terms:
     largest: int
     group: int = 0
     aes: bool = False
+    stalest: int = 0
 
     def refuse(self, roster: RosterBody) -> str | None:
         """Why a roster's numbers are not those agreed to, as a sentence; None if they are."""
@@ -48,6 +50,10 @@ class Terms:
                 f"from {roster.colluders} colluders"
             )
         return None
+
+    def is_fresh(self, base: int, number: int) -> bool:
+        """Whether an update that was trained in round `base` may be in a sum of round `number`."""
+        return number - self.stalest <= base <= number
 
     def _refuse_groups(self, roster: RosterBody) -> str | None:
         needed = max(roster.minimum, quorum(roster.group, roster.colluders))

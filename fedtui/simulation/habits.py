@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from fedtui.rounds.machine import Journal, ParticipantEffect, Say, Train, Upload
 from fedtui.simulation.availability import Availability
 from fedtui.simulation.dropping import Drop, drop
-from fedtui.wire.messages import Accepting, Offer, Shares
+from fedtui.wire.masked_messages import Shares
+from fedtui.wire.messages import Accepting, Offer
 
 if TYPE_CHECKING:
     from fedtui.simulation.dropping import Phase

@@ -6,6 +6,7 @@ was still under way when its run was stopped is: `pending_rounds` says which mod
 """
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import unfit
@@ -21,6 +22,9 @@ from fedtui.simulation.jobs import Failed, Measured, MeasureJob, Trained, TrainJ
 from fedtui.simulation.memory import JobKey, Memory, Remembered
 from fedtui.simulation.mixing import Values
 from fedtui.simulation.node_host import NodeHost, vector_digest
+
+if TYPE_CHECKING:
+    from fedtui.wire.messages import ModelRef
 
 Models = Mapping[bytes, Vector | None]
 OnFailure = Callable[[JobKey, Failed], None]
@@ -47,7 +51,7 @@ class Hands:
         self._chain = compression.chain(plan, manifest.num_values)
         self._on_failure = on_failure
         self._given: set[bytes] = set()
-        self._pending: dict[JobKey, int] = {}  # the round whose model each job under way needs
+        self._pending: dict[JobKey, ModelRef] = {}  # the model that each job under way needs
         self._judgement: tuple[Vector | None, bytes, str] = (None, b"", "")
 
     def begin(self, node: NodeHost, asked: Train | Measure) -> work.Duty:
@@ -62,7 +66,7 @@ class Hands:
         digest = asked.model.digest
         if not self._give(digest):  # told again, and given up then: nobody will ask for it
             return _Done(self, key, Failed("this job came to nothing"))
-        self._pending[key] = asked.model.round
+        self._pending[key] = asked.model
         if isinstance(asked, Train):
             held = self._memory.holding.before(index, asked.round)
             share = node.share_of(asked)
@@ -75,7 +79,7 @@ class Hands:
     @property
     def pending_rounds(self) -> set[int]:
         """The rounds after which the models were made that jobs under way need."""
-        return set(self._pending.values())
+        return {model.round for model in self._pending.values()}
 
     def given_up(self, key: JobKey) -> None:
         """Nobody waits for this job any more."""
@@ -91,7 +95,8 @@ class Hands:
             model_D = self._memory.model(digest)
         if model_D is None:
             return False
-        for old in [known for known in self._given if known not in models]:
+        needed = {model.digest for model in self._pending.values()}
+        for old in [one for one in self._given if one not in models and one not in needed]:
             self._engine.drop_model(old)
             self._given.discard(old)
         self._engine.put_model(digest, model_D)

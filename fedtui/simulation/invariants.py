@@ -40,7 +40,8 @@ from fedtui.rounds.records import (
 from fedtui.simulation.node_host import NodeHost, vector_digest
 from fedtui.simulation.watch import Watch
 from fedtui.simulation.work import Parcel
-from fedtui.wire.messages import Accepting, FromNode, Ready
+from fedtui.wire.masked_messages import Ready
+from fedtui.wire.messages import Accepting, FromNode
 
 if TYPE_CHECKING:
     from fedtui.simulation.world import World

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fedtui.combining.ageing import aged
 from fedtui.combining.changing import Changing, Rounding
 from fedtui.combining.grouped import Covered, uncover
 from fedtui.combining.restoring import restored
@@ -117,9 +118,11 @@ class Mixer:
             num_values = recipe.manifest.num_values
             chain = compression.chain(self.plan, num_values)
             spot = Spot(self.plan.seed, effect.round)
+            values = (Values(content.view(np.float32)) for content in contents)
+            whole = (restored(one, chain, spot, num_values) for one in values)
             updates = [
-                (restored(Values(content.view(np.float32)), chain, spot, num_values), part.weight)
-                for content, part in zip(contents, parts, strict=True)
+                (aged(one, recipe.strategy, part.scalars), part.weight)
+                for one, part in zip(whole, parts, strict=True)
             ]
             about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
             looks = combine(recipe, start, updates, sink, about)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fedtui.crypto.keystream import Words
 from fedtui.learning.params import Vector
+from fedtui.rounds import lateness
 from fedtui.rounds.machine import (
     CancelJob,
     Connected,
@@ -108,7 +109,8 @@ class NodeHost:
 
     def _fresh_machine(self) -> RoundParticipant:
         if not self.world.plan.masked:
-            return RoundParticipant(role=self.role, refuses=lambda _work: None)
+            stalest = lateness.stalest(self.world.plan)
+            return RoundParticipant(role=self.role, refuses=lambda _work: None, stalest=stalest)
         world = self.world
         side = MaskingSide(
             plan=world.plan,

@@ -23,18 +23,8 @@ from fedtui.telling.cohort_here import CohortHere
 from fedtui.telling.rounds_here import Now, RoundsHere
 from fedtui.telling.timeline import Moment
 from fedtui.wire.labels import safe_label
-from fedtui.wire.messages import (
-    Declining,
-    Ended,
-    Evaluate,
-    Mailbox,
-    Offer,
-    Result,
-    Roster,
-    Scored,
-    Survivors,
-    Waiting,
-)
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors
+from fedtui.wire.messages import Declining, Ended, Evaluate, Offer, Result, Scored, Waiting
 
 if TYPE_CHECKING:
     from fedtui.simulation.federation import SimulatedFederation

@@ -193,6 +193,13 @@ class Strategy:
         """As `correct`, for the node's own model; `extra` is the global one as it was received."""
         return grad
 
+    def fresh(self, staleness: int) -> float:
+        """How much of an update counts that is so many rounds late: in (0, 1], 1 for 0 rounds.
+
+        Under a plan whose late updates count (rounds/lateness.py).
+        """
+        return float((1 + staleness) ** -0.5)
+
     def finish(self, local: Local) -> Finished:
         """What the node sends and holds after its training. Must not change its input."""
         return Finished(update_D=local.update_D)

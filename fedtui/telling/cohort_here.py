@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.telling import privacy
-from fedtui.wire.messages import Mailbox, Offer, Roster, Survivors
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors
+from fedtui.wire.messages import Offer
 
 if TYPE_CHECKING:
     from fedtui.rounds.participant import RoundParticipant

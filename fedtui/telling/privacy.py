@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from fedtui.rounds import machine
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.context import Attempt, Purpose, RosterBody
-    from fedtui.wire.messages import Evaluate, Role, Roster
+    from fedtui.wire.masked_messages import Roster
+    from fedtui.wire.messages import Evaluate, Role
 
 MAX_PEERS = 500
 _NO_SHARES = "nothing of yours but the global model that your update went into"

@@ -21,24 +21,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from fedtui.rounds import machine
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.status import PastRound, Round
 from fedtui.telling import timeline
 from fedtui.telling.showing import PHASES
 from fedtui.telling.timeline import Timeline
-from fedtui.wire.messages import (
-    Abort,
-    Declining,
-    Ended,
-    Evaluate,
-    Mailbox,
-    Offer,
-    Result,
-    Reveal,
-    Roster,
-    Scored,
-    Survivors,
-)
+from fedtui.wire.masked_messages import Mailbox, Reveal, Roster, Survivors
+from fedtui.wire.messages import Abort, Declining, Ended, Evaluate, Offer, Result, Scored
 
 if TYPE_CHECKING:
     from fedtui import status

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedtui import status
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 
 if TYPE_CHECKING:
     from fedtui.wire.messages import Result, Scored
@@ -15,6 +15,7 @@ PHASES: dict[Phase, tuple[status.State, status.Phase, str]] = {
     Phase.IDLE: ("waiting", "", "waiting for the next round"),
     Phase.FETCHING: ("training", "download", "receiving the global model for round {round}"),
     Phase.TRAINING: ("training", "train", "training for round {round} on your examples"),
+    Phase.LATE: ("training", "train", "training on, late: round {round} went on without it"),
     Phase.SHARING: ("masking", "share", "agreeing on masks for round {round} with other nodes"),
     Phase.MASKING: ("masking", "mask", "masking what leaves in round {round}"),
     Phase.CONFIRMING: ("confirming", "confirm", "opening the sum of round {round} together"),

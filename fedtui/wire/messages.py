@@ -33,7 +33,26 @@ import msgspec
 
 from fedtui.learning.params import Manifest
 from fedtui.wire.declared import Declared
+from fedtui.wire.fields import (
+    Count,
+    Digest,
+    Finite,
+    Fraction,
+    Id,
+    Label,
+    Message,
+    MetricSums,
+    RoundNumber,
+    Seconds,
+    SessionId,
+    Signature,
+    StreamId,
+    Sums,
+    Text,
+    Version,
+)
 from fedtui.wire.invite import InviteProof
+from fedtui.wire.masked_messages import FromMasker, ToMasker
 from fedtui.wire.rotation import Succession
 
 PROTOCOL_MIN = PROTOCOL_MAX = 1
@@ -41,30 +60,8 @@ PATH, SUBPROTOCOL = "/fedtui/v1", "fedtui.v1"
 MAX_PLAN_BYTES = 256 * 1024
 MAX_SUCCESSIONS = 2
 
-Id = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
-Digest = Id
-Signature = Annotated[bytes, msgspec.Meta(min_length=64, max_length=64)]
-SessionId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-RoundNumber = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
-Position = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-Positions = Annotated[tuple[Position, ...], msgspec.Meta(max_length=2**16)]
-Version = Annotated[int, msgspec.Meta(ge=0, le=65535)]
-StreamId = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e7)]
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
-Label = Annotated[str, msgspec.Meta(max_length=64)]
-Text = Annotated[str, msgspec.Meta(max_length=200)]
-SumName = Annotated[str, msgspec.Meta(max_length=32)]
-Sums = Annotated[dict[SumName, Finite], msgspec.Meta(max_length=16)]
-MetricSums = Annotated[dict[SumName, Finite], msgspec.Meta(max_length=256)]
 Role = Literal["participant", "evaluator", "observer"]
 BulkKind = Literal["plan", "model", "change", "update", "masked"]
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
-    """A control message; the tag on the wire is the name of the class."""
 
 
 class ServerHello(Message, frozen=True, kw_only=True):
@@ -110,7 +107,7 @@ class SessionReady(Message, frozen=True, kw_only=True):
 
     session_id: SessionId
     plan_hash: Digest
-    declared: Declared = {}
+    declared: Declared = msgspec.field(default_factory=dict)
 
 
 class Enrolled(Message, frozen=True, kw_only=True):
@@ -191,141 +188,6 @@ class Abort(Message, frozen=True, kw_only=True):
     round: RoundNumber
     attempt: RoundNumber
     reason: Text
-
-
-# ---- a masked round, fedtui/secagg: nodes are named by their position in the roster -----------
-
-
-class Ready(Message, frozen=True, kw_only=True):
-    """The node's work is done, and these are its keys for this attempt (secagg/participant.py)."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    mask_key: Id
-    share_key: Id
-    commitment: Digest
-    aes: bool = False  # its processor has AES instructions
-    signature: Signature
-
-
-class RosterEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One node of the roster: who it is, why it belongs here, and the keys it said Ready with."""
-
-    x25519: Id
-    ed25519: Id
-    not_before: Count
-    certificate: Signature
-    mask_key: Id
-    share_key: Id
-    commitment: Digest
-    aes: bool = False
-    signature: Signature
-
-
-class Roster(Message, frozen=True, kw_only=True):
-    """Whose updates may be in the sum, by rising id, and the numbers of graph.py, groups.py."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    entries: Annotated[tuple[RosterEntry, ...], msgspec.Meta(max_length=2**16)]
-    colluders: Position
-    minimum: Position
-    degree: Position
-    group: Position = 0
-    signature: Signature
-
-
-class SealedShares(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Both shares for, or from, the node at `position`; only the two of them can open it."""
-
-    position: Position
-    sealed: Annotated[bytes, msgspec.Meta(min_length=104, max_length=104)]
-
-
-SealedForAll = Annotated[tuple[SealedShares, ...], msgspec.Meta(max_length=2**16)]
-
-
-class Shares(Message, frozen=True, kw_only=True):
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    sealed: SealedForAll
-
-
-class Mailbox(Message, frozen=True, kw_only=True):
-    """Whose shares arrived (U1, the same list for all), and the shares for this node."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    included: Positions
-    sealed: SealedForAll
-    signature: Signature
-
-
-class Survivors(Message, frozen=True, kw_only=True):
-    """Whose vectors are in the sum (U2), for ever."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    nodes: Positions
-    signature: Signature
-
-
-class Vote(Message, frozen=True, kw_only=True):
-    """The node goes along with exactly this survivor set, and never with another one."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    survivors: Digest
-    signature: Signature
-
-
-class CountedVote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    position: Position
-    signature: Signature
-
-
-class Votes(Message, frozen=True, kw_only=True):
-    """The certificate: enough survivors voted for the set that the node voted for."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    votes: Annotated[tuple[CountedVote, ...], msgspec.Meta(max_length=2**16)]
-
-
-class MaskedSums(Message, frozen=True, kw_only=True):
-    """The masked vector of an evaluation: words, little-endian."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    words: Annotated[bytes, msgspec.Meta(max_length=8192)]
-
-
-class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A share of a secret of the node at `position`."""
-
-    position: Position
-    share: Id
-
-    def __repr__(self) -> str:
-        return f"Share(of {self.position})"
-
-
-class Reveal(Message, frozen=True, kw_only=True):
-    """Shares of the self masks of survivors, and of the mask keys of who was lost; never both."""
-
-    incarnation: Count
-    round: RoundNumber
-    attempt: RoundNumber
-    selves: Annotated[tuple[Share, ...], msgspec.Meta(max_length=2**16)]
-    masks: Annotated[tuple[Share, ...], msgspec.Meta(max_length=2**16)]
 
 
 class AuditHead(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -423,10 +285,14 @@ class Rotated(Message, frozen=True, kw_only=True):
 
 
 class UpdateHeader(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What travels beside an update in the clear: examples it was trained on, training sums."""
+    """What travels beside an update in the clear: examples it was trained on, training sums.
+
+    `base` is the round that it was trained in (None: this one), as of Ready.
+    """
 
     num_examples: Annotated[int, msgspec.Meta(ge=1, le=2**40)]
     sums: Sums
+    base: RoundNumber | None = None
 
 
 class Open(Message, frozen=True, kw_only=True):
@@ -491,8 +357,6 @@ class ErrorReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 BulkMessage = Open | Accept | Refuse | Receipt | Cancel
 SessionMessage = Welcome | SessionReady | Enrolled | Echo | EchoReply
-FromMasker = Ready | Shares | MaskedSums | Vote | Reveal
-ToMasker = Roster | Mailbox | Survivors | Votes
 FromNode = (
     Fetch | Accepting | Declining | Progress | Evaluation | Away | Leaving | RotateKey | FromMasker
 )

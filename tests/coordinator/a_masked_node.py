@@ -18,16 +18,8 @@ from fedtui.rounds.masked_work import MaskedWork, MaskingSide
 from fedtui.secagg import masks
 from fedtui.wire.events import MessageReceived, SessionEvent
 from fedtui.wire.invite import Invite
-from fedtui.wire.messages import (
-    Accepting,
-    Evaluate,
-    Mailbox,
-    Offer,
-    Open,
-    Survivors,
-    ToMasker,
-    UpdateHeader,
-)
+from fedtui.wire.masked_messages import Mailbox, Survivors, ToMasker
+from fedtui.wire.messages import Accepting, Evaluate, Offer, Open, UpdateHeader
 
 PRIVACY = "colluders = 1\nminimum = 3\nlargest_cohort = 10\n"
 

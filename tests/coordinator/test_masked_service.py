@@ -10,7 +10,8 @@ from coordinator import keeping, reading
 from coordinator.checkpoints import open_checkpoint
 from coordinator.layout import Layout
 from fedtui.wire.events import StreamRefused
-from fedtui.wire.messages import Abort, Ended, Result, Scored, Survivors
+from fedtui.wire.masked_messages import Survivors
+from fedtui.wire.messages import Abort, Ended, Result, Scored
 
 
 def model(layout: Layout, round_: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from fedtui.secagg.context import Attempt
 from fedtui.secagg.grouped import Grouped
 from fedtui.secagg.participant import Participant
 from fedtui.secagg.terms import Terms
-from fedtui.wire.messages import Reveal, Share
+from fedtui.wire.masked_messages import Reveal, Share
 
 BOSS = Identity.from_seed(b"c" * 32)
 MASKED_PLAN = Plan(

@@ -16,6 +16,7 @@ from fedtui.learning.params import Manifest, Params, TensorSpec
 from fedtui.learning.result import TrainResult
 from fedtui.learning.sections import vectors_of, widened
 from fedtui.learning.training import TrainingSpec
+from fedtui.rounds.lateness import BEHIND
 from fedtui.rounds.machine import Aggregate, Contribution
 from fedtui.simulation.mixing import Mixer, Values
 from fedtui.simulation.world import small_plan
@@ -51,12 +52,13 @@ class Quadratic:
 
 @dataclass
 class TwoNodes:
-    """A federation of two; `steps` and `examples` are each node's, steps have length 1/2."""
+    """A federation of two; `steps`, `examples` and rounds `behind` are each node's; 1/2 a step."""
 
     strategy: Strategy
     steps: tuple[int, int] = (2, 2)
     examples: tuple[int, int] = (1, 1)
     momentum: float = 0.0
+    behind: tuple[int, int] = (0, 0)
     manifest: Manifest = ONE
     held: list[dict[str, np.ndarray] | None] = field(default_factory=lambda: [None, None])
     state: State | None = None
@@ -78,6 +80,8 @@ class TwoNodes:
             done = learn(self.strategy, training, received, self.held[number], learner)
             self.held[number] = done.held
             scalars = {name: done.sums[name] for name in self.strategy.scalars}
+            if self.behind[number]:
+                scalars |= {BEHIND: float(self.behind[number])}
             parts.append(Contribution(b"%d" % number, bytes(32), done.num_examples, scalars))
             updates.append(done.update_W)
         base = ModelRef(round=0, digest=bytes(32), num_bytes=4)

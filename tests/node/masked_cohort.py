@@ -14,7 +14,8 @@ from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.opening import Opened
 from fedtui.secagg.participant import Participant
 from fedtui.secagg.terms import Terms
-from fedtui.wire.messages import Evaluate, MaskedSums, Ready, Reveal, Shares, Survivors, Vote
+from fedtui.wire.masked_messages import MaskedSums, Ready, Reveal, Shares, Survivors, Vote
+from fedtui.wire.messages import Evaluate
 
 PLAN = msgspec.structs.replace(
     PLAN,

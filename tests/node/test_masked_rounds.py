@@ -14,15 +14,8 @@ from fedtui.crypto.keys import fingerprint
 from fedtui.crypto.keystream import processor_has_aes
 from fedtui.rounds.masked_work import Floors
 from fedtui.rounds.plan import MASKED
-from fedtui.wire.messages import (
-    Declining,
-    Evaluation,
-    MaskedSums,
-    Ready,
-    Reveal,
-    Shares,
-    Vote,
-)
+from fedtui.wire.masked_messages import MaskedSums, Ready, Reveal, Shares, Vote
+from fedtui.wire.messages import Declining, Evaluation
 from node import jobs, journal, lines
 from node.config import PrivacyTable
 from node.masked_rounds import floors

@@ -14,7 +14,8 @@ from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.status import Limits
 from fedtui.wire import events
-from fedtui.wire.messages import Abort, Declining, Evaluation, Roster, Scored
+from fedtui.wire.masked_messages import Roster
+from fedtui.wire.messages import Abort, Declining, Evaluation, Scored
 from node import jobs, lines
 from node.config import ModelTable, PrivacyTable
 from node.paths import Profile

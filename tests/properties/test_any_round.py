@@ -37,6 +37,15 @@ from fedtui.simulation.network import Weather
 from fedtui.simulation.node_host import vector_digest
 from fedtui.simulation.work import Parcel
 from fedtui.simulation.world import World, small_plan
+from fedtui.wire.masked_messages import (
+    MaskedSums,
+    Ready,
+    Reveal,
+    SealedShares,
+    Share,
+    Shares,
+    Vote,
+)
 from fedtui.wire.messages import (
     Accepting,
     Away,
@@ -45,16 +54,9 @@ from fedtui.wire.messages import (
     Fetch,
     FromNode,
     Leaving,
-    MaskedSums,
     Progress,
-    Ready,
-    Reveal,
     RotateKey,
-    SealedShares,
-    Share,
-    Shares,
     UpdateHeader,
-    Vote,
 )
 
 PLAN = msgspec.structs.replace(
@@ -356,7 +358,9 @@ class AnyMaskedRound(AnyRound):
         which = self.attempt(back, 0)
         share = Share(position=position, share=key)
         for said in (
-            Ready(**which, mask_key=key, share_key=key, commitment=key, signature=bytes(64)),
+            Ready(
+                **which, mask_key=key, share_key=key, commitment=key, base=1, signature=bytes(64)
+            ),
             Shares(**which, sealed=(SealedShares(position=position, sealed=bytes(104)),)),
             MaskedSums(**which, words=key),
             Vote(**which, survivors=key, signature=bytes(64)),

@@ -11,7 +11,7 @@ from a_cohort import ATTEMPT, Cohort
 from a_thief import Thief
 
 from fedtui.secagg import encoding
-from fedtui.wire.messages import Mailbox, Reveal, Roster, Survivors, Vote, Votes
+from fedtui.wire.masked_messages import Mailbox, Reveal, Roster, Survivors, Vote, Votes
 
 LIMIT = 330.52  # chi-squared with 255 degrees of freedom exceeds it with probability 0.001
 SIZE = 3 * encoding.PAYLOAD_WORDS  # two chunks of two lanes

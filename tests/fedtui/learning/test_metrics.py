@@ -11,7 +11,8 @@ from fedtui.secagg.encoding import Encoding
 from fedtui.tui.panes.federation import HIGHER_IS_BETTER
 from fedtui.wire import codec
 from fedtui.wire.codec import MAX_CONTROL_BYTES
-from fedtui.wire.messages import Evaluation, MaskedSums
+from fedtui.wire.masked_messages import MaskedSums
+from fedtui.wire.messages import Evaluation
 
 floats = st.floats(-100, 100)
 

@@ -38,15 +38,8 @@ from fedtui.secagg import masks, opening
 from fedtui.secagg.coordinator import Coordinator, Unmasking
 from fedtui.secagg.participant import Masks, Participant
 from fedtui.secagg.terms import Terms
-from fedtui.wire.messages import (
-    Accepting,
-    Mailbox,
-    MaskedSums,
-    ModelRef,
-    Roster,
-    Survivors,
-    Votes,
-)
+from fedtui.wire.masked_messages import Mailbox, MaskedSums, Roster, Survivors, Votes
+from fedtui.wire.messages import Accepting, ModelRef
 
 BOSS = Identity.from_seed(b"c" * 32)
 NODES = sorted(

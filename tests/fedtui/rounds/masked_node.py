@@ -14,18 +14,11 @@ from fedtui.rounds.machine import (
 )
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import MaskingSide
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.secagg import masks
 from fedtui.wire.codec import decode, encode
-from fedtui.wire.messages import (
-    Control,
-    Mailbox,
-    Offer,
-    Roster,
-    Survivors,
-    UpdateHeader,
-    Votes,
-)
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors, Votes
+from fedtui.wire.messages import Control, Offer, UpdateHeader
 
 OTHERS = (1, 2, 3, 4, 5)
 TRAINED = Trained(

@@ -2,7 +2,8 @@
 
 from fedtui.rounds import answers
 from fedtui.wire.codec import decode, encode
-from fedtui.wire.messages import Control, Evaluate, ModelRef, Survivors
+from fedtui.wire.masked_messages import Survivors
+from fedtui.wire.messages import Control, Evaluate, ModelRef
 
 MODEL = ModelRef(round=3, digest=b"m" * 32, num_bytes=4)
 EVALUATE = Evaluate(

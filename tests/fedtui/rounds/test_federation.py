@@ -28,15 +28,7 @@ from fedtui.rounds.plan import (
 )
 from fedtui.rounds.records import RoundFailed, RoundStarted
 from fedtui.wire.codec import decode, encode
-from fedtui.wire.messages import (
-    Away,
-    Control,
-    Ended,
-    Evaluate,
-    Leaving,
-    UpdateHeader,
-    Waiting,
-)
+from fedtui.wire.messages import Away, Control, Ended, Evaluate, Leaving, UpdateHeader, Waiting
 
 # ---- waiting
 

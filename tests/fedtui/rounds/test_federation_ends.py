@@ -11,13 +11,7 @@ from fedtui.rounds.machine import (
 from fedtui.rounds.plan import RoundsSection, TaskSection
 from fedtui.rounds.records import FederationEnded
 from fedtui.wire.codec import decode, encode
-from fedtui.wire.messages import (
-    Control,
-    Ended,
-    Result,
-    Scored,
-    UpdateHeader,
-)
+from fedtui.wire.messages import Control, Ended, Result, Scored, UpdateHeader
 
 
 def rounds(desk: Desk, *scores: float | None) -> None:

@@ -7,15 +7,8 @@ from fedtui.rounds.machine import Aggregate, Left, Send
 from fedtui.rounds.masked import GRACE_S, Phase
 from fedtui.rounds.records import PhaseEntered, RoundFailed
 from fedtui.wire.codec import decode, encode
-from fedtui.wire.messages import (
-    Abort,
-    Control,
-    Mailbox,
-    Offer,
-    Roster,
-    Survivors,
-    Votes,
-)
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors, Votes
+from fedtui.wire.messages import Abort, Control, Offer
 
 P = Phase
 TOLD = {

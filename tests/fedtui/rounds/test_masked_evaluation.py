@@ -9,16 +9,8 @@ from fedtui.rounds.attempt import Peer
 from fedtui.rounds.machine import Joined, Left, Persist, RefuseUpdate, Send
 from fedtui.rounds.masked import GRACE_S, Phase
 from fedtui.rounds.masked_evaluation import MaskedEvaluation
-from fedtui.wire.messages import (
-    Abort,
-    Evaluate,
-    Evaluation,
-    Mailbox,
-    MaskedSums,
-    Roster,
-    Survivors,
-    Votes,
-)
+from fedtui.wire.masked_messages import Mailbox, MaskedSums, Roster, Survivors, Votes
+from fedtui.wire.messages import Abort, Evaluate, Evaluation
 
 P = Phase
 ASKED = [P.COLLECTING, P.SHARING, P.MASKING, P.VOTING, P.REVEALING]

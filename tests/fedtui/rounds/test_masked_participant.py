@@ -24,18 +24,12 @@ from fedtui.rounds.machine import (
     Upload,
 )
 from fedtui.rounds.masked_work import Floors
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.rounds.plan import MASKED
 from fedtui.secagg import context, masks
-from fedtui.wire.messages import (
-    Abort,
-    Accepting,
-    Declining,
+from fedtui.wire.masked_messages import (
     Mailbox,
-    ModelRef,
-    Offer,
     Ready,
-    Result,
     Reveal,
     Roster,
     Shares,
@@ -43,6 +37,7 @@ from fedtui.wire.messages import (
     Vote,
     Votes,
 )
+from fedtui.wire.messages import Abort, Accepting, Declining, ModelRef, Offer, Result
 
 P = Phase
 WORKING = [P.FETCHING, P.TRAINING, P.SHARING, P.MASKING, P.UPLOADING, P.CONFIRMING]

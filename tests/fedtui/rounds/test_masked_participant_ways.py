@@ -27,6 +27,17 @@ from fedtui.rounds.machine import (
 )
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.plan import MASKED, VISIBLE
+from fedtui.wire.masked_messages import (
+    Mailbox,
+    MaskedSums,
+    Ready,
+    Reveal,
+    Roster,
+    Shares,
+    Survivors,
+    Vote,
+    Votes,
+)
 from fedtui.wire.messages import (
     Abort,
     Away,
@@ -35,16 +46,7 @@ from fedtui.wire.messages import (
     Evaluate,
     Evaluation,
     Leaving,
-    Mailbox,
-    MaskedSums,
-    Ready,
-    Reveal,
-    Roster,
     Scored,
-    Shares,
-    Survivors,
-    Vote,
-    Votes,
 )
 
 MASKED_PHASES = [P.SHARING, P.MASKING, P.UPLOADING, P.CONFIRMING]

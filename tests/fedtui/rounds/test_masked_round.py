@@ -26,7 +26,8 @@ from fedtui.rounds.records import (
     UpdateReceived,
 )
 from fedtui.secagg.coordinator import Frozen
-from fedtui.wire.messages import Declining, ModelRef, Survivors, UpdateHeader
+from fedtui.wire.masked_messages import Survivors
+from fedtui.wire.messages import Declining, ModelRef, UpdateHeader
 
 P = Phase
 

@@ -13,7 +13,8 @@ from fedtui.rounds.masked import TRANSITIONS, Phase
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.picking import Terms
 from fedtui.rounds.records import SurvivorsChosen
-from fedtui.wire.messages import Declining, Offer, Roster, Survivors, Votes
+from fedtui.wire.masked_messages import Roster, Survivors, Votes
+from fedtui.wire.messages import Declining, Offer
 
 
 def everything(desk: MaskedDesk, number: int) -> list:

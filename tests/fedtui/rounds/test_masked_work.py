@@ -11,7 +11,8 @@ from fedtui.rounds.masked import Phase
 from fedtui.rounds.masked_work import Floors, MaskedWork
 from fedtui.rounds.plan import MASKED, WeightsSection
 from fedtui.secagg.participant import RefusedError
-from fedtui.wire.messages import Evaluate, Mailbox, Offer, Roster, Survivors, Votes
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors, Votes
+from fedtui.wire.messages import Evaluate, Offer
 
 
 def work(**privacy: object) -> tuple[MaskedDesk, MaskedWork]:

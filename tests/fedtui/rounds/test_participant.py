@@ -31,7 +31,8 @@ from fedtui.rounds.machine import (
     Upload,
     UploadFailed,
 )
-from fedtui.rounds.participant import Phase, RoundParticipant
+from fedtui.rounds.participant import RoundParticipant
+from fedtui.rounds.phases import Phase
 from fedtui.wire.codec import decode, encode
 from fedtui.wire.messages import (
     Abort,

@@ -11,6 +11,8 @@ from fedtui.learning.sections import widened
 from fedtui.rounds import strategic
 from fedtui.rounds.plan import Plan, check
 
+NEEDS = {"fedbuff": {"deadlines": {"late": "buffer"}, "selection": {"count": 2}}}
+
 
 def plan(name: str, options: dict[str, Any] | None = None, **sections: dict[str, Any]) -> Plan:
     found = {
@@ -25,7 +27,7 @@ def plan(name: str, options: dict[str, Any] | None = None, **sections: dict[str,
 
 @pytest.mark.parametrize("name", plugins.names("strategies"))
 def test_every_strategy_fits_a_plain_plan(name: str) -> None:
-    assert check(plan(name)) == []
+    assert check(plan(name, **NEEDS.get(name, {}))) == []
 
 
 @pytest.mark.parametrize(

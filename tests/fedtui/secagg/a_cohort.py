@@ -24,7 +24,7 @@ from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.encoding import Encoder, Encoding
 from fedtui.secagg.participant import Participant, RefusedError
 from fedtui.secagg.terms import Terms
-from fedtui.wire.messages import Message
+from fedtui.wire.fields import Message
 
 PHASES = ("ready", "shares", "masked", "vote", "reveal")
 BOSS = Identity.from_seed(b"c" * 32)

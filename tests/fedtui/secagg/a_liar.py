@@ -15,7 +15,7 @@ from fedtui.secagg import context
 from fedtui.secagg.context import RosterBody
 from fedtui.secagg.participant import RefusedError
 from fedtui.wire import enrolment
-from fedtui.wire.messages import (
+from fedtui.wire.masked_messages import (
     CountedVote,
     Mailbox,
     Roster,
@@ -42,6 +42,7 @@ def entry_of(identity, ready, *, not_before=0, certificate=None):
         mask_key=ready.mask_key,
         share_key=ready.share_key,
         commitment=ready.commitment,
+        base=ready.base,
         aes=ready.aes,
         signature=ready.signature,
     )
@@ -50,7 +51,7 @@ def entry_of(identity, ready, *, not_before=0, certificate=None):
 def signed_ready(identity, ready, at, **changes):
     """A Ready with other contents that its author signs all the same."""
     ready = msgspec.structs.replace(ready, **changes)
-    said = (ready.mask_key, ready.share_key, ready.commitment, ready.aes)
+    said = (ready.mask_key, ready.share_key, ready.commitment, ready.base, ready.aes)
     statement = context.ready_statement(at.context(), *said)
     return msgspec.structs.replace(ready, signature=identity.sign(context.READY, statement))
 

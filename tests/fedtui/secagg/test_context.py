@@ -16,7 +16,7 @@ from fedtui.crypto import shamir
 from fedtui.crypto.keys import Identity
 from fedtui.secagg import context
 from fedtui.secagg.context import Attempt, RosterBody
-from fedtui.wire.messages import RosterEntry
+from fedtui.wire.masked_messages import RosterEntry
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "secagg.json").read_text())["keys"]
 HEX = re.compile(r"([0-9a-f]{2}){32,64}")
@@ -94,7 +94,7 @@ def test_known_keys() -> None:
         "share_key": context.share_key(shared, CTX2, second, first),
         "share_data": context.share_data(CTX2, second, first),
         "ready": context.ready_statement(
-            CTX, entry.mask_key, entry.share_key, entry.commitment, entry.aes
+            CTX, entry.mask_key, entry.share_key, entry.commitment, entry.base, entry.aes
         ),
     }
     assert {name: data.hex() for name, data in found.items()} == VECTORS["expected"]
@@ -227,10 +227,11 @@ def test_sealed_shares_have_a_direction_and_an_attempt() -> None:
 
 
 def test_every_part_of_being_ready_is_signed() -> None:
-    parts = [*(bytes([i]) * 32 for i in range(4)), True]
+    parts = [*(bytes([i]) * 32 for i in range(4)), 258, True]
     statement = context.ready_statement(*parts)
-    assert statement == textbook("fedtui1-ready", *parts[:4], b"\1")
-    for i in range(5):
+    base = bytes([2, 1, 0, 0, 0, 0, 0, 0])
+    assert statement == textbook("fedtui1-ready", *parts[:4], base, b"\1")
+    for i in range(6):
         changed = [another(part) if i == j else part for j, part in enumerate(parts)]
         assert context.ready_statement(*changed) != statement
 

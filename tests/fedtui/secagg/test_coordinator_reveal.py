@@ -6,7 +6,7 @@ from a_cohort import ATTEMPT, BOSS, Cohort
 
 from fedtui.crypto import shamir
 from fedtui.secagg.coordinator import Coordinator, Frozen, LostError
-from fedtui.wire.messages import Reveal, Share
+from fedtui.wire.masked_messages import Reveal, Share
 
 FULL = tuple(range(5))
 change = msgspec.structs.replace

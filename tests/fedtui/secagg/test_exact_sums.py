@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fedtui.secagg import encoding, graph
 from fedtui.secagg.coordinator import LostError
-from fedtui.wire.messages import Reveal
+from fedtui.wire.masked_messages import Reveal
 
 change = msgspec.structs.replace
 

@@ -12,7 +12,7 @@ from fedtui.secagg import context, groups
 from fedtui.secagg.coordinator import Frozen
 from fedtui.secagg.encoding import EncodingError
 from fedtui.wire.codec import canonical
-from fedtui.wire.messages import Mailbox, Roster, Survivors
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors
 
 
 def expected(cohort):

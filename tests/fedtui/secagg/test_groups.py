@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fedtui.secagg import context, groups
 from fedtui.secagg.context import RosterBody
-from fedtui.wire.messages import RosterEntry
+from fedtui.wire.masked_messages import RosterEntry
 
 digests = st.binary(min_size=32, max_size=32)
 rosters = st.lists(digests, min_size=3, max_size=40, unique=True)
@@ -83,6 +83,7 @@ def body(num, group, **changes):
             mask_key=bytes([i]) * 32,
             share_key=bytes([i]) * 32,
             commitment=bytes([i]) * 32,
+            base=1,
             signature=bytes(64),
         )
         for i in range(num)

@@ -26,7 +26,7 @@ from fedtui.crypto.keys import short_id
 from fedtui.errors import LocalProtocolError
 from fedtui.secagg import context
 from fedtui.secagg.participant import RefusedError
-from fedtui.wire.messages import Mailbox, Roster, Survivors
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors
 
 FULL = tuple(range(5))
 change = msgspec.structs.replace

@@ -14,7 +14,7 @@ from fedtui.crypto.keys import KeyPair
 from fedtui.secagg import context, encoding
 from fedtui.secagg.coordinator import LostError
 from fedtui.secagg.encoding import EncodingError
-from fedtui.wire.messages import Ready, Reveal, Shares
+from fedtui.wire.masked_messages import Ready, Reveal, Shares
 
 change = msgspec.structs.replace
 

@@ -37,7 +37,7 @@ def test_ready_is_signed_over_its_keys_and_context_and_repeats(cohort, node):
     ready = node.advertise()
     assert ready == node.advertise()
     assert (ready.round, ready.attempt, ready.incarnation) == (7, 1, 3)
-    said = (ready.mask_key, ready.share_key, ready.commitment, False)
+    said = (ready.mask_key, ready.share_key, ready.commitment, 7, False)
     statement = context.ready_statement(ATTEMPT.context(), *said)
     assert cohort.identities[0].public.verify(context.READY, statement, ready.signature)
     assert context.mask_keys(node._drawn.mask).public == ready.mask_key
@@ -249,6 +249,20 @@ def test_a_node_that_was_offered_anything_else_is_refused(cohort, roster, node, 
     listed[2] = entry_of(cohort.identities[2], ready)
     with pytest.raises(RefusedError, match=UNSIGNED):
         node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
+
+
+@pytest.mark.parametrize(("base", "stalest"), [(8, 3), (6, 0), (3, 3)])
+def test_an_update_from_out_of_time_is_refused(cohort, roster, base, stalest):
+    listed, node = entries(cohort), twin(cohort.participants[0])
+    node.terms = replace(node.terms, stalest=stalest)
+    identity, said = cohort.identities[2], cohort.participants[2].advertise()
+    listed[2] = entry_of(identity, signed_ready(identity, said, ATTEMPT, base=base))
+    with pytest.raises(RefusedError, match=f"adds an update of round {base} to a sum of round 7"):
+        node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
+    listed[2] = entry_of(identity, signed_ready(identity, said, ATTEMPT, base=7 - stalest))
+    node = twin(cohort.participants[0])
+    node.terms = replace(node.terms, stalest=stalest)
+    node.share(signed_roster(roster, ATTEMPT, entries=tuple(listed)))
 
 
 @pytest.mark.parametrize(

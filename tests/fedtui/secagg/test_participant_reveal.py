@@ -9,7 +9,7 @@ from fedtui.crypto import shamir
 from fedtui.errors import LocalProtocolError
 from fedtui.secagg import context
 from fedtui.secagg.participant import RefusedError
-from fedtui.wire.messages import Mailbox
+from fedtui.wire.masked_messages import Mailbox
 
 FULL = tuple(range(5))
 change = msgspec.structs.replace

@@ -10,7 +10,8 @@ from fedtui.rounds.plan import EvaluationSection, PrivacySection
 from fedtui.rounds.records import Evaluated
 from fedtui.simulation.network import Weather
 from fedtui.simulation.world import World
-from fedtui.wire.messages import Accepting, MaskedSums, Ready, Reveal, Shares, Vote
+from fedtui.wire.masked_messages import MaskedSums, Ready, Reveal, Shares, Vote
+from fedtui.wire.messages import Accepting
 
 PHASES = ["INVITING", "COLLECTING", "SHARING", "MASKING", "VOTING", "REVEALING"]
 SAID = [Accepting, Ready, Shares, Vote, Reveal, MaskedSums]

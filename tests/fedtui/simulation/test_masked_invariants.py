@@ -20,7 +20,7 @@ from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.participant import Participant
 from fedtui.simulation.invariants import InvariantError
 from fedtui.simulation.world import World
-from fedtui.wire.messages import Survivors
+from fedtui.wire.masked_messages import Survivors
 
 
 def world(**more: object) -> World:

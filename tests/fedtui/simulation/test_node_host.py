@@ -2,7 +2,7 @@
 
 import msgspec
 
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.rounds.plan import DeadlinesSection, RoundsSection
 from fedtui.simulation.world import World, small_plan
 

@@ -8,7 +8,8 @@ from fedtui.rounds import machine
 from fedtui.simulation.world import World
 from fedtui.telling import privacy
 from fedtui.telling.cohort_here import CohortHere
-from fedtui.wire.messages import Mailbox, Offer, Roster, Survivors
+from fedtui.wire.masked_messages import Mailbox, Roster, Survivors
+from fedtui.wire.messages import Offer
 
 
 class Ear:

@@ -19,7 +19,7 @@ from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.participant import Participant
 from fedtui.secagg.terms import Terms
 from fedtui.telling import privacy
-from fedtui.wire.messages import Roster, RosterEntry
+from fedtui.wire.masked_messages import Roster, RosterEntry
 
 IDS = tuple(sorted(peer.id for peer in (*PEERS, NODE)))
 ATTEMPT = Attempt(
@@ -36,6 +36,7 @@ ATTEMPT = Attempt(
 ENTRY = RosterEntry(
     **dict.fromkeys(("x25519", "ed25519", "mask_key", "share_key", "commitment"), b"k" * 32),
     not_before=0,
+    base=1,
     certificate=b"c" * 64,
     signature=b"s" * 64,
 )

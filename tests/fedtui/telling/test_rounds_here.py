@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fedtui import status
 from fedtui.rounds import machine
-from fedtui.rounds.participant import Phase, RoundParticipant
+from fedtui.rounds.participant import RoundParticipant
+from fedtui.rounds.phases import Phase
 from fedtui.status import NodeStatus
 from fedtui.telling.rounds_here import Now, RoundsHere
 from fedtui.telling.showing import PHASES

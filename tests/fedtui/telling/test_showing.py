@@ -2,7 +2,7 @@
 
 import pytest
 
-from fedtui.rounds.participant import Phase
+from fedtui.rounds.phases import Phase
 from fedtui.status import Waiting
 from fedtui.telling.showing import PHASES, Facts, line
 

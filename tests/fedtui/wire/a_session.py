@@ -7,13 +7,7 @@ from fedtui.wire.channel import RecordType, prologue
 from fedtui.wire.codec import encode
 from fedtui.wire.halves import Admission, CoordinatorSession, NodeHello, NodeSession
 from fedtui.wire.invite import InviteProof
-from fedtui.wire.messages import (
-    PATH,
-    SUBPROTOCOL,
-    Control,
-    Enrolled,
-    Waiting,
-)
+from fedtui.wire.messages import PATH, SUBPROTOCOL, Control, Enrolled, Waiting
 from fedtui.wire.rotation import Succession
 from fedtui.wire.session import Queued, Session, SessionStart
 

@@ -27,15 +27,7 @@ from fedtui.wire.events import (
     StreamReceipt,
     StreamRefused,
 )
-from fedtui.wire.messages import (
-    Accept,
-    BulkMessage,
-    Cancel,
-    ErrorReport,
-    Open,
-    Receipt,
-    Refuse,
-)
+from fedtui.wire.messages import Accept, BulkMessage, Cancel, ErrorReport, Open, Receipt, Refuse
 from fedtui.wire.receiving import IncomingStreams
 from fedtui.wire.sending import OutgoingStreams
 

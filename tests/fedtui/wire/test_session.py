@@ -28,6 +28,7 @@ from fedtui.wire.events import (
     Welcomed,
 )
 from fedtui.wire.halves import negotiate
+from fedtui.wire.masked_messages import SealedShares, Shares, Survivors
 from fedtui.wire.messages import (
     Away,
     Control,
@@ -35,11 +36,8 @@ from fedtui.wire.messages import (
     Fetch,
     Leaving,
     Open,
-    SealedShares,
     ServerHello,
     SessionReady,
-    Shares,
-    Survivors,
     Waiting,
     Welcome,
 )

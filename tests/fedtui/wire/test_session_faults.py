@@ -27,13 +27,7 @@ from fedtui.wire.events import (
     StreamReceipt,
     Welcomed,
 )
-from fedtui.wire.messages import (
-    SUBPROTOCOL,
-    Away,
-    Echo,
-    EchoReply,
-    Open,
-)
+from fedtui.wire.messages import SUBPROTOCOL, Away, Echo, EchoReply, Open
 from fedtui.wire.session import MAX_AGE_S, MAX_QUEUED
 
 # ---- frames that nobody sent -------------------------------------------------------------------

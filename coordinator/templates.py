@@ -152,6 +152,7 @@ with_evaluator = {with_evaluator}
 # colluders = 1           # nodes that may be in league with it (default: a fifth of a cohort)
 # minimum = 3             # a sum has so many nodes (default: half of a cohort, 3 or more)
 # dropouts = 0            # how many of a cohort may be lost on the way; it must be larger then
+# group = 3               # split a cohort into random groups of so many: robust rules work on them
 # largest_cohort = 100    # a lane has room for a sum of so many values
 # lanes = 2               # values in 8 bytes: 2, or 3 or 4 for shorter and coarser updates
 # value_range = 4.0       # a value beyond it, times its weight, is cut

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 import pytest
-from a_cohort import Rows, aggregate
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rows_combined import Rows, aggregate
 
 from fedtui import plugins
 from fedtui.aggregators.base import Aggregator, View

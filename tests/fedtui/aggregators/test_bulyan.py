@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from a_cohort import Rows, aggregate, rows
+from rows_combined import Rows, aggregate, rows
 
 from fedtui.aggregators.bulyan import Bulyan, nearest_mean
 

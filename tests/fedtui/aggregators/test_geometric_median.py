@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from a_cohort import aggregate, rows
+from rows_combined import aggregate, rows
 from scipy import optimize
 
 from fedtui.aggregators.geometric_median import GeometricMedian

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from a_cohort import aggregate, rows
+from rows_combined import aggregate, rows
 
 from fedtui.aggregators.base import num_bad
 from fedtui.aggregators.trimmed_mean import TrimmedMean

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from a_cohort import Held, Rows, aggregate, one_by_one, rows
+from rows_combined import Held, Rows, aggregate, one_by_one, rows
 
 from fedtui.aggregators.base import Aggregator
 from fedtui.aggregators.bulyan import Bulyan

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from a_cohort import Rows
+from rows_combined import Rows
 
 from fedtui.combining.looking import SAMPLE, Look, Looking
 

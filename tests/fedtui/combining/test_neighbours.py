@@ -1,5 +1,5 @@
 import numpy as np
-from a_cohort import aggregate, rows
+from rows_combined import aggregate, rows
 
 from fedtui.aggregators.mean import Mean
 from fedtui.aggregators.median import Median

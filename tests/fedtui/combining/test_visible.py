@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from a_cohort import aggregate
+from rows_combined import aggregate
 
 from coordinator.vectorfiles import VectorFile
 from fedtui.aggregators.base import Aggregator

@@ -9,7 +9,8 @@ from fedtui.rounds.machine import Joined
 from fedtui.rounds.masked import Phase
 from fedtui.rounds.records import RoundFailed, RoundFinished, SurvivorsChosen
 from fedtui.rounds.suspicion import GroupSeen
-from fedtui.wire.messages import Abort, Mailbox, Roster
+from fedtui.wire.masked_messages import Mailbox, Roster
+from fedtui.wire.messages import Abort
 
 STEPS = {
     Phase.SHARING: "share",

@@ -198,8 +198,8 @@ def test_I5_secrets_kept_for_the_next_attempt(monkeypatch) -> None:
     original = MaskedWork.__init__
     kept: dict[bytes, object] = {}
 
-    def init(self, side, work) -> None:
-        original(self, side, work)
+    def init(self, side, work, *, base=None) -> None:
+        original(self, side, work, base=base)
         drawn = kept.setdefault(side.signer.public.id, self._half._drawn)
         self._half._drawn = drawn
 

@@ -46,6 +46,11 @@ def _text(found: Status) -> str:
         lines.append(f"  rounds       {len(found.rounds)} of at most {found.maximum}")
         lines += [_round_text(line, found.metric) for line in found.rounds[-SHOWN_ROUNDS:]]
     lines += _seen(found)
+    if found.suspects:
+        lines.append(
+            f"  suspects     {', '.join(found.suspects)}; 'fedtui-coordinator nodes revoke' puts "
+            "one out"
+        )
     if found.ended:
         lines.append("  next         'fedtui-coordinator export' writes the model")
     return "\n".join(lines)

@@ -119,6 +119,7 @@ class CoordinatorService:
     def _build(self, opened: Opened) -> None:
         plan, manifest = opened.plan, opened.manifest
         self.figures = self.store.load_figures()
+        self.groups = self.store.load_groups()
         self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
         recipe = Recipe.of(plan, manifest)
         self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
@@ -308,6 +309,7 @@ class CoordinatorService:
             self._serve_models()
             _ = self._start(self._prune(finished[-1].round))
         self.figures.committed(records)
+        self.groups.committed(records)
         self.chronicle.committed(records)
         self._tracking.committed(records)
 
@@ -412,6 +414,7 @@ class CoordinatorService:
             traffic=self.chronicle.bytes_of_rounds(),
             name=self.chronicle.name_of,
             figures=self.figures,
+            groups=self.groups,
         )
         return report.of_running(self.federation, around)
 

@@ -56,6 +56,7 @@ class Status(_Part, frozen=True, kw_only=True):
     """Everything that `status` prints. `text` is the state as one sentence.
 
     `privacy` says in one who can read updates; `masked` whether nobody can read a single one.
+    `suspects` are nodes in bad groups more often than chance explains, each with the counts.
     `updates_seen` are those of the newest round, none under masks.
     `saved_up` and `saved_down` are bytes that shorter updates, and changes in place of models,
     spared in this life.
@@ -89,6 +90,7 @@ class Status(_Part, frozen=True, kw_only=True):
     paused: bool = False
     masked: bool = False
     privacy: str = ""
+    suspects: tuple[str, ...] = ()
     address: str = ""
     health: str = ""
     pid: int = 0
@@ -98,7 +100,11 @@ class Status(_Part, frozen=True, kw_only=True):
 
 
 class NodeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One node as `nodes` lists it. Times in UTC seconds."""
+    """One node as `nodes` lists it. Times in UTC seconds.
+
+    Of the newest masked rounds in groups: in how many it was, in how many its group was bad, and
+    whether that is more than chance explains.
+    """
 
     fingerprint: str
     label: str
@@ -110,6 +116,9 @@ class NodeLine(msgspec.Struct, frozen=True, kw_only=True):
     created: float
     approved_by: str | None
     last_seen: float | None
+    groups: int = 0
+    bad_groups: int = 0
+    suspect: bool = False
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ Put together when somebody asks, from what the parts know anyway. What nobody ma
 aggregation is not in it, because the coordinator does not have it.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def of(service: "CoordinatorService") -> Board:
         version=__version__,
         degraded=service.driver.degraded,
         can_begin=can_begin(federation),
-        nodes=tuple(_row(service, member) for member in members[:MAX_NODES]),
+        nodes=tuple(_rows(service, members[:MAX_NODES])),
         num_nodes=len(members),
         health=_health(service),
         rounds=status.rounds[-MAX_ROUNDS:],
@@ -93,11 +94,21 @@ def can_begin(federation: Federation) -> bool:
     return federation.phase is Phase.GATHERING and here >= federation.plan.minimum
 
 
+def _rows(service: "CoordinatorService", members: Iterable[Member]) -> Iterator[NodeRow]:
+    """A row for each node, with how often it was in a bad group of a masked round."""
+    counts, suspects = service.groups.counts, service.groups.suspects
+    for member in members:
+        bad, num = counts.get(member.node_id, (0, 0))
+        is_suspect = member.node_id in suspects
+        yield replace(_row(service, member), groups=num, bad_groups=bad, suspect=is_suspect)
+
+
 def _row(service: "CoordinatorService", member: Member) -> NodeRow:
     node, attendance = member.node_id, service.attendance
     visit = service.gatekeeper.visits.get(node)
     phase, reason, fraction = _phase(service, member)
     moved = service.gatekeeper.traffic_of(node)
+    _, figure = service.figures.of.get(node, (0, None))
     return NodeRow(
         fingerprint=_name(node),
         label=member.label,
@@ -120,17 +131,10 @@ def _row(service: "CoordinatorService", member: Member) -> NodeRow:
         late=attendance.late[node],
         rejected=service.gatekeeper.unfit[node],
         weight=_weight(service.federation, node),
-        **_looks(service, node),
+        length=figure.length if figure else None,
+        cosine=figure.cosine if figure else None,
         words=service.words.of(node) if member.state == "pending" and visit is not None else (),
     )
-
-
-def _looks(service: "CoordinatorService", node: bytes) -> dict[str, float | None]:
-    """What the node's newest counted update looked like, if the coordinator saw it."""
-    if node not in service.figures.of:
-        return {}
-    _, figure = service.figures.of[node]
-    return {"length": figure.length, "cosine": figure.cosine}
 
 
 def _phase(service: "CoordinatorService", member: Member) -> tuple[NodePhase, str, float]:

@@ -89,7 +89,10 @@ def _table(lines: list[NodeLine]) -> str:
     for line in sorted(lines, key=lambda each: (each.state != "pending", each.created)):
         here = "here" if line.connected else "away"
         asks = "  (no invite)" if line.state == "pending" and line.invite is None else ""
+        bad = f"  (in {line.bad_groups} bad groups of {line.groups}" if line.bad_groups else ""
+        bad += ": suspect)" if line.suspect else ")" if bad else ""
         rows.append(
-            f"{line.fingerprint}  {line.state:<9} {here:<5} {line.role:<12} {line.label}{asks}"
+            f"{line.fingerprint}  {line.state:<9} {here:<5} {line.role:<12} {line.label}"
+            f"{asks}{bad}"
         )
     return "\n".join(rows)

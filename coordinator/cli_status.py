@@ -51,6 +51,11 @@ def _text(found: Status) -> str:
             f"  saved        {megabytes(found.saved_up)} up by shorter updates, "
             f"{megabytes(found.saved_down)} down by changes in place of models (since its start)"
         )
+    if found.suspects:
+        lines.append(
+            f"  suspects     {', '.join(found.suspects)}; 'fedtui-coordinator nodes revoke' puts "
+            "one out"
+        )
     if found.ended:
         lines.append("  next         'fedtui-coordinator export' writes the model")
     return "\n".join(lines)

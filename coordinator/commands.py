@@ -1,7 +1,10 @@
 """What each command of the admin socket does to the running coordinator."""
 
 import asyncio
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from coordinator import board
 from coordinator.answers import Done, NodeLine
@@ -24,6 +27,7 @@ from coordinator.asks import (
     AskStop,
 )
 from coordinator.clock import wall_s
+from coordinator.groupsseen import GroupsSeen
 from coordinator.invites import invite_lines
 from coordinator.refusals import BadRequestError, DiskError
 from coordinator.roster import Member, Roster
@@ -52,6 +56,20 @@ def node_line(member: Member, *, connected: bool) -> NodeLine:
         approved_by=member.approved_by,
         last_seen=member.last_seen,
     )
+
+
+def node_lines(
+    members: Iterable[Member], groups: GroupsSeen, *, connected: Container[bytes]
+) -> list[NodeLine]:
+    """All of them, with what their groups make of them."""
+    counts, suspects = groups.counts, groups.suspects
+    lines = []
+    for member in members:
+        bad, num = counts.get(member.node_id, (0, 0))
+        line = node_line(member, connected=member.node_id in connected)
+        is_suspect = member.node_id in suspects
+        lines.append(replace(line, bad_groups=bad, groups=num, suspect=is_suspect))
+    return lines
 
 
 def find(roster: Roster, text: str) -> Member:
@@ -97,7 +115,7 @@ class Commands:
     def _nodes(self) -> list[NodeLine]:
         visits = self._service.gatekeeper.visits
         members = self._service.store.roster.members.values()
-        return [node_line(m, connected=m.node_id in visits) for m in members]
+        return node_lines(members, self._service.groups, connected=visits)
 
     async def _decide(self, ask: AskApprove | AskReject | AskRevoke | AskEvict) -> NodeLine:
         """What the operator decided about one node."""

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from coordinator import figures, report
+from coordinator import figures, groupsseen, report
 from coordinator.answers import NodeLine, Status
 from coordinator.asks import AskInvite
 from coordinator.clock import wall_s
-from coordinator.commands import node_line
+from coordinator.commands import node_lines
 from coordinator.invites import InviteMaker, invite_lines
 from coordinator.layout import Layout
 from coordinator.membership import invites as stored_invites
@@ -24,12 +24,14 @@ def status(layout: Layout) -> Status:
     with reading(layout) as database:
         snapshot, incarnation = database.snapshot(), database.incarnation
         looks = figures.load(database.connection, database.federation_id)
+        groups = groupsseen.load(database.connection, database.federation_id)
         labels = {m.node_id: m.label for m in stored_nodes(database.connection)}
     around = report.Surroundings(
         fingerprint=fingerprint(load_identity(layout).id),
         incarnation=incarnation,
         name=lambda node: labels.get(node) or f"node {short_id(node)}",
         figures=looks,
+        groups=groups,
     )
     return report.of_stopped(snapshot, settings.plan, settings.plan_hash, around)
 
@@ -38,7 +40,8 @@ def nodes(layout: Layout) -> list[NodeLine]:
     """Every node that ever came."""
     with reading(layout) as database:
         members = stored_nodes(database.connection)
-    return [node_line(member, connected=False) for member in members]
+        groups = groupsseen.load(database.connection, database.federation_id)
+    return node_lines(members, groups, connected=())
 
 
 def invites(layout: Layout) -> list[InviteLine]:

@@ -83,6 +83,7 @@ def _write(tx: Transaction, record: Record) -> None:
             _finished(tx, record)
         case RoundFailed():
             values = {"outcome": "failed", "cause": record.cause, "ended": tx.now}
+            values |= _groups(tx, record)
             _change_open(tx, record.round, record.attempt, values)
             tx.note("round failed", _name(record.round, record.attempt), record.cause)
         case Evaluated():
@@ -175,6 +176,7 @@ def _survivors(tx: Transaction, record: SurvivorsChosen) -> None:
 def _finished(tx: Transaction, record: RoundFinished) -> None:
     if record.round:  # round 0 is the initial model: it has no conversation
         values = {"outcome": "finished", "ended": tx.now, "frozen": None}  # needed no more
+        values |= _groups(tx, record)
         _change_open(tx, record.round, record.attempt, values)
     row = {
         "federation": tx.federation,
@@ -187,7 +189,6 @@ def _finished(tx: Transaction, record: RoundFinished) -> None:
         "seconds": record.seconds,
         "committed": tx.now,
         "spread": _pack(record.spread) if record.spread is not None else None,
-        "groups": _pack(record.groups) if record.groups else None,
     }
     tx.connection.execute(insert(schema.checkpoints), row)
     _figures(tx, record)
@@ -195,6 +196,15 @@ def _finished(tx: Transaction, record: RoundFinished) -> None:
     _leave_out(tx, record)
     tx.note("round committed", name, f"model {record.model_digest.hex()}")
     tx.chain.sign()
+
+
+def _groups(tx: Transaction, record: RoundFinished | RoundFailed) -> dict[str, object]:
+    """What was seen of groups; who is in a bad one goes into the audit."""
+    for group in suspicion.far(record.groups):
+        members = " ".join(node.hex() for node in group.nodes)
+        why = group.reason or f"length {group.length:g}, cosine {group.cosine:.2f}"
+        tx.note("suspect group", _name(record.round, record.attempt), f"{why}; {members}")
+    return {"groups": _pack(record.groups)} if record.groups else {}
 
 
 def _leave_out(tx: Transaction, record: RoundFinished) -> None:
@@ -205,10 +215,6 @@ def _leave_out(tx: Transaction, record: RoundFinished) -> None:
     )
     for node in record.left_out:
         tx.connection.execute(delete(schema.survivors).where(mine, c.node == node))
-    for group in suspicion.far(record.groups):
-        members = " ".join(node.hex() for node in group.nodes)
-        why = group.reason or f"length {group.length:g}, cosine {group.cosine:.2f}"
-        tx.note("suspect group", _name(record.round, record.attempt), f"{why}; {members}")
 
 
 def _figures(tx: Transaction, record: RoundFinished) -> None:

@@ -7,6 +7,7 @@ from msgspec.structs import asdict, replace
 
 from coordinator.answers import ModelLine, State, Status, UpdateLine
 from coordinator.figures import Figures
+from coordinator.groupsseen import GroupsSeen
 from fedtui.crypto.keys import fingerprint, short_id
 from fedtui.rounds import claims, gate, masked
 from fedtui.rounds.coordinator import Phase as AttemptPhase
@@ -48,7 +49,8 @@ class Surroundings:
     """What the machine does not know and `status` tells all the same.
 
     `name` gives a node's name for people; `traffic` is bytes up and down, by round, `saved` those
-    that did not have to travel (savings.py), and `figures` what the nodes' updates looked like.
+    that did not have to travel (savings.py); `figures` what the nodes' updates looked like,
+    `groups` what the groups of masked rounds did.
     """
 
     fingerprint: str
@@ -64,6 +66,7 @@ class Surroundings:
     saved: tuple[int, int] = (0, 0)
     name: Callable[[bytes], str] = short_id
     figures: Figures = field(default_factory=Figures)
+    groups: GroupsSeen = field(default_factory=GroupsSeen)
 
 
 def of_running(federation: Federation, around: Surroundings) -> Status:
@@ -154,6 +157,10 @@ def _base(
                 cosine=one.cosine,
             )
             for one in around.figures.of_round(last.round)
+        ),
+        suspects=tuple(
+            f"{around.name(node)} (in {bad} bad groups of {num})"
+            for node, (bad, num) in sorted(around.groups.suspects.items())
         ),
         address=around.address,
         health=around.health,

@@ -118,6 +118,7 @@ rounds = Table(
     Column("ended", BigInteger),
     Column("frozen", LargeBinary),  # of masked attempts, from the survivors on: secagg.Frozen
     Column("num_ready", Integer),  # the size of its roster, which outlives it
+    Column("groups", LargeBinary),  # what was seen of each, as MessagePack; NULL without groups
 )
 
 roster = Table(
@@ -193,7 +194,6 @@ checkpoints = Table(
     Column("committed", BigInteger, nullable=False),
     Column("spread", LargeBinary),  # of its weights, as MessagePack; NULL where they are masked
     Column("rolled_back", Text),  # why its model did not pass the gate
-    Column("groups", LargeBinary),  # what was seen of each, as MessagePack; NULL without groups
 )
 
 evaluations = Table(

@@ -120,6 +120,7 @@ class CoordinatorService:
     def _build(self, opened: Opened) -> None:
         plan, manifest = opened.plan, opened.manifest
         self.figures = self.store.load_figures()
+        self.groups = self.store.load_groups()
         self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
         recipe = Recipe.of(plan, manifest)
         self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
@@ -312,6 +313,7 @@ class CoordinatorService:
             self._serve_models()
             _ = self._start(self._prune(finished[-1].round))
         self.figures.committed(records)
+        self.groups.committed(records)
         self.chronicle.committed(records)
         self._tracking.committed(records)
 
@@ -417,6 +419,7 @@ class CoordinatorService:
             saved=self.chronicle.savings.saved,
             name=self.chronicle.name_of,
             figures=self.figures,
+            groups=self.groups,
         )
         return report.of_running(self.federation, around)
 

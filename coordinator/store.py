@@ -24,10 +24,20 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from coordinator import audit, database, figures, membership, recording, schema, snapshot
+from coordinator import (
+    audit,
+    database,
+    figures,
+    groupsseen,
+    membership,
+    recording,
+    schema,
+    snapshot,
+)
 from coordinator.audit import Chain
 from coordinator.figures import Figures
 from coordinator.files import StoreConflict, StoreError, StoreFatal, StoreUnavailable, outcomes
+from coordinator.groupsseen import GroupsSeen
 from coordinator.membership import Enrolment, EnrolResult, Invite, InviteScope
 from coordinator.recording import Transaction
 from coordinator.roster import Member, Roster
@@ -280,6 +290,11 @@ class Store:
     def load_figures(self) -> Figures:
         """How each node's newest counted update looked. Blocks: call it before serving."""
         work = self._writer.submit(lambda tx: figures.load(tx.connection, self.federation_id))
+        return work.result()
+
+    def load_groups(self) -> GroupsSeen:
+        """What was seen of groups of masked attempts. Blocks: call it before serving."""
+        work = self._writer.submit(lambda tx: groupsseen.load(tx.connection, self.federation_id))
         return work.result()
 
     async def audit_head(self) -> AuditHead | None:

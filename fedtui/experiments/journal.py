@@ -24,6 +24,7 @@ from fedtui.experiments.disk import (
     write_all,
     writing,
 )
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.simulation.report import NodeReport, RoundReport
 
 MAGIC = b"fedtui journal 1\n"
@@ -89,6 +90,7 @@ class ModelMade(_Entry, frozen=True, kw_only=True):
     sums: Sums
     liars: list[Digest]
     change_bytes: _Count = 0
+    groups: tuple[GroupSeen, ...] = ()
 
 
 class SumFailed(_Entry, frozen=True, kw_only=True):
@@ -97,6 +99,7 @@ class SumFailed(_Entry, frozen=True, kw_only=True):
     round: _Count
     attempt: _Count
     reason: str
+    groups: tuple[GroupSeen, ...] = ()
 
 
 class RoundClosed(_Entry, frozen=True, kw_only=True):

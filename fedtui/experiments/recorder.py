@@ -130,9 +130,11 @@ class Recorder:
                     entry.sums or None,
                     tuple(entry.liars),
                     entry.change_bytes,
+                    groups=entry.groups,
                 )
             case SumFailed(round=number, attempt=attempt, reason=reason):
-                self._sums[number, attempt] = AggregationFailed(number, attempt, reason)
+                failed = AggregationFailed(number, attempt, reason, entry.groups)
+                self._sums[number, attempt] = failed
             case RoundClosed():
                 pass
 
@@ -165,8 +167,14 @@ class Recorder:
         if self.is_past(effect.round):
             return
         if isinstance(answer, AggregationFailed):
-            failed = SumFailed(round=answer.round, attempt=answer.attempt, reason=answer.reason)
-            self._new.append(failed)
+            self._new.append(
+                SumFailed(
+                    round=answer.round,
+                    attempt=answer.attempt,
+                    reason=answer.reason,
+                    groups=answer.groups,
+                )
+            )
             return
         self._new.append(
             ModelMade(
@@ -177,6 +185,7 @@ class Recorder:
                 sums=answer.sums or {},
                 liars=list(answer.liars),
                 change_bytes=answer.change_bytes,
+                groups=answer.groups,
             )
         )
 

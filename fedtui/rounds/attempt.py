@@ -49,6 +49,7 @@ from fedtui.rounds.records import (
     UpdateReceived,
 )
 from fedtui.rounds.spread import Spread
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import (
     Abort,
@@ -387,7 +388,7 @@ class Attempt(ABC):
         if self.phase.name != _AGGREGATING or not self._names_us(event):
             return []
         if isinstance(event, AggregationFailed):
-            return self._fail(event.reason)
+            return self._fail(event.reason, event.groups)
         self._enter_finished(event)
         return self._finish(event, now)
 
@@ -431,14 +432,13 @@ class Attempt(ABC):
             seconds=max(0.0, now - self.started),
             num_ready=self.num_ready,
             spread=self.spread,
-            groups=committed.groups,
         )
 
     @abstractmethod
     def _enter_failed(self) -> None:
         """Change the phase."""
 
-    def _fail(self, reason: str) -> list[CoordinatorEffect]:
+    def _fail(self, reason: str, groups: tuple[GroupSeen, ...] = ()) -> list[CoordinatorEffect]:
         self._enter_failed()
         self.failure = reason
         abort = Abort(
@@ -452,7 +452,8 @@ class Attempt(ABC):
             for node, member in self.members.items()
             if member.standing in AWAITED or node in self.contributions
         ]
-        return [*self._write(RoundFailed(self.round, self.attempt, cause=reason)), *told]
+        failed = RoundFailed(self.round, self.attempt, cause=reason, groups=groups)
+        return [*self._write(failed), *told]
 
     # ---- small parts ----------------------------------------------------------------------------
 

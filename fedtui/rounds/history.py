@@ -25,7 +25,6 @@ from fedtui.rounds.records import (
     UpdateReceived,
 )
 from fedtui.rounds.spread import Spread
-from fedtui.rounds.suspicion import GroupSeen
 from fedtui.secagg.coordinator import Frozen
 from fedtui.wire.messages import ModelRef
 
@@ -38,7 +37,7 @@ class FinishedRound:
 
     `num_ready` is how many nodes were in the roster of a masked round; 0 without masks. `spread`
     is of the weights; None under masks. `rolled_back` says why its model did not pass the gate,
-    where it did not. `groups` are what was seen of groups, if there were any.
+    where it did not.
     """
 
     round: int
@@ -56,7 +55,6 @@ class FinishedRound:
     num_ready: int = 0
     spread: Spread | None = None
     rolled_back: str = ""
-    groups: tuple[GroupSeen, ...] = ()
 
     @property
     def model(self) -> ModelRef:
@@ -208,7 +206,6 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
         sums=record.sums,
         seconds=record.seconds,
         spread=record.spread,
-        groups=record.groups,
     )
     counted = frozenset(finished.survivors)
     updates = current.updates if current else ()

@@ -90,9 +90,13 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
 
 
 class RoundFailed(_OfAttempt, frozen=True, kw_only=True, tag=True):
-    """The attempt came to nothing; `cause` is a sentence with the phase and the counts."""
+    """The attempt came to nothing; `cause` is a sentence with the phase and the counts.
+
+    `groups` are those of a masked attempt whose sums were looked at.
+    """
 
     cause: str
+    groups: tuple[GroupSeen, ...] = ()
 
 
 class Evaluated(_Fact, frozen=True, kw_only=True, tag=True):

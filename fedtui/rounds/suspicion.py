@@ -42,20 +42,26 @@ def far(groups: Sequence[GroupSeen]) -> tuple[GroupSeen, ...]:
     )
 
 
-def suspects(rounds: Iterable[Sequence[GroupSeen]]) -> dict[bytes, tuple[int, int]]:
-    """Nodes that were in bad groups more often than chance explains: (bad rounds, rounds) of each.
-
-    At least LEAST_ROUNDS times, and in more than twice the share of the rounds in which an average
-    node was.
-    """
+def counts(rounds: Iterable[Sequence[GroupSeen]]) -> dict[bytes, tuple[int, int]]:
+    """In how many bad groups each node was, and in how many at all."""
     bad: Counter[bytes] = Counter()
     all_: Counter[bytes] = Counter()
     for groups in rounds:
         all_.update(node for one in groups for node in one.nodes)
         bad.update(node for one in far(groups) for node in one.nodes)
-    average = bad.total() / max(1, all_.total())
+    return {node: (bad[node], num) for node, num in all_.items()}
+
+
+def suspects(rounds: Iterable[Sequence[GroupSeen]]) -> dict[bytes, tuple[int, int]]:
+    """Those of `counts` who were in bad groups more often than chance explains.
+
+    At least LEAST_ROUNDS times, and in more than twice the share of the rounds in which an average
+    node was.
+    """
+    of = counts(rounds)
+    average = sum(bad for bad, _ in of.values()) / max(1, sum(num for _, num in of.values()))
     return {
-        node: (num, all_[node])
-        for node, num in bad.items()
-        if num >= LEAST_ROUNDS and num / all_[node] > 2 * average
+        node: (bad, num)
+        for node, (bad, num) in of.items()
+        if bad >= LEAST_ROUNDS and bad / num > 2 * average
     }

@@ -90,6 +90,9 @@ class Bookkeeper(Watch):
                 self._home.halted = len(self.failures) >= FAILURES_IN_A_ROW
             case RoundFinished(round=number) if number > 0:
                 attempt.finished = record
+                attempt.counted -= frozenset(record.left_out)
+                for node in record.left_out:
+                    self.fate(node, "group left out")
                 self.failures.clear()
             case Evaluated(score=score):
                 attempt.score = score

@@ -39,7 +39,8 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one node of the cohort did in one committed round.
 
-    `fate`: counted, late, declined, dropped (with the phase, as "dropped: training") or failed.
+    `fate`: counted, late, declined, dropped (with the phase, as "dropped: training"), failed, or
+    "group left out": its group was no part of the model.
     Loss and examples are the node's own, which a real coordinator would not see under masks.
     """
 

@@ -54,6 +54,8 @@ class NodeRow(Part, frozen=True):
     (updates) and the bytes are of this life. `weight` is what its update of this round counts;
     None if there is none yet, or if nobody may see it. `length` and `cosine` (to the median of
     all) are of its newest update that counted, None likewise. `words` are of nodes that ask only.
+    Of the newest masked rounds in groups: in how many it was, in how many its group was bad, and
+    whether that is more than chance explains (`suspect`).
     """
 
     fingerprint: str
@@ -79,6 +81,9 @@ class NodeRow(Part, frozen=True):
     weight: float | None = None
     length: float | None = None
     cosine: float | None = None
+    groups: int = 0
+    bad_groups: int = 0
+    suspect: bool = False
     words: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""What was seen of the groups of a masked round.
+"""What was seen of the groups of a masked attempt.
 
 Revision 0007, after 0006.
 """
@@ -13,5 +13,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("checkpoints") as batch:
+    with op.batch_alter_table("rounds") as batch:
         batch.add_column(sa.Column("groups", sa.LargeBinary(), nullable=True))

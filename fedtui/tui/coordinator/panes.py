@@ -171,9 +171,18 @@ def details(view: View, row: NodeRow) -> Lines:
         ("rtt", wording.millis(row.round_trip_s)),
         ("weight", weight),
         ("update", HIDDEN if masked else _look(row)),
+        ("groups", _bad_groups(row)),
         ("loss", HIDDEN if masked else "of single nodes: not kept"),
     ]
     return [_line(name, text) for name, text in pairs if text]
+
+
+def _bad_groups(row: NodeRow) -> str:
+    """How often its group failed the checks or lay far from the others; empty without groups."""
+    if not row.groups:
+        return ""
+    suspect = ": more often than chance explains" if row.suspect else ""
+    return f"in {row.bad_groups} bad ones of {row.groups}{suspect}"
 
 
 def _look(row: NodeRow) -> str:

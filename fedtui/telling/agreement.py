@@ -110,7 +110,19 @@ def _strategy(plan: Plan) -> str:
     said = safe_label(", ".join(options), _MOST_OPTIONS)
     own = f", a file of its operator's, SHA-256 {plan.strategy.sha256}"
     name = plan.strategy.name + (own if plan.strategy.sha256 else "")
-    return f"{name} ({said})" if said else name
+    return (f"{name} ({said})" if said else name) + _aggregator(plan)
+
+
+def _aggregator(plan: Plan) -> str:
+    """How updates become one, where it is not their mean."""
+    chosen = plan.aggregator
+    if chosen.name == "mean" and chosen.mix is None:
+        return ""
+    options = [f"{key} = {value}" for key, value in chosen.options.items()]
+    options += [] if chosen.mix is None else [f"mix = {chosen.mix:g}"]
+    said = safe_label(", ".join(options), _MOST_OPTIONS)
+    own = f", a file of its operator's, SHA-256 {chosen.sha256}" if chosen.sha256 else ""
+    return f"; updates combined by {chosen.name}{own}" + (f" ({said})" if said else "")
 
 
 def _training(plan: Plan) -> str:

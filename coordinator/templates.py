@@ -101,6 +101,13 @@ momentum = {momentum}
 name = "fedavg"
 # options = {{ server_learning_rate = 1.0 }}
 
+[aggregator]
+# How updates become one: mean; or, with updates = "visible", one that bad updates cannot move far:
+# median, trimmed_mean, geometric_median, centred_clip, krum or bulyan, see docs/robustness.md.
+# name = "mean"
+# options = {{ bad = 1 }}
+# mix = 1                 # nearest-neighbour mixing first, with so many bad ones
+
 [gate]
 # tolerance = 0.05        # a round whose model scores worse by more is rolled back; off without it
 

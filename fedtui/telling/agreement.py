@@ -111,11 +111,23 @@ def _strategy(plan: Plan) -> str:
     name = plan.strategy.name + _own(plan.strategy.sha256)
     picked = plan.selection
     by = f"; nodes picked by {picked.name}{_own(picked.sha256)}" if picked.sha256 else ""
-    return (f"{name} ({said})" if said else name) + by
+    return (f"{name} ({said})" if said else name) + _aggregator(plan) + by
 
 
 def _own(sha256: str) -> str:
     return f", a file of its operator's, SHA-256 {sha256}" if sha256 else ""
+
+
+def _aggregator(plan: Plan) -> str:
+    """How updates become one, where it is not their mean."""
+    chosen = plan.aggregator
+    if chosen.name == "mean" and chosen.mix is None:
+        return ""
+    options = [f"{key} = {value}" for key, value in chosen.options.items()]
+    options += [] if chosen.mix is None else [f"mix = {chosen.mix:g}"]
+    said = safe_label(", ".join(options), _MOST_OPTIONS)
+    own = _own(chosen.sha256)
+    return f"; updates combined by {chosen.name}{own}" + (f" ({said})" if said else "")
 
 
 def _training(plan: Plan) -> str:

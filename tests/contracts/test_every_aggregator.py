@@ -4,7 +4,10 @@ Rules are run as rounds run them: prepared, with the inner products of all updat
 them, then chunk by chunk.
 """
 
+import functools
 import math
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +19,24 @@ from fedtui import plugins
 from fedtui.aggregators.base import Aggregator, View
 from fedtui.rounds import robust
 
-NAMES = plugins.names("aggregators")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "extending.md"
+FROM_THE_DOCUMENT = "the one in docs/extending.md"
+NAMES = (*plugins.names("aggregators"), FROM_THE_DOCUMENT)
 ROBUST = tuple(name for name in NAMES if name != "mean")
 MIXES = (None, 0.2)
 CASES = [pytest.param(name, mix, id=f"{name}-{mix}") for name in NAMES for mix in MIXES]
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@functools.cache
+def build(name: str) -> Aggregator:
+    if name != FROM_THE_DOCUMENT:
+        return plugins.build("aggregators", name)  # type: ignore[no-any-return]
+    section = DOCUMENT.read_text().partition("## An aggregator\n")[2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clipped_mean.py"
+        path.write_text(section.partition("```python\n")[2].partition("```")[0])
+        return plugins.build_file(path, None)  # type: ignore[no-any-return]
 
 
 def some_rows(seed: int, num: int = 11, length: int = 40) -> Rows:
@@ -49,7 +65,7 @@ def test_the_rules_that_there_must_be_are_there() -> None:
 def test_the_order_of_updates_leaves_no_trace(
     name: str, mix: float | None, rows_ND: Rows, random: object
 ) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     weights = [1 + 7 * at for at in range(len(rows_ND))]
     order = list(range(len(rows_ND)))
     random.shuffle(order)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
@@ -61,7 +77,7 @@ def test_the_order_of_updates_leaves_no_trace(
 
 @pytest.mark.parametrize(("name", "mix"), CASES)
 def test_the_size_of_chunks_leaves_no_trace(name: str, mix: float | None) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     rows_ND = some_rows(3, length=9000)
     whole = aggregate(rule, rows_ND, mix=mix)
     assert whole.dtype == np.float64
@@ -75,7 +91,7 @@ def test_the_size_of_chunks_leaves_no_trace(name: str, mix: float | None) -> Non
 def test_twice_the_updates_give_twice_the_result(
     name: str, mix: float | None, seed: int, power: int
 ) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     rows_ND = some_rows(seed)
     scale = np.float32(2.0**power)
     scaled_D = aggregate(rule, rows_ND * scale, mix=mix)
@@ -86,7 +102,7 @@ def test_twice_the_updates_give_twice_the_result(
 
 @pytest.mark.parametrize(("name", "mix"), CASES)
 def test_equal_updates_are_the_result(name: str, mix: float | None) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     row_D = some_rows(1)[0]
     result_D = aggregate(rule, np.tile(row_D, (9, 1)), mix=mix)
     np.testing.assert_allclose(result_D, row_D, rtol=1e-5, atol=1e-6)
@@ -94,7 +110,7 @@ def test_equal_updates_are_the_result(name: str, mix: float | None) -> None:
 
 @pytest.mark.parametrize(("name", "mix"), CASES)
 def test_no_change_at_all_is_none(name: str, mix: float | None) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     assert not aggregate(rule, np.zeros((9, 5), np.float32), mix=mix).any()
 
 
@@ -105,7 +121,7 @@ def test_every_value_lies_between_those_of_the_updates_and_zero(
     name: str, mix: float | None, rows_ND: Rows
 ) -> None:
     """So no update can push the result out of the range that models are checked for."""
-    result_D = aggregate(plugins.build("aggregators", name), rows_ND, mix=mix)
+    result_D = aggregate(build(name), rows_ND, mix=mix)
     slack = 1e-6
     assert np.isfinite(result_D).all()
     assert (result_D <= np.maximum(rows_ND.max(axis=0), 0) + slack).all()
@@ -119,7 +135,7 @@ def test_every_value_lies_between_those_of_the_updates_and_zero(
 def test_one_update_moves_a_robust_rule_no_farther_than_honest_ones_are_apart(
     name: str, mix: float | None, seed: int, sign: int
 ) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     honest_ND = some_rows(seed)
     spread = float(np.linalg.norm(honest_ND - honest_ND.mean(axis=0), axis=1).max())
     for size in (1.0, 30.0, 900.0):
@@ -133,13 +149,13 @@ def test_one_update_moves_the_mean_as_far_as_it_likes() -> None:
     honest_ND = some_rows(5)
     rows_ND = honest_ND.copy()
     rows_ND[4] = 900.0
-    moved = aggregate(plugins.build("aggregators", "mean"), rows_ND) - honest_ND.mean(axis=0)
+    moved = aggregate(build("mean"), rows_ND) - honest_ND.mean(axis=0)
     assert np.linalg.norm(moved) > 400
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_who_claims_many_examples_moves_a_rule_only_if_it_weighs(name: str) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     rows_ND = some_rows(6)
     claimed = aggregate(rule, rows_ND, weights=[2**30, *[1] * (len(rows_ND) - 1)])
     same = claimed.tobytes() == aggregate(rule, rows_ND).tobytes()
@@ -149,7 +165,7 @@ def test_who_claims_many_examples_moves_a_rule_only_if_it_weighs(name: str) -> N
 
 @pytest.mark.parametrize("name", ROBUST)
 def test_too_few_updates_are_refused_with_the_number_that_is_needed(name: str) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     fits = [num for num in range(1, 40) if not rule.misfit(num)]
     least = min(fits)
     assert least > 2
@@ -161,7 +177,7 @@ def test_too_few_updates_are_refused_with_the_number_that_is_needed(name: str) -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_updates_are_no_result(name: str) -> None:
-    rule = plugins.build("aggregators", name)
+    rule = build(name)
     if rule.by_products and type(rule).combine is Aggregator.combine:
         return  # never called
     with pytest.raises(ValueError, match="update"):
@@ -170,7 +186,7 @@ def test_no_updates_are_no_result(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rule_says_what_it_must_see(name: str) -> None:
-    view = plugins.build("aggregators", name).view
+    view = build(name).view
     assert view is (View.SUM if name == "mean" else View.GROUPS)
 
 

@@ -16,7 +16,17 @@ SERVER = ServerChoices(host=ANY, port=8443, health_port=8444)
 
 
 CHOSEN = ("value_range", "update_bytes")  # if the plan does not say
-NONE = {"model_bits", "steps", "count", "patience", "seconds", "cap", "start_with", "options"}
+NONE = {
+    "model_bits",
+    "steps",
+    "count",
+    "patience",
+    "seconds",
+    "cap",
+    "start_with",
+    "options",
+    "mix",
+}
 NONE |= {"colluders", "minimum"}  # their defaults follow from other choices
 
 

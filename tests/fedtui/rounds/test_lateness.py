@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 from desk import Desk, make_plan, name
+from machine_on_a_desk import Node, evaluate, model, offer, result, trained
 from masked_desk import MaskedDesk, node
 from masked_node import TRAINED, MaskedNode
-from test_participant import Node, evaluate, model, offer, result, trained
 
 from fedtui.rounds import lateness
 from fedtui.rounds.machine import (

@@ -7,7 +7,7 @@ from masked_cohort import PLAN as MASKED_PLAN
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import claims, masking
-from fedtui.rounds.plan import Named, SelectionSection, plan_hash
+from fedtui.rounds.plan import AggregatorSection, Named, SelectionSection, plan_hash
 from fedtui.telling import agreement
 
 HASH = plan_hash(PLAN, MANIFEST)
@@ -63,3 +63,19 @@ def test_the_summary_says_the_options_of_the_strategy() -> None:
     plan = msgspec.structs.replace(PLAN, strategy=Named(name="fedprox", options={"mu": 0.5}))
     found = agreement.summary(agreement.Agreement(plan, MANIFEST, HASH))
     assert found.strategy == "fedprox (mu = 0.5)"
+
+
+def test_the_summary_says_how_updates_are_combined_if_not_by_their_mean() -> None:
+    said = []
+    for rule in (
+        AggregatorSection(),
+        AggregatorSection(name="krum", options={"bad": 1}, mix=2),
+        AggregatorSection(name="mine", sha256="0" * 64),
+    ):
+        plan = msgspec.structs.replace(PLAN, aggregator=rule)
+        said.append(agreement.summary(agreement.Agreement(plan, MANIFEST, HASH)).strategy)
+    assert said == [
+        "fedavg",
+        "fedavg; updates combined by krum (bad = 1, mix = 2)",
+        f"fedavg; updates combined by mine, a file of its operator's, SHA-256 {'0' * 64}",
+    ]

@@ -105,7 +105,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
-    """The first victim's first picture, and what the best attack made of it, by view."""
+    """A victim's first picture, and the most alike that an attack made, by view."""
 
     original: Pictures
     made: dict[View, Pictures]
@@ -139,8 +139,10 @@ if TYPE_CHECKING:
 
 def drill(
     plan: Plan, wishes: Wishes, tell: Told = lambda _text: None
-) -> tuple[Report, Strip | None]:
-    """Everything; `tell` hears how far it is. Sets torch to one thread.
+) -> tuple[Report, tuple[Strip, ...]]:
+    """Everything, and a strip of pictures for each repetition, where inputs are pictures.
+
+    `tell` hears how far it is. Sets torch to one thread.
 
     Raises:
         DrillError: too few examples, or a task that trains nothing.
@@ -150,13 +152,12 @@ def drill(
     rows: dict[tuple[View, str], list[float]] = {}
     told: dict[tuple[View, str], list[float]] = {}
     guesses: dict[int, list[float]] = {n: [] for n in wishes.cohorts}
-    strip: Strip | None = None
+    strips: list[Strip] = []
     for number in range(wishes.repetitions):
         tell(f"repetition {number + 1} of {wishes.repetitions}")
         rng = np.random.default_rng([plan.seed, number])
         if ground.gallery is not None:
-            made = _invert(ground, rng, plan.seed + number, rows, guesses)
-            strip = strip or made
+            strips.append(_invert(ground, rng, plan.seed + number, rows, guesses))
         _infer(ground, rng, plan.seed + number, told)
     return Report(
         task=plan.task.name,
@@ -167,7 +168,7 @@ def drill(
         ssim=_figures(rows, least=-1.0),
         guess={n: float(np.mean(found)) for n, found in guesses.items() if found},
         auroc=_figures(told, least=0.0),
-    ), strip
+    ), tuple(strips)
 
 
 def _ground(plan: Plan, wishes: Wishes) -> _Ground:

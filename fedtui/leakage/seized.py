@@ -135,8 +135,8 @@ def _other(path: Path, name: str, data: bytes) -> tuple[str, Tells]:
         return "the coordinator's own key", "key"
     if name.startswith("coordinator.db"):
         return "the database, free pages and journal: no run of numbers", "who"
-    if name == "coordinator.lock" and not data:
-        return "a lock", "nothing"
+    if name == "coordinator.lock" and (not data or data.strip().isdigit()):
+        return "a lock, by the number of a process", "nothing"
     if traces.is_text(data):
         if name in _TEXTS:
             return _TEXTS[name], "nothing"

@@ -31,14 +31,14 @@ results: .venv/.dev   ## docs/results.md and its pictures, measured on this mach
 screenshots: .venv/.run   ## the pictures of the README, from a real federation
 	$(BIN)/python docs/screenshots/make.py
 bench: .venv/.dev   ## the figures of the README, measured on this machine
-	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --json
-	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 10000000 --rounds 3 --json
-	$(BIN)/python benchmarks/rounds.py --nodes 100 --thin --dim 10000 --rounds 5 --json
-	$(BIN)/python benchmarks/rounds.py --nodes 1000 --thin --dim 10000 --rounds 3 --json
-	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --secure --json
-	$(BIN)/python benchmarks/rounds.py --nodes 10 --dim 10000000 --rounds 3 --secure --json
-	$(BIN)/python benchmarks/secagg.py --nodes 10 --json
-	$(BIN)/python benchmarks/secagg.py --nodes 100 --dropouts 10 --json
-	$(BIN)/python benchmarks/secagg.py --nodes 100 --dropouts 10 --keystream aegis256 --json
-	$(BIN)/python benchmarks/screen.py --json
+	$(BIN)/python -m benchmarks.rounds --nodes 10 --dim 1000000 --rounds 5 --json
+	$(BIN)/python -m benchmarks.rounds --nodes 10 --dim 10000000 --rounds 3 --json
+	$(BIN)/python -m benchmarks.rounds --nodes 100 --thin --dim 10000 --rounds 5 --json
+	$(BIN)/python -m benchmarks.rounds --nodes 1000 --thin --dim 10000 --rounds 3 --json
+	$(BIN)/python -m benchmarks.rounds --nodes 10 --dim 1000000 --rounds 5 --secure --json
+	$(BIN)/python -m benchmarks.rounds --nodes 10 --dim 10000000 --rounds 3 --secure --json
+	$(BIN)/python -m benchmarks.secagg --nodes 10 --json
+	$(BIN)/python -m benchmarks.secagg --nodes 100 --dropouts 10 --json
+	$(BIN)/python -m benchmarks.secagg --nodes 100 --dropouts 10 --keystream aegis256 --json
+	$(BIN)/python -m benchmarks.screen --json
 	$(BIN)/python -m benchmarks.simulation --short

@@ -1,7 +1,7 @@
 """What keeps an event loop busy for more than 10 ms: coordinator, node daemons and the screen.
 
-    python benchmarks/loops.py --json
-    python benchmarks/loops.py --dim 10000000
+    python -m benchmarks.loops --json
+    python -m benchmarks.loops --dim 10000000
 
 First three nodes and a coordinator do masked rounds with a model of `dim` values (300,000 are
 1.2 MB), then three train on the digits while the screen is used as in benchmarks/screen.py. Every
@@ -19,8 +19,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import rounds
-import screen
+from benchmarks import rounds, screen
 
 WATCH = Path(__file__).parent / "loop_watch"
 

@@ -14,7 +14,6 @@ nodes together, one direction after the other: nobody trains while anything trav
 
 import argparse
 import asyncio
-import json
 import shutil
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import rounds
+from benchmarks.printing import show
 from fedtui.demo.federation import LocalFederation, NodeSpec
 from fedtui.demo.programs import Program, Programs
 
@@ -103,11 +103,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args()
     found = asyncio.run(measure(options))
-    if options.json:
-        print(json.dumps(found))
-    else:
-        for key, value in found.items():
-            print(f"{key:28} {value}")
+    show(found, as_json=options.json)
 
 
 if __name__ == "__main__":

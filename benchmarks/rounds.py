@@ -1,8 +1,8 @@
 """How long a round takes, how many bytes it moves and what it costs: real programs on loopback.
 
-    python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --json
-    python benchmarks/rounds.py --nodes 10 --dim 1000000 --rounds 5 --secure --json
-    python benchmarks/rounds.py --nodes 1000 --thin --dim 10000 --rounds 3 --json
+    python -m benchmarks.rounds --nodes 10 --dim 1000000 --rounds 5 --json
+    python -m benchmarks.rounds --nodes 10 --dim 1000000 --rounds 5 --secure --json
+    python -m benchmarks.rounds --nodes 1000 --thin --dim 10000 --rounds 3 --json
 
 The task trains nothing (null_task.py): each node returns a random vector made beforehand, so the
 figures are those of the protocol, the network and the disk. The first round is not counted: in it
@@ -19,7 +19,6 @@ top, and the coordinator as many again.
 
 import argparse
 import asyncio
-import json
 import shutil
 import statistics
 import sys
@@ -30,6 +29,7 @@ from typing import Any, get_args
 
 import psutil
 
+from benchmarks.printing import show
 from fedtui.crypto.keystream import Keystream
 from fedtui.demo.federation import LocalFederation, NodeSpec
 from fedtui.demo.programs import Programs
@@ -192,11 +192,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args()
     found = asyncio.run(measure(options))
-    if options.json:
-        print(json.dumps(found))
-    else:
-        for key, value in found.items():
-            print(f"{key:28} {value}")
+    show(found, as_json=options.json)
 
 
 if __name__ == "__main__":

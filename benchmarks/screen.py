@@ -1,7 +1,7 @@
 """What the operator's screen costs: the real program in a real pseudo-terminal on a real node.
 
-    python benchmarks/screen.py --json
-    python benchmarks/screen.py --quiet --seconds 20 --columns 80 --rows 24
+    python -m benchmarks.screen --json
+    python -m benchmarks.screen --quiet --seconds 20 --columns 80 --rows 24
 
 A coordinator and three nodes run here; the screen is attached to one of them at its 2 Hz. Twice:
 
@@ -25,7 +25,6 @@ import argparse
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import statistics
@@ -39,6 +38,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.printing import show
 from fedtui.control.client import ControlClient
 from fedtui.demo.federation import LocalFederation, NodeSpec
 from fedtui.demo.programs import Programs
@@ -272,11 +272,7 @@ def main() -> None:
         if (options.busy and name == "quiet") or (options.quiet and name == "busy"):
             continue
         found = {"machine": name, **asyncio.run(run(options, shards))}
-        if options.json:
-            print(json.dumps(found), flush=True)
-            continue
-        for key, value in found.items():
-            print(f"{key:34} {value}", flush=True)
+        show(found, as_json=options.json)
 
 
 if __name__ == "__main__":

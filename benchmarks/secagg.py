@@ -1,6 +1,6 @@
 """What secure aggregation costs by itself: CPU seconds of both halves, without network and disk.
 
-    python benchmarks/secagg.py --nodes 100 --dim 1000000 --dropouts 10 --json
+    python -m benchmarks.secagg --nodes 100 --dim 1000000 --dropouts 10 --json
 
 One whole attempt of suite pairwise/1: keys, roster, shares, masks, votes, reveals, unmasking. The
 drop-outs are lost after their shares arrived and before their vectors do, which is the dearest
@@ -13,7 +13,6 @@ printed as `floor_seconds` for a node and the coordinator from a loop that does 
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -23,13 +22,15 @@ from typing import get_args
 
 import numpy as np
 
+from benchmarks.printing import show
 from fedtui.crypto import keystream
 from fedtui.crypto.keys import Identity
 from fedtui.secagg import encoding, graph, masks, opening
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.encoding import Encoder, Encoding
-from fedtui.secagg.participant import Participant, Terms
+from fedtui.secagg.participant import Participant
+from fedtui.secagg.terms import Terms
 
 WEIGHT = 0.5
 SCALARS = {"weight": 1.0, "loss_sum": 3.25, "examples": 100.0}
@@ -189,11 +190,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args()
     found = run(options)
-    if options.json:
-        print(json.dumps(found))
-    else:
-        for key, value in found.items():
-            print(f"{key:26} {value}")
+    show(found, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What durability costs: `python benchmarks/store.py [--updates 1000] [--megabytes 40] [--json]`.
+"""What durability costs: `python -m benchmarks.store [--updates 1000] [--megabytes 40] [--json]`.
 
 Receipts of one round that arrive together, one commit alone, one model and one update of the given
 size. All synced, in a fresh directory under the current one (--directory for another disk).
@@ -6,7 +6,6 @@ size. All synced, in a fresh directory under the current one (--directory for an
 
 import argparse
 import asyncio
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from statistics import median
 
+from benchmarks.printing import show
 from coordinator.checkpoints import CheckpointWriter
 from coordinator.spool import Promise, Spool
 from coordinator.store import Store
@@ -116,11 +116,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.directory) as directory:
         found = measure(Path(directory), given.updates, given.megabytes)
-    if given.json:
-        print(json.dumps(found))
-        return
-    for name, value in found.items():
-        print(f"{name:12} {value:g}")
+    show(found, as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,25 @@ class ModelLine(_Part, frozen=True, kw_only=True):
     score: float | None
 
 
+class UpdateLine(_Part, frozen=True, kw_only=True):
+    """What a node's update looked like beside the others of its round (combining/looking.py).
+
+    `cosine` is that to the median of every value; None if one of them is nothing but zeros.
+    """
+
+    node: str
+    label: str
+    length: float
+    cosine: float | None
+
+
 class Status(_Part, frozen=True, kw_only=True):
     """Everything that `status` prints. `text` is the state as one sentence.
 
     `privacy` says in one who can read updates; `masked` whether nobody can read a single one.
+    `updates_seen` are those of the newest round, none under masks.
+    `saved_up` and `saved_down` are bytes that shorter updates, and changes in place of models,
+    spared in this life.
     """
 
     running: bool
@@ -68,6 +83,7 @@ class Status(_Part, frozen=True, kw_only=True):
     model: ModelLine
     best: ModelLine
     rounds: tuple[RoundLine, ...]
+    updates_seen: tuple[UpdateLine, ...] = ()
     failures: tuple[str, ...] = ()
     ended: str | None = None
     paused: bool = False
@@ -77,6 +93,8 @@ class Status(_Part, frozen=True, kw_only=True):
     health: str = ""
     pid: int = 0
     uptime_s: float = 0.0
+    saved_up: int = 0
+    saved_down: int = 0
 
 
 class NodeLine(msgspec.Struct, frozen=True, kw_only=True):

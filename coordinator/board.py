@@ -74,6 +74,8 @@ def of(service: "CoordinatorService") -> Board:
         num_nodes=len(members),
         health=_health(service),
         rounds=status.rounds[-MAX_ROUNDS:],
+        saved_up=status.saved_up,
+        saved_down=status.saved_down,
         num_rounds=len(status.rounds),
         best_round=status.best.round,
         best_score=status.best.score,
@@ -118,8 +120,17 @@ def _row(service: "CoordinatorService", member: Member) -> NodeRow:
         late=attendance.late[node],
         rejected=service.gatekeeper.unfit[node],
         weight=_weight(service.federation, node),
+        **_looks(service, node),
         words=service.words.of(node) if member.state == "pending" and visit is not None else (),
     )
+
+
+def _looks(service: "CoordinatorService", node: bytes) -> dict[str, float | None]:
+    """What the node's newest counted update looked like, if the coordinator saw it."""
+    if node not in service.figures.of:
+        return {}
+    _, figure = service.figures.of[node]
+    return {"length": figure.length, "cosine": figure.cosine}
 
 
 def _phase(service: "CoordinatorService", member: Member) -> tuple[NodePhase, str, float]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.files import DISK, Files, StoreError
+from coordinator.halffile import HalfFile
 from fedtui.wire.changes import DIGEST_BYTES, HEADER, MAGIC
 
 PATTERN = re.compile(r"change-(\d{6,})\.bin")
@@ -28,34 +29,20 @@ class ChangeWriter:
 
     def __init__(self, directory: Path, round_: int, *, files: Files = DISK) -> None:
         """Begin NAME.tmp in `directory`."""
-        self._files = files
-        self._directory = directory
-        self._name = change_name(round_)
-        self._half = directory / f"{self._name}.tmp"
-        self._handle: int | None = files.create(self._half)
+        self._half = HalfFile(directory / change_name(round_), files=files)
 
     def write(self, data: bytes) -> None:
         """Append bytes. Raises StoreUnavailable, StoreFatal; then `abandon`."""
-        if self._handle is not None:
-            self._files.write(self._handle, data)
+        self._half.write(data)
 
     def finish(self, model: bytes) -> None:
         """End it with the model's digest, sync, and put the file under its name."""
-        if self._handle is None:
-            return
-        self._files.write(self._handle, model)
-        self._files.sync(self._handle)
-        handle, self._handle = self._handle, None
-        self._files.close(handle)
-        self._files.rename(self._half, self._directory / self._name)
-        self._files.sync_directory(self._directory)
+        self._half.write(model)
+        self._half.finish()
 
     def abandon(self) -> None:
         """Remove what was written; nothing happens after `finish`."""
-        if self._handle is not None:
-            handle, self._handle = self._handle, None
-            self._files.close(handle)
-            self._files.remove(self._half)
+        self._half.abandon()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Global models as safetensors files, each whole and verified or not there at all.
 
-    write NAME.tmp -> sync the file -> rename to NAME -> sync the directory      (CheckpointWriter)
-    -> database commit (RoundFinished) -> announce                               (the service)
+    file, whole and synced (CheckpointWriter) -> database commit (RoundFinished) -> announcement
 
 The tensors lie in manifest order without gaps, as raw little-endian float32: from `data_offset`
 on the file is byte for byte what travels to the nodes, so a bulk stream is served straight from
@@ -17,6 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from coordinator.files import DISK, Buffer, Files, StoreConflict
+from coordinator.halffile import HalfFile
 from fedtui.learning.params import FROZEN_KEY, MAX_HEADER_BYTES, Manifest
 
 _OURS = re.compile(r"model-\d{6,}\.safetensors")
@@ -73,16 +73,13 @@ class CheckpointWriter:
         self, directory: Path, round_: int, manifest: Manifest, *, files: Files = DISK
     ) -> None:
         """Begin NAME.tmp in `directory`, which is made if need be."""
-        self._files = files
-        self._directory = directory
         self._round = round_
         self._expected = manifest.num_bytes
         self._written = 0
         self._hash = blake2b(digest_size=32)
-        self._half = directory / f"{checkpoint_name(round_)}.tmp"
         files.make_directory(directory)
-        self._handle: int | None = files.create(self._half)
-        files.write(self._handle, header(manifest, round_))
+        self._half = HalfFile(directory / checkpoint_name(round_), files=files)
+        self._half.write(header(manifest, round_))
 
     def write(self, data: Buffer) -> None:
         """Append raw little-endian float32 bytes.
@@ -91,35 +88,29 @@ class CheckpointWriter:
             CheckpointError: more bytes than the manifest has.
             StoreUnavailable, StoreFatal: see files.py; call `abandon` then.
         """
-        if self._handle is None:
+        if not self._half.open:
             raise CheckpointError(f"{self._half.name} is closed")
         data = memoryview(data).cast("B")
         if self._written + len(data) > self._expected:
             raise CheckpointError(f"more than the {self._expected} bytes of the manifest")
-        self._files.write(self._handle, data)
+        self._half.write(data)
         self._hash.update(data)
         self._written += len(data)
 
     def finish(self) -> Checkpoint:
         """Sync and put the file under its name; from now on it survives a power loss."""
-        if self._handle is None or self._written != self._expected:
+        if not self._half.open or self._written != self._expected:
             raise CheckpointError(
                 f"{self._half.name} has {self._written} of {self._expected} bytes"
             )
-        self._files.sync(self._handle)
-        handle, self._handle = self._handle, None
-        self._files.close(handle)
-        name = checkpoint_name(self._round)
-        self._files.rename(self._half, self._directory / name)
-        self._files.sync_directory(self._directory)
-        return Checkpoint(name, self._round, self._hash.digest(), self._expected)
+        self._half.finish()
+        return Checkpoint(
+            checkpoint_name(self._round), self._round, self._hash.digest(), self._expected
+        )
 
     def abandon(self) -> None:
         """Remove what was written; nothing happens after `finish`."""
-        if self._handle is not None:
-            handle, self._handle = self._handle, None
-            self._files.close(handle)
-            self._files.remove(self._half)
+        self._half.abandon()
 
     def __enter__(self) -> "CheckpointWriter":
         return self

@@ -13,6 +13,7 @@ import structlog
 from coordinator.alarms import Alarms
 from coordinator.metrics import Metrics
 from coordinator.roster import Roster
+from coordinator.savings import Savings
 from fedtui.crypto.keys import short_id
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
@@ -24,6 +25,7 @@ from fedtui.rounds.records import (
     FederationPaused,
     FederationResumed,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -79,6 +81,7 @@ class Chronicle:
     metrics: Metrics
     clock: Callable[[], float]
     traffic: Callable[[], tuple[int, int]]
+    savings: Savings
     followers: Followers = field(default_factory=Followers)
     per_round: dict[int, tuple[int, int]] = field(default_factory=dict)
     _round: int | None = None
@@ -154,6 +157,11 @@ class Chronicle:
                     num_nodes=record.num_nodes,
                     **self._moved(record.round),
                 )
+            case RolledBack():
+                self._say("rolled back", round=record.round, text=record.cause)
+                self.alarms.ring(
+                    "round rolled back", f"round {record.round} was rolled back: {record.cause}"
+                )
             case FederationEnded():
                 self._turn_page(None)
                 self._say("ended", text=record.reason, round=record.result_round)
@@ -172,6 +180,7 @@ class Chronicle:
         return {name: value for name, value in told.items() if value is not None}
 
     def _update(self, record: UpdateReceived) -> None:
+        self.savings.received(record.num_bytes)
         attempt = self.federation.attempt
         self._say(
             "update",

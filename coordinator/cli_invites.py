@@ -1,5 +1,6 @@
 """`invite` and `invites`: making invites, listing them, taking them back."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,8 @@ from coordinator import adminclient
 from coordinator.answers import Done
 from coordinator.asks import AskInvite, AskInvites, AskRevokeInvite, Role
 from coordinator.cli_options import Dir, Json, layout_of, show
-from coordinator.refusals import BadRequestError
+from coordinator.layout import Layout
+from coordinator.refusals import BadRequestError, LockedError
 from fedtui.status.coordinator import InviteLine, MadeInvite
 
 invites_app = typer.Typer(
@@ -20,6 +22,8 @@ invites_app = typer.Typer(
 )
 
 ID_BYTES = 8
+STARTING_S = 15.0
+LOOK_EVERY_S = 0.1
 
 
 def invite(
@@ -42,13 +46,7 @@ def invite(
     ask = AskInvite(
         role=_role(role), label=label, hours=hours, uses=uses, auto_approve=auto_approve
     )
-    layout = layout_of(directory)
-    if adminclient.is_running(layout):
-        made = adminclient.ask(layout, ask, MadeInvite)
-    else:
-        from coordinator import offline  # noqa: PLC0415  brings the database with it
-
-        made = offline.invite(layout, ask)
+    made = _made(layout_of(directory), ask)
     if not as_json:
         until = datetime.fromtimestamp(made.expires, UTC)
         typer.echo(
@@ -57,6 +55,21 @@ def invite(
             err=True,
         )
     show(made, made.invite, as_json=as_json)
+
+
+def _made(layout: Layout, ask: AskInvite) -> MadeInvite:
+    """By the coordinator, or under its lock; one that is just starting is waited for."""
+    give_up = time.monotonic() + STARTING_S
+    while not adminclient.is_running(layout):
+        from coordinator import offline  # noqa: PLC0415  brings the database with it
+
+        try:
+            return offline.invite(layout, ask)
+        except LockedError:
+            if time.monotonic() >= give_up:
+                raise
+            time.sleep(LOOK_EVERY_S)
+    return adminclient.ask(layout, ask, MadeInvite)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -12,6 +12,7 @@ from coordinator.layout import Layout
 from fedtui.status.coordinator import RoundLine
 
 SHOWN_ROUNDS = 10
+SHOWN_UPDATES = 10
 
 
 def status(directory: Dir = None, as_json: Json = False) -> None:
@@ -44,9 +45,30 @@ def _text(found: Status) -> str:
     if found.rounds:
         lines.append(f"  rounds       {len(found.rounds)} of at most {found.maximum}")
         lines += [_round_text(line, found.metric) for line in found.rounds[-SHOWN_ROUNDS:]]
+    lines += _seen(found)
+    if found.saved_up or found.saved_down:
+        lines.append(
+            f"  saved        {megabytes(found.saved_up)} up by shorter updates, "
+            f"{megabytes(found.saved_down)} down by changes in place of models (since its start)"
+        )
     if found.ended:
         lines.append("  next         'fedtui-coordinator export' writes the model")
     return "\n".join(lines)
+
+
+def _seen(found: Status) -> list[str]:
+    """What the updates of the newest round looked like, the longest first."""
+    lines = sorted(found.updates_seen, key=lambda line: (-line.length, line.node))
+    if not lines:
+        return []
+    told = [
+        f"    {line.label:<24} length {line.length:.4g}"
+        + ("" if line.cosine is None else f", {line.cosine:+.3f} along the median")
+        for line in lines[:SHOWN_UPDATES]
+    ]
+    more = len(lines) - len(told)
+    told += [f"    and {more} shorter ones; --json has all"] if more else []
+    return [f"  updates      of round {found.rounds[-1].round}, the longest first", *told]
 
 
 def _round_text(line: RoundLine, metric: str) -> str:
@@ -57,8 +79,12 @@ def _round_text(line: RoundLine, metric: str) -> str:
         moved = f", {megabytes(line.bytes_up)} up ({form}), {megabytes(line.bytes_down)} down"
     return (
         f"    {line.round:>4}  {score}, {line.participants} nodes{_lost_text(line)}, "
-        f"{line.seconds:.1f} s{moved}\n          {_mask_text(line)}"
+        f"{line.seconds:.1f} s{moved}\n          {_mask_text(line)}{_gate_text(line)}"
     )
+
+
+def _gate_text(line: RoundLine) -> str:
+    return f"\n          rolled back: {line.rolled_back}" if line.rolled_back else ""
 
 
 def _lost_text(line: RoundLine) -> str:

@@ -8,18 +8,21 @@ the federation wants to keep (the best, the result) stay.
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from coordinator import changefiles
 from coordinator.changefiles import ChangeWriter
 from coordinator.checkpoints import CheckpointWriter, checkpoint_name, open_checkpoint
 from coordinator.files import DISK, Files
+from coordinator.groupfiles import GroupFiles
 from coordinator.spool import Promise, Spool
 from coordinator.statefiles import Shape, StateWriter, leftovers, open_state, state_name
 from coordinator.vectorfiles import VectorFile, WordFile
 from fedtui.combining.changing import Changing, Rounding
-from fedtui.combining.masked import Unmasked, unmask
+from fedtui.combining.grouped import Covered, uncover
+from fedtui.combining.looking import Look
+from fedtui.combining.masked import Unmasked
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import (
     CannotCombineError,
@@ -30,6 +33,7 @@ from fedtui.combining.visible import (
     combine,
 )
 from fedtui.rounds import compression, masking
+from fedtui.rounds.figures import figures_of
 from fedtui.rounds.machine import Aggregate, Aggregated
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
@@ -77,7 +81,7 @@ class Combiner:
             start = Start(values, kept, effect.round)
             bits, change_bytes = self.plan.traffic.model_bits, 0
             if bits is None:
-                unmasked = self._combine(effect, start, handles, Sink(writer.write, state.keep))
+                seen = self._combine(effect, start, handles, Sink(writer.write, state.keep))
                 done = writer.finish()
             else:
                 change = ChangeWriter(folder, effect.round, files=files)
@@ -90,16 +94,20 @@ class Combiner:
                     write_model=writer.write,
                     write_change=change.write,
                 )
-                unmasked = self._combine(effect, start, handles, Sink(changing.write, state.keep))
+                seen = self._combine(effect, start, handles, Sink(changing.write, state.keep))
                 changing.finish()
                 change_bytes = changing.num_bytes
                 done = writer.finish()
                 change.finish(done.digest)
             state.finish(done.digest)
         model = ModelRef(round=effect.round, digest=done.digest, num_bytes=done.num_bytes)
-        sums, liars = (unmasked.sums, unmasked.liars) if unmasked is not None else (None, ())
-        return Aggregated(
-            effect.round, effect.attempt, model, done.name, sums, liars, change_bytes
+        made = Aggregated(
+            effect.round, effect.attempt, model, done.name, change_bytes=change_bytes
+        )
+        if isinstance(seen, Unmasked):
+            return replace(made, sums=seen.sums, liars=seen.liars, groups=seen.groups)
+        return replace(
+            made, figures=figures_of([part.node for part in effect.contributions], seen)
         )
 
     def _combine(
@@ -108,13 +116,18 @@ class Combiner:
         start: Start,
         handles: Sequence[int],
         sink: Sink,
-    ) -> Unmasked | None:
-        """Write the model. Of masked updates, return what their sum says beside it."""
+    ) -> Unmasked | tuple[Look, ...]:
+        """Write the model, and return what can be seen of the updates, or of their masked sum."""
         recipe, files = self.recipe, self.files
         if effect.opener is not None:
             layout = masking.encoding(self.plan, recipe.manifest.num_values, "update")
-            vectors = [WordFile(handle, layout, files) for handle in handles]
-            return unmask(recipe, self.plan, start, vectors, effect.opener, sink)
+            vectors = {
+                part.node: WordFile(handle, layout, files)
+                for part, handle in zip(effect.contributions, handles, strict=True)
+            }
+            covered = Covered(vectors, effect.opener)
+            with GroupFiles(self.checkpoints, files) as room:
+                return uncover(recipe, self.plan, start, covered, sink, room)
         num_values = recipe.manifest.num_values
         chain = compression.chain(self.plan, num_values)
         spot, num_sent = Spot(self.plan.seed, effect.round), chain.num_sent(num_values)
@@ -123,8 +136,7 @@ class Combiner:
         parts = effect.contributions
         updates = [(value, part.weight) for value, part in zip(values, parts, strict=True)]
         about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
-        combine(recipe, start, updates, sink, about)
-        return None
+        return combine(recipe, start, updates, sink, about)
 
     def _check(self, effect: Aggregate) -> None:
         num_bytes = compression.update_bytes(self.plan, self.recipe.manifest.num_values)
@@ -133,12 +145,17 @@ class Combiner:
             if not self.spool.verify(promise):
                 raise CannotCombineError("an update was damaged on this coordinator's disk")
 
-    def prune(self, newest: int, *, keep: int, milestones: frozenset[int]) -> None:
-        """Remove the models that are neither among the `keep` newest rounds nor milestones."""
+    def prune(
+        self, newest: int, *, bases: frozenset[int], keep: int, milestones: frozenset[int]
+    ) -> None:
+        """Remove the models that are neither among the `keep` newest rounds nor milestones.
+
+        The next round may start from the model after each of `bases`.
+        """
         staying = {checkpoint_name(round_) for round_ in milestones | {0}}
         staying |= {checkpoint_name(round_) for round_ in range(newest - keep + 1, newest + 1)}
         names = self.files.names(self.checkpoints)
-        for name in leftovers([n for n in names if n <= state_name(newest)], newest):
+        for name in leftovers([n for n in names if n <= state_name(newest)], newest, bases):
             self.files.remove(self.checkpoints / name)
         for name in changefiles.leftovers(names, newest, keep=keep):
             self.files.remove(self.checkpoints / name)

@@ -25,6 +25,7 @@ from coordinator.files import (
     StoreConflict,
     StoreError,
     StoreFatal,
+    StoreInUse,
     StoreUnavailable,
     outcomes,
 )
@@ -81,7 +82,7 @@ class Lock:
         """Take the lock.
 
         Raises:
-            StoreConflict: another process holds it; the text names its pid.
+            StoreInUse: another process holds it; the text names its pid.
         """
         with outcomes():
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -91,7 +92,7 @@ class Lock:
         except BlockingIOError:
             holder = os.pread(self._handle, 32, 0).decode(errors="replace").strip()
             os.close(self._handle)
-            raise StoreConflict(
+            raise StoreInUse(
                 f"{directory} is in use by process {holder or 'unknown'}: use its admin commands, "
                 "or stop it first"
             ) from None

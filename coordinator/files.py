@@ -44,6 +44,10 @@ class StoreConflict(StoreError):  # noqa: N818  as above
     exit_code = ExitCode.FAILED
 
 
+class StoreInUse(StoreConflict):
+    """Another process has the store: the coordinator, or a command that is done in a moment."""
+
+
 def said(error: OSError, *, syncing: bool = False) -> StoreError:
     """The outcome that an OSError means; a failed sync is fatal, whatever its reason."""
     what = error.filename or "the disk"

@@ -20,6 +20,7 @@ from coordinator.membership import Enrolment
 from coordinator.metrics import Metrics
 from coordinator.newcomers import NOT_LET_IN, Newcomers
 from coordinator.roster import Member, kind_of
+from coordinator.savings import Savings
 from coordinator.server import NodeLink, Rejected
 from coordinator.store import Store
 from coordinator.traffic import Moved, Traffic
@@ -49,6 +50,7 @@ from fedtui.wire.messages import (
     FromCoordinator,
     FromNode,
     Leaving,
+    Open,
     Rotated,
     RotateKey,
 )
@@ -70,6 +72,7 @@ class House:
     identity: Identity
     store: Store
     library: Library
+    savings: Savings
     plan_hash: bytes
     newcomers: Newcomers
     allowlist: frozenset[bytes]
@@ -82,7 +85,7 @@ class Visit:
 
     link: NodeLink
     joined: bool = False
-    streams: dict[int, bytes] = field(default_factory=dict)  # ours to it: number -> digest
+    streams: dict[int, Open] = field(default_factory=dict)  # ours to it, by number
     timer: asyncio.TimerHandle | None = None
     declared: tuple[tuple[str, str], ...] = ()
 
@@ -321,11 +324,10 @@ class Gatekeeper:
                 self._arrivals.complete(link, stream)
             case StreamFailed(stream=stream, outgoing=False) | StreamCancelled(stream=stream):
                 self._arrivals.gone(link, stream)
-            case (
-                StreamReceipt(stream=stream)
-                | StreamRefused(stream=stream)
-                | StreamFailed(stream=stream)
-            ):
+            case StreamReceipt(stream=stream):
+                if (sent := visit.streams.pop(stream, None)) is not None:
+                    self._house.savings.served(sent.kind, sent.num_bytes)
+            case StreamRefused(stream=stream) | StreamFailed(stream=stream):
                 visit.streams.pop(stream, None)
             case _:
                 pass
@@ -368,11 +370,11 @@ class Gatekeeper:
             except StoreError as error:
                 log.warning("model not served", text=str(error))
                 return
-        if found is None or found[0].digest in visit.streams.values():
+        if found is None or found[0].digest in {one.digest for one in visit.streams.values()}:
             return
         stream = visit.link.open_stream(*found)
         if stream is not None:
-            visit.streams[stream] = found[0].digest
+            visit.streams[stream] = found[0]
 
     async def _leave(self, visit: Visit) -> None:
         await self._house.store.leave(visit.link.node_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from coordinator.files import DISK
+from coordinator.halffile import HalfFile
 from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, os_refusal
 from fedtui.crypto.keys import PublicIdentity
@@ -63,15 +63,12 @@ def former(layout: Layout, identity_id: bytes) -> tuple[PublicIdentity, ...]:
 def write(layout: Layout, steps: tuple[Succession, ...]) -> None:
     """Keep these steps, and no others, durably. Raises StoreUnavailable or StoreFatal."""
     data = msgspec.json.format(msgspec.json.encode(_Kept(steps=steps)), indent=2)
-    half = layout.rotations.with_name(f".{layout.rotations.name}.tmp")
-    handle = DISK.create(half)
+    half = HalfFile(layout.rotations)
     try:
-        DISK.write(handle, data)
-        DISK.sync(handle)
+        half.write(data)
+        half.finish()
     finally:
-        DISK.close(handle)
-    DISK.rename(half, layout.rotations)
-    DISK.sync_directory(layout.root)
+        half.abandon()
 
 
 def _read(layout: Layout) -> tuple[Succession, ...]:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from coordinator import report
+from coordinator import figures, report
 from coordinator.answers import NodeLine, Status
 from coordinator.asks import AskInvite
 from coordinator.clock import wall_s
@@ -23,11 +23,13 @@ def status(layout: Layout) -> Status:
     settings = read_settings(layout)
     with reading(layout) as database:
         snapshot, incarnation = database.snapshot(), database.incarnation
+        looks = figures.load(database.connection, database.federation_id)
         labels = {m.node_id: m.label for m in stored_nodes(database.connection)}
     around = report.Surroundings(
         fingerprint=fingerprint(load_identity(layout).id),
         incarnation=incarnation,
         name=lambda node: labels.get(node) or f"node {short_id(node)}",
+        figures=looks,
     )
     return report.of_stopped(snapshot, settings.plan, settings.plan_hash, around)
 

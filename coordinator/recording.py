@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
 
 from coordinator import schema
 from coordinator.audit import Chain
 from coordinator.files import StoreConflict
 from coordinator.schema import microseconds
+from fedtui.rounds import suspicion
 from fedtui.rounds.history import num_ready
 from fedtui.rounds.records import (
     Audited,
@@ -25,6 +26,7 @@ from fedtui.rounds.records import (
     FederationResumed,
     PhaseEntered,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -85,12 +87,12 @@ def _write(tx: Transaction, record: Record) -> None:
             tx.note("round failed", _name(record.round, record.attempt), record.cause)
         case Evaluated():
             _evaluated(tx, record)
+        case RolledBack():
+            _rolled_back(tx, record)
         case FederationEnded():
             _ended(tx, record)
-        case FederationPaused():
-            _federation(tx, "paused", record.reason, values={"paused": True})
-        case FederationResumed():
-            _federation(tx, "resumed", "", values={"paused": False})
+        case FederationPaused() | FederationResumed():
+            _paused(tx, record)
         case Audited():
             tx.chain.append(record, ts=tx.now)
 
@@ -185,11 +187,45 @@ def _finished(tx: Transaction, record: RoundFinished) -> None:
         "seconds": record.seconds,
         "committed": tx.now,
         "spread": _pack(record.spread) if record.spread is not None else None,
+        "groups": _pack(record.groups) if record.groups else None,
     }
     tx.connection.execute(insert(schema.checkpoints), row)
+    _figures(tx, record)
     name = _name(record.round, record.attempt)
+    _leave_out(tx, record)
     tx.note("round committed", name, f"model {record.model_digest.hex()}")
     tx.chain.sign()
+
+
+def _leave_out(tx: Transaction, record: RoundFinished) -> None:
+    """Survivors whose group is no part of the model are no survivors any more."""
+    c = schema.survivors.c
+    mine = and_(
+        c.federation == tx.federation, c.round == record.round, c.attempt == record.attempt
+    )
+    for node in record.left_out:
+        tx.connection.execute(delete(schema.survivors).where(mine, c.node == node))
+    for group in suspicion.far(record.groups):
+        members = " ".join(node.hex() for node in group.nodes)
+        why = group.reason or f"length {group.length:g}, cosine {group.cosine:.2f}"
+        tx.note("suspect group", _name(record.round, record.attempt), f"{why}; {members}")
+
+
+def _figures(tx: Transaction, record: RoundFinished) -> None:
+    """What each visible update looked like, beside the update."""
+    if not record.figures:
+        return
+    c = schema.updates.c
+    mine = and_(
+        c.federation == tx.federation,
+        c.round == record.round,
+        c.attempt == record.attempt,
+        c.node == bindparam("of"),
+    )
+    change = update(schema.updates).where(mine)
+    change = change.values(length=bindparam("how_long"), cosine=bindparam("how_near"))
+    rows = [{"of": f.node, "how_long": f.length, "how_near": f.cosine} for f in record.figures]
+    tx.connection.execute(change, rows)
 
 
 def _evaluated(tx: Transaction, record: Evaluated) -> None:
@@ -206,6 +242,23 @@ def _evaluated(tx: Transaction, record: Evaluated) -> None:
         "at": tx.now,
     }
     tx.connection.execute(insert(schema.evaluations), row)
+
+
+def _rolled_back(tx: Transaction, record: RolledBack) -> None:
+    c = schema.checkpoints.c
+    mine = and_(c.federation == tx.federation, c.n == record.round, c.attempt == record.attempt)
+    change = update(schema.checkpoints).where(mine).values(rolled_back=record.cause)
+    name = _name(record.round, record.attempt)
+    if tx.connection.execute(change).rowcount != 1:
+        raise StoreConflict(f"{name} has no model that could be rolled back")
+    tx.note("round rolled back", name, record.cause)
+
+
+def _paused(tx: Transaction, record: FederationPaused | FederationResumed) -> None:
+    if isinstance(record, FederationPaused):
+        _federation(tx, "paused", record.reason, values={"paused": True})
+    else:
+        _federation(tx, "resumed", "", values={"paused": False})
 
 
 def _ended(tx: Transaction, record: FederationEnded) -> None:

@@ -1,16 +1,17 @@
 """How the machine's state becomes the Status that people, scripts and screens see."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import asdict, replace
 
-from coordinator.answers import ModelLine, State, Status
-from fedtui.crypto.keys import short_id
-from fedtui.learning.metrics import higher_is_better
-from fedtui.rounds import claims, masked
+from coordinator.answers import ModelLine, State, Status, UpdateLine
+from coordinator.figures import Figures
+from fedtui.crypto.keys import fingerprint, short_id
+from fedtui.rounds import claims, gate, masked
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
+from fedtui.rounds.ending import best_of
 from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 from fedtui.rounds.masked_round import MaskedRound
@@ -46,7 +47,8 @@ _ANSWERED = {
 class Surroundings:
     """What the machine does not know and `status` tells all the same.
 
-    `name` gives a node's name for people; `traffic` is bytes up and down, by round.
+    `name` gives a node's name for people; `traffic` is bytes up and down, by round, `saved` those
+    that did not have to travel (savings.py), and `figures` what the nodes' updates looked like.
     """
 
     fingerprint: str
@@ -59,7 +61,9 @@ class Surroundings:
     uptime_s: float = 0.0
     degraded: str | None = None
     traffic: Mapping[int, tuple[int, int]] | None = None
+    saved: tuple[int, int] = (0, 0)
     name: Callable[[bytes], str] = short_id
+    figures: Figures = field(default_factory=Figures)
 
 
 def of_running(federation: Federation, around: Surroundings) -> Status:
@@ -139,13 +143,24 @@ def _base(
         needed=plan.minimum,
         masked=plan.masked,
         privacy=privacy_of(plan),
-        model=_model_line(last),
+        model=_model_line(gate.passed(rounds)),
         best=_model_line(best),
         rounds=tuple(_round_line(r, plan, around) for r in rounds if r.round),
+        updates_seen=tuple(
+            UpdateLine(
+                node=fingerprint(one.node),
+                label=around.name(one.node),
+                length=one.length,
+                cosine=one.cosine,
+            )
+            for one in around.figures.of_round(last.round)
+        ),
         address=around.address,
         health=around.health,
         pid=around.pid,
         uptime_s=around.uptime_s,
+        saved_up=around.saved[0],
+        saved_down=around.saved[1],
     )
 
 
@@ -154,15 +169,6 @@ def privacy_of(plan: Plan) -> str:
     if not plan.masked:
         return "updates are visible to the coordinator"
     return claims.of_plan(plan)
-
-
-def best_of(rounds: Sequence[FinishedRound], metric: str) -> FinishedRound:
-    """The round with the best score (the latest of equals); the last one if none has any."""
-    scored = [r for r in rounds if r.score is not None]
-    if not scored:
-        return rounds[-1]
-    sign = 1 if higher_is_better(metric) else -1
-    return max(scored, key=lambda r: (sign * (r.score or 0.0), r.round))
 
 
 def _model_line(finished: FinishedRound) -> ModelLine:
@@ -190,6 +196,7 @@ def _round_line(finished: FinishedRound, plan: Plan, around: Surroundings) -> Ro
         cohort=len(finished.cohort),
         lost=tuple(map(around.name, lost[:MAX_AWAITED])),
         masked=plan.masked,
+        rolled_back=finished.rolled_back,
     )
     if finished.spread is not None:
         return replace(line, **asdict(finished.spread))

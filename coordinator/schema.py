@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0004"  # the newest file in migrations/versions
+REVISION = "0007"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -147,6 +147,8 @@ updates = Table(
     Column("sums", LargeBinary, nullable=False),
     Column("received", BigInteger, nullable=False),
     Column("seconds", Float),  # how long the node needed; NULL in rows of older versions
+    Column("length", Float),  # of the update; NULL under masks, and until its round is finished
+    Column("cosine", Float),  # to the median of all updates
     ForeignKeyConstraint(
         ["federation", "round", "attempt", "node"],
         ["roster.federation", "roster.round", "roster.attempt", "roster.node"],
@@ -190,6 +192,8 @@ checkpoints = Table(
     Column("seconds", Float, nullable=False),  # that the round took
     Column("committed", BigInteger, nullable=False),
     Column("spread", LargeBinary),  # of its weights, as MessagePack; NULL where they are masked
+    Column("rolled_back", Text),  # why its model did not pass the gate
+    Column("groups", LargeBinary),  # what was seen of each, as MessagePack; NULL without groups
 )
 
 evaluations = Table(

@@ -38,14 +38,15 @@ from coordinator.metrics import Metrics
 from coordinator.newcomers import Newcomers
 from coordinator.nodewords import NodeWords
 from coordinator.opening import Opened
+from coordinator.savings import Savings
 from coordinator.server import NodeServer, ServerSettings
 from coordinator.spool import Spool
 from coordinator.tracking import Tracking
 from coordinator.vitals import Vitals
-from fedtui import plugins
+from fedtui.combining.grouped import groups_of
 from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import compression, strategic
+from fedtui.rounds import compression
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import (
@@ -118,9 +119,9 @@ class CoordinatorService:
 
     def _build(self, opened: Opened) -> None:
         plan, manifest = opened.plan, opened.manifest
+        self.figures = self.store.load_figures()
         self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
-        mean = plugins.build("aggregators", "mean")
-        recipe = Recipe(manifest, mean, strategic.built(plan))
+        recipe = Recipe.of(plan, manifest)
         self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
         self._library = Library(self.layout.checkpoints, plan, manifest)
         self._serve_models()
@@ -134,10 +135,12 @@ class CoordinatorService:
             chain=compression.chain(plan, manifest.num_values),
             seed=plan.seed,
         )
+        savings = Savings(manifest.num_bytes)
         house = House(
             identity=opened.identity,
             store=self.store,
             library=self._library,
+            savings=savings,
             plan_hash=opened.plan_hash,
             newcomers=self._newcomers(),
             allowlist=opened.allowlist,
@@ -157,6 +160,7 @@ class CoordinatorService:
             self.metrics,
             self._clock,
             self.gatekeeper.traffic,
+            savings,
         )
         self.gatekeeper.on_alarm = self.chronicle.alarms.ring
         self.gatekeeper.on_waiting = self.chronicle.asks
@@ -307,6 +311,7 @@ class CoordinatorService:
             await self.driver.retrying(self._read_head)
             self._serve_models()
             _ = self._start(self._prune(finished[-1].round))
+        self.figures.committed(records)
         self.chronicle.committed(records)
         self._tracking.committed(records)
 
@@ -358,13 +363,14 @@ class CoordinatorService:
         try:
             await self.driver.retrying(once)
         except CannotCombineError as error:
-            failed = AggregationFailed(effect.round, effect.attempt, str(error))
+            failed = AggregationFailed(effect.round, effect.attempt, str(error), groups_of(error))
             self.driver.put(failed)
 
     async def _prune(self, newest: int) -> None:
         keep = self.config.storage.keep_checkpoints
-        milestones = self.federation.keep
-        await asyncio.to_thread(self._combiner.prune, newest, keep=keep, milestones=milestones)
+        bases, milestones = self.federation.bases, self.federation.keep
+        prune = self._combiner.prune
+        await asyncio.to_thread(prune, newest, bases=bases, keep=keep, milestones=milestones)
 
     def _serve_models(self) -> None:
         keep = self.federation.keep
@@ -408,7 +414,9 @@ class CoordinatorService:
             uptime_s=self._clock() - self._began,
             degraded=self.driver.degraded,
             traffic=self.chronicle.bytes_of_rounds(),
+            saved=self.chronicle.savings.saved,
             name=self.chronicle.name_of,
+            figures=self.figures,
         )
         return report.of_running(self.federation, around)
 

@@ -15,7 +15,9 @@ from coordinator import schema
 from fedtui.rounds.history import Answer, FederationSnapshot, FinishedRound, OpenAttempt
 from fedtui.rounds.records import Sums, UpdateReceived
 from fedtui.rounds.spread import Spread
+from fedtui.rounds.suspicion import GroupSeen
 
+_groups = msgspec.msgpack.Decoder(tuple[GroupSeen, ...]).decode
 _spread = msgspec.msgpack.Decoder(Spread).decode
 _sums = msgspec.msgpack.Decoder(Sums).decode
 
@@ -77,6 +79,8 @@ def _finished(
                 num_evaluators=score["num_nodes"] if score else 0,
                 spread=_spread(row.spread) if row.spread else None,
                 num_ready=begun[key]["num_ready"] or 0 if key in begun else 0,
+                rolled_back=row.rolled_back or "",
+                groups=_groups(row.groups) if row.groups else (),
             )
         )
     return tuple(done)

@@ -11,7 +11,7 @@ that a crash undid, is never taken.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 
 from coordinator.checkpoints import CheckpointError
 from coordinator.files import DISK, Files
+from coordinator.halffile import HalfFile
 from fedtui.combining.visible import CannotCombineError
 from fedtui.strategies.base import State, Strategy
 
@@ -77,51 +78,41 @@ class StateWriter:
 
     def __init__(self, directory: Path, round_: int, shape: Shape, *, files: Files = DISK) -> None:
         """Begin NAME.tmp in `directory`, unless the strategy keeps nothing."""
-        self._files = files
-        self._directory = directory
-        self._name = state_name(round_)
         self._shape = shape
         self._num_rows = 0
         self._hash = blake2b(digest_size=32)
-        self._half = directory / f"{self._name}.tmp"
-        self._handle: int | None = None
+        self._half: HalfFile | None = None
         if shape.names:
-            self._handle = files.create(self._half)
-            files.write(self._handle, shape.header)
+            self._half = HalfFile(directory / state_name(round_), files=files)
+            self._half.write(shape.header)
 
     def keep(self, state_C: State) -> None:
         """Append the rows of one chunk. Raises StoreUnavailable, StoreFatal; then `abandon`."""
-        if self._handle is None:
+        if self._half is None:
             return
         columns = [state_C.vectors[name] for name in self._shape.names]
         rows = np.stack(columns, axis=1).astype("<f8", copy=False)
         data = rows.data.cast("B")
-        self._files.write(self._handle, data)
+        self._half.write(data)
         self._hash.update(data)
         self._num_rows += len(rows)
 
     def finish(self, model: bytes) -> None:
         """Name the model with this digest, sync, and put the file under its name."""
-        if self._handle is None:
+        if self._half is None:
             return
         if self._num_rows != self._shape.num_values:
             raise CheckpointError(
                 f"{self._half.name} has {self._num_rows} of {self._shape.num_values} values"
             )
         self._hash.update(model)
-        self._files.write(self._handle, model + self._hash.digest())
-        self._files.sync(self._handle)
-        handle, self._handle = self._handle, None
-        self._files.close(handle)
-        self._files.rename(self._half, self._directory / self._name)
-        self._files.sync_directory(self._directory)
+        self._half.write(model + self._hash.digest())
+        self._half.finish()
 
     def abandon(self) -> None:
         """Remove what was written; nothing happens after `finish`."""
-        if self._handle is not None:
-            handle, self._handle = self._handle, None
-            self._files.close(handle)
-            self._files.remove(self._half)
+        if self._half is not None:
+            self._half.abandon()
 
 
 class Beginning:
@@ -218,10 +209,15 @@ def verify(
     return None
 
 
-def leftovers(names: Sequence[str], newest: int) -> list[str]:
-    """Which of these files are states that the models up to round `newest` need no more."""
+def leftovers(names: Sequence[str], newest: int, bases: Set[int]) -> list[str]:
+    """Which of these files are states that the models up to round `newest` need no more.
+
+    `bases` are older rounds from whose models the next one may start, if newer ones are rolled
+    back.
+    """
+    needed = bases | set(range(newest - KEPT + 1, newest + 1))
     return [
         name
         for name in names
-        if (found := PATTERN.fullmatch(name)) and not newest - KEPT < int(found[1]) <= newest
+        if (found := PATTERN.fullmatch(name)) and int(found[1]) not in needed
     ]

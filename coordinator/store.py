@@ -24,8 +24,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from coordinator import audit, database, membership, recording, schema, snapshot
+from coordinator import audit, database, figures, membership, recording, schema, snapshot
 from coordinator.audit import Chain
+from coordinator.figures import Figures
 from coordinator.files import StoreConflict, StoreError, StoreFatal, StoreUnavailable, outcomes
 from coordinator.membership import Enrolment, EnrolResult, Invite, InviteScope
 from coordinator.recording import Transaction
@@ -274,6 +275,11 @@ class Store:
     def load_federation(self) -> FederationSnapshot | None:
         """What a restart needs; None if nothing was recorded. Blocks: call it before serving."""
         work = self._writer.submit(lambda tx: snapshot.load(tx.connection, self.federation_id))
+        return work.result()
+
+    def load_figures(self) -> Figures:
+        """How each node's newest counted update looked. Blocks: call it before serving."""
+        work = self._writer.submit(lambda tx: figures.load(tx.connection, self.federation_id))
         return work.result()
 
     async def audit_head(self) -> AuditHead | None:

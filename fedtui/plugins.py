@@ -5,9 +5,10 @@
 the listing does not find is refused before anything is imported: nobody makes a node import what
 they spell. `build_file` does the same for a file of the operator's own, pinned by its hash.
 
-An operator's own strategies and selections lie in a folder that is theirs, `KIND/NAME.py`, which
-`use_own` names; the processes that this one starts know it, too. They are listed and built like
-ours, whose names they cannot have. A file is read once: what was hashed is what runs.
+An operator's own strategies, selections and aggregators lie in a folder that is theirs,
+`KIND/NAME.py`, which `use_own` names; the processes that this one starts know it, too. They are
+listed and built like ours, whose names they cannot have. A file is read once: what was hashed is
+what runs.
 
 `Any` is at home here and nowhere else: what a plug-in is, its kind's own module says.
 """
@@ -42,7 +43,7 @@ KINDS = (
     "tracking",
     "transforms",
 )
-OWN_KINDS = ("selection", "strategies")
+OWN_KINDS = ("aggregators", "selection", "strategies")
 """What an operator may have own files of, beside tasks, which run in a process of their own."""
 OWN_VARIABLE = "FEDTUI_PLUGINS"
 _NOT_PLUGINS = {"__init__", "base"}

@@ -15,7 +15,7 @@ import msgspec
 
 from fedtui import status
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import choices, compression
+from fedtui.rounds import choices, compression, owned
 from fedtui.rounds import plan as plans
 from fedtui.telling import agreement as agreements
 from fedtui.telling import form, privacy
@@ -94,6 +94,9 @@ class Consenting:
     def verdict(self) -> Verdict:
         """Whether to refuse the plan, ask about it, or go on under it; shows it."""
         agreement = self.agreement
+        lacking = owned.of_strategy(agreement.plan)
+        if lacking:
+            return Verdict(refused=lacking[0])
         conflicts = plans.check(agreement.plan)
         if conflicts:  # what would leave under it cannot be told, and nobody needs to know
             return Verdict(refused=f"the plan contradicts itself: {conflicts[0]}")

@@ -47,7 +47,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     judge the model before and after: for this node's operator, and for nobody else. What the node
     holds for its strategy is read from `held_in` (nothing yet if empty) and written to `held_out`.
     What leaves is what `transforms` (name, options), by `seed` and `round`, make of the update.
-    Training ends `within_s` after the job began, with the steps made until then; None: with all.
+    Training ends `within_s` after the job began, with the steps made until then (earlier if it has
+    to be judged afterwards: by as long as that took before); None: with all.
     """
 
     job_id: int

@@ -149,11 +149,12 @@ class Jobs:
             sums = _nothing(task) | dict.fromkeys(strategy.scalars, 1.0)
         else:
             drift = self._last.against(job.round, model_of(_model(job), strategy.carried))
-            before = self._judge(job, task, as_used(job, _model(job)))
-            result = self._train_task(job, task, strategy, started_s, notices.append)
+            before, judging_s = self._judge(job, task, as_used(job, _model(job)))
+            began_s = started_s - judging_s  # so that as much is left for judging once more
+            result = self._train_task(job, task, strategy, began_s, notices.append)
             update_D, num_examples, sums = result.update_W, result.num_examples, result.sums
             stretch, held = result.stretch, result.held
-            after = self._judge(job, task, result.own)
+            after, _ = self._judge(job, task, result.own)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
         digest = write_vector(Path(job.out_path), leaving(job, update_D, held))
@@ -173,15 +174,15 @@ class Jobs:
             notices=tuple(notices),
         )
 
-    def _judge(self, job: TrainJob, task: Task, params: Params) -> dict[str, float]:
-        """The model's sums on what is held out."""
+    def _judge(self, job: TrainJob, task: Task, params: Params) -> tuple[dict[str, float], float]:
+        """The model's sums on what is held out, and the seconds that it took to judge it."""
         _, held = self._share_of(task, job)
         if not job.judge or not len(held):
-            return {}
-        examples = first(held, job.judge)
-        return judged(
-            lambda: self._torch().evaluate(task, params, examples, cancelled=self._stopped)
-        )
+            return {}, 0.0
+        examples, side = first(held, job.judge), self._torch()
+        began_s = time.monotonic()
+        sums = judged(lambda: side.evaluate(task, params, examples, cancelled=self._stopped))
+        return sums, time.monotonic() - began_s
 
     def _mask(self, job: MaskJob) -> Masked:
         of = Masks(job.plus, job.minus, job.keystream)

@@ -20,23 +20,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from fedtui.aggregators.base import Chunk, Combined, View
-
-_FRACTION_BITS = 52
+from fedtui.aggregators.base import Aggregator, Chunk, Combined, View, weighted_sum
 
 
 @dataclass(frozen=True, slots=True)
-class Mean:
+class Mean(Aggregator):
     """Weighted mean, exact to the last bit in any order."""
 
     view: ClassVar[View] = View.SUM
+    weighs: ClassVar[bool] = True
 
     def combine(self, updates: Iterable[Chunk], weights: Sequence[int]) -> Combined:
         """The mean of the updates' chunks as float64.
-
-        The updates are read one after the other, each once, so they may come from one buffer.
 
         Raises:
             ValueError: no update, a weight below 1, or not as many updates as weights.
@@ -44,20 +39,7 @@ class Mean:
         if not weights or min(weights) < 1:
             raise ValueError("a mean needs at least one update, and positive integer weights")
         total = sum(weights)
-        sum_C: np.ndarray[tuple[int, ...], np.dtype[np.int64]] | None = None
-        for update_C, weight in zip(updates, weights, strict=True):
-            scale = np.float64((weight / total) * 2.0**_FRACTION_BITS)
-            term_C = np.multiply(update_C, scale, dtype=np.float64)
-            np.rint(term_C, out=term_C)
-            if sum_C is None:
-                sum_C = term_C.astype(np.int64)
-            else:
-                np.add(sum_C, term_C.astype(np.int64), out=sum_C)
-        if sum_C is None:
-            raise ValueError("a mean needs at least one update")
-        mean_C = sum_C.astype(np.float64)
-        mean_C *= 2.0**-_FRACTION_BITS
-        return mean_C
+        return weighted_sum(updates, [weight / total for weight in weights])
 
 
 build = Mean

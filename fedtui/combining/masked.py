@@ -36,6 +36,7 @@ from fedtui.rounds import compression, masking
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
 from fedtui.rounds.sums import training_sums
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.secagg import encoding, opening
 from fedtui.secagg.coordinator import Coordinator, LostError, Unmasking
 from fedtui.secagg.encoding import EncodingError, Slots
@@ -58,10 +59,14 @@ class MaskedVector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unmasked:
-    """What comes out beside the model: training sums of the survivors, and who shared wrongly."""
+    """What comes out beside the model: training sums of the survivors, and who shared wrongly.
+
+    `groups` are what was seen of the groups, if there are any.
+    """
 
     sums: dict[str, float]
     liars: tuple[bytes, ...]
+    groups: tuple[GroupSeen, ...] = ()
 
 
 def unmask(
@@ -81,7 +86,7 @@ def unmask(
     """
     try:
         unmasking = opener.unmasking()
-        mean = _Mean(recipe, plan, start, vectors, unmasking)
+        mean = Mean(recipe, plan, start, vectors, unmasking)
         for pieces in mean.all_pieces():
             put(sink, pieces)
         mean.check_length()
@@ -90,8 +95,8 @@ def unmask(
     return Unmasked(training_sums(mean.scalars), opener.ids(unmasking.liars))
 
 
-class _Mean:
-    """The mean update, as it comes out of the vectors."""
+class Mean:
+    """The mean update of one sum, as it comes out of the vectors."""
 
     def __init__(
         self,
@@ -127,6 +132,14 @@ class _Mean:
         self.scalars = encoding.scalars(layout, digits, num_survivors)
         self._share = masking.share_of_full(plan, self.scalars, num_survivors)
         self._about = masking.cohort_of(plan, self.scalars, num_survivors)
+
+    @property
+    def num_survivors(self) -> int:
+        return self._unmasking.num_survivors
+
+    def as_sent(self) -> Iterator[list[Wide]]:
+        """The mean of what was sent, in order: before transforms are taken back."""
+        return in_order(self._means, range(self.layout.num_chunks))
 
     def all_pieces(self) -> Iterator[list[Piece]]:
         """The next model, in order. Raises TransformError."""

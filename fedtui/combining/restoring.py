@@ -64,7 +64,7 @@ class Update:
         return self.whole.num_values
 
     def read(self, first: int, count: int) -> Vector:
-        """As `Values.read`, from the first value of a block on.
+        """As `Values.read`; the blocks that hold the values are restored.
 
         Raises:
             TransformError: no honest node sends this.
@@ -72,7 +72,8 @@ class Update:
         """
         blocks = range(first // BLOCK, -(-min(first + count, self.num_values) // BLOCK))
         parts = [self._block(block) for block in blocks]
-        return np.concatenate(parts)[:count] if parts else np.empty(0, np.float32)
+        inside = first % BLOCK
+        return np.concatenate(parts)[inside : inside + count] if parts else np.empty(0, np.float32)
 
     def _block(self, block: int) -> Vector:
         whole = self.whole

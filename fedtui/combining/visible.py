@@ -1,9 +1,10 @@
 """From updates to the next model, chunk by chunk: nobody ever holds a whole model here.
 
-For each chunk of CHUNK values: read it of every update, combine, let the strategy step from the
-base model, check, write. Two threads work on neighbouring chunks (numpy lets go of the interpreter
-lock), and the chunks are written in order, so the file's digest is made on the way. Memory is a
-few chunks, whatever the model's size and the number of updates.
+For each chunk of values: read it of every update, combine, let the strategy step from the base
+model, check, write. A rule that goes by distances has them read once before (aggregating.py). Two
+threads work on neighbouring chunks (numpy lets go of the interpreter lock), and the chunks are
+written in order, so the file's digest is made on the way. Memory is a few chunks, whatever the
+model's size; with many updates the chunks are smaller.
 
 Whoever reads and writes (files, memory) lets its own errors through.
 
@@ -15,13 +16,19 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
 from fedtui import plugins
 from fedtui.aggregators.base import Aggregator
+from fedtui.combining import aggregating
+from fedtui.combining.aggregating import Prepared
+from fedtui.combining.looking import Glance, Look, Looking
+from fedtui.errors import FedtuiError
 from fedtui.learning.params import Manifest, Vector, first_outside
+from fedtui.rounds import robust, strategic
+from fedtui.rounds.plan import Plan
 from fedtui.strategies.base import Cohort, State, Strategy, Wide
 from fedtui.transforms.base import TransformError
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
@@ -63,6 +70,12 @@ class Recipe:
     manifest: Manifest
     aggregator: Aggregator
     strategy: Strategy
+    mix: float | None = None  # nearest-neighbour mixing before, with so many bad
+
+    @classmethod
+    def of(cls, plan: Plan, manifest: Manifest) -> Self:
+        """The recipe of a plan without conflicts. Raises PluginError."""
+        return cls(manifest, robust.built(plan), strategic.built(plan), plan.aggregator.mix)
 
     @property
     def num_values(self) -> int:
@@ -105,25 +118,59 @@ def combine(
     updates: Sequence[tuple[Values, int]],
     sink: Sink,
     cohort: Cohort | None = None,
-) -> None:
+) -> tuple[Look, ...]:
     """Write the model after the round: `start` and the (update, weight) pairs on top of it.
 
+    Returns what each update looked like beside the others.
+
     Raises:
-        CannotCombineError: the result is not finite or out of range, or a vector is too short.
+        CannotCombineError: the rule cannot do with so many updates, the result is not finite or
+            out of range, or a vector is too short.
     """
     num_values = recipe.manifest.num_values
-    weights = [weight for _, weight in updates]
     about = cohort or Cohort(len(updates))
+    rule = type(recipe.aggregator).__module__.rpartition(".")[2]
+    if why := robust.misfit(recipe.aggregator, rule, recipe.mix, len(updates)):
+        raise CannotCombineError(f"[aggregator] {why}: too few updates are left of this round")
+    size, looking = aggregating.chunk_size(len(updates)), Looking(len(updates), num_values)
 
-    def one_chunk(first: int) -> list[Piece]:
-        chunks = (update.read(first, CHUNK) for update, _ in updates)
-        return step(recipe, start, first, recipe.aggregator.combine(chunks, weights), about)
+    def one_chunk(first: int) -> tuple[list[Piece], Glance]:
+        chunks = [update.read(first, size) for update, _ in updates]
+        pieces = step(recipe, start, first, _combined(prepared, chunks), about)
+        return pieces, looking.glance(first, chunks)
 
     try:
-        for pieces in in_order(one_chunk, range(0, num_values, CHUNK)):
+        prepared = _prepared(recipe, updates)
+        for pieces, seen in in_order(one_chunk, range(0, num_values, size)):
             put(sink, pieces)
+            looking.add(seen)
     except TransformError as error:
         raise CannotCombineError(str(error)) from error
+    return looking.looks()
+
+
+def _prepared(recipe: Recipe, updates: Sequence[tuple[Values, int]]) -> Prepared:
+    num_values, rule, mix = recipe.manifest.num_values, recipe.aggregator, recipe.mix
+    try:
+        return aggregating.prepare(rule, mix, updates, num_values, in_order)
+    except (CannotCombineError, FedtuiError, OSError):
+        raise
+    except Exception as error:  # a rule may be its operator's own
+        raise CannotCombineError(plugins.fault("the aggregator", error)) from error
+
+
+def _combined(prepared: Prepared, chunks: Sequence[Vector]) -> Wide:
+    try:
+        combined_C: object = prepared.combine(chunks)
+    except Exception as error:  # a rule may be its operator's own
+        raise CannotCombineError(plugins.fault("the aggregator", error)) from error
+    fits = isinstance(combined_C, np.ndarray) and combined_C.dtype == np.float64
+    if not fits or combined_C.shape != chunks[0].shape:  # type: ignore[attr-defined]  # an array
+        raise CannotCombineError(
+            f"the aggregator made something else of {len(chunks[0])} values of each update than "
+            "as many float64 values"
+        )
+    return combined_C  # type: ignore[return-value]
 
 
 def put(sink: Sink, pieces: Sequence[Piece]) -> None:
@@ -153,7 +200,10 @@ def step(recipe: Recipe, start: Start, first: int, mean_C: Wide, about: Cohort) 
                 name = recipe.strategy.carried[section - 1]
                 model_C = recipe.strategy.carry(name, base_C, here_C, about)
             else:
-                model_C, kept = recipe.strategy.apply(base_C, here_C, before, about)
+                made = recipe.strategy.apply(base_C, here_C, before, about)
+                model_C, kept = _pair(made)
+        except CannotCombineError:
+            raise
         except Exception as error:  # a strategy may be its operator's own
             raise CannotCombineError(plugins.fault("the strategy", error)) from error
         _check_kind(recipe, model_C, kept, num)
@@ -161,6 +211,16 @@ def step(recipe: Recipe, start: Start, first: int, mean_C: Wide, about: Cohort) 
         pieces.append(Piece(model_C, kept if recipe.strategy.kept else None))
         at += num
     return pieces
+
+
+def _pair(made: object) -> tuple[Vector, object]:
+    """What `apply` of a strategy returned, taken apart."""
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise CannotCombineError(
+            f"the strategy's `apply` returned a {type(made).__name__}: it returns two things, the "
+            "next model and a State, such as the `state` that it was given"
+        )
+    return made
 
 
 def _check_kind(recipe: Recipe, model_C: object, kept: object, num: int) -> None:

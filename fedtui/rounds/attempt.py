@@ -17,7 +17,7 @@ from enum import Enum
 from fedtui.crypto.keys import Identity, PublicIdentity
 from fedtui.errors import CloseCode, LocalProtocolError
 from fedtui.rounds.cohort import AWAITED, Cohort, Member, Standing
-from fedtui.rounds.history import Answer
+from fedtui.rounds.history import Answer, FinishedRound, shared
 from fedtui.rounds.machine import (
     AcceptUpdate,
     Acknowledge,
@@ -193,6 +193,11 @@ class Attempt(ABC):
     def spread(self) -> Spread | None:
         """How unequal the weights in the sum are; None where nobody sees them."""
         return None
+
+    @property
+    def left_out(self) -> tuple[NodeId, ...]:
+        """Those whom `survivors` had when they were chosen, but who are no part of the model."""
+        return ()
 
     @property
     def answers(self) -> dict[NodeId, Answer]:
@@ -402,8 +407,32 @@ class Attempt(ABC):
             seconds=max(0.0, now - self.started),
             num_bytes=event.model.num_bytes,
             spread=self.spread,
+            left_out=self.left_out,
+            groups=event.groups,
+            figures=event.figures,
         )
         return [Persist(record)]
+
+    def finished(self, before: FinishedRound, now: float) -> FinishedRound:
+        """The committed round as a restart would read it; `before` is the round before it."""
+        committed = self.committed
+        if committed is None:
+            raise LocalProtocolError("the attempt did not make a model")
+        cohort = shared(tuple(self.members), before.cohort)
+        return FinishedRound(
+            round=self.round,
+            attempt=self.attempt,
+            model_digest=committed.model.digest,
+            num_bytes=committed.model.num_bytes,
+            checkpoint_name=committed.checkpoint,
+            cohort=cohort,
+            survivors=shared(self.survivors, cohort, before.survivors),
+            sums=self.sums,
+            seconds=max(0.0, now - self.started),
+            num_ready=self.num_ready,
+            spread=self.spread,
+            groups=committed.groups,
+        )
 
     @abstractmethod
     def _enter_failed(self) -> None:

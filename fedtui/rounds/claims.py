@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 class Claim:
     """Of one masked round; `ready` nodes of those `invited` are in its roster.
 
-    `threshold` shares open a secret, and `minimum` nodes are the least of a sum.
+    With groups `ready` are those of one group, the smallest that there may be unless it is known
+    better; `colluders` are those of the whole roster all the same. `threshold` shares open a
+    secret, and `minimum` nodes are the least of a sum.
     """
 
     invited: int
@@ -40,6 +42,14 @@ class Claim:
 def of_round(plan: Plan, *, invited: int, ready: int) -> Claim:
     """What the plan claims of a masked round of this size."""
     numbers = masking.numbers(plan, invited)
+    if numbers.group:
+        return Claim(
+            invited=invited,
+            ready=numbers.group,
+            colluders=numbers.colluders,
+            minimum=numbers.minimum,
+            threshold=graph.quorum(numbers.group, numbers.colluders),
+        )
     return Claim(
         invited=invited,
         ready=ready,
@@ -54,6 +64,8 @@ def least_honest(plan: Plan) -> int:
 
     Not always that of the smallest cohort: with its size the colluders grow by steps.
     """
+    if plan.privacy.group is not None:
+        return of_round(plan, invited=plan.minimum, ready=plan.minimum).num_honest
     sizes = range(plan.minimum, max(plan.minimum, _most(plan)) + 1)
     # In the full graph a smaller roster has a lower threshold: with as few as a sum may have.
     claims = (
@@ -65,6 +77,12 @@ def least_honest(plan: Plan) -> int:
 def of_plan(plan: Plan) -> str:
     """Who can learn what of updates under a masked plan, as a sentence."""
     fixed = plan.privacy.colluders
+    if plan.privacy.group is not None:
+        who = _nodes(masking.numbers(plan, plan.minimum).colluders)
+        return (
+            f"updates are masked in random groups of {plan.privacy.group} nodes or more: "
+            f"{_learn(who, least_honest(plan))}"
+        )
     who = "a fifth of the cohort (1 node at least)" if fixed is None else _nodes(fixed)
     larger = plan.privacy.largest_cohort > graph.FULL_UP_TO
     where = f" in cohorts of up to {_most(plan)}; each larger one tells its own" if larger else ""

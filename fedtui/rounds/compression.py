@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from fedtui import plugins
@@ -26,12 +27,13 @@ from fedtui.transforms.base import BLOCK
 
 if TYPE_CHECKING:
     from fedtui.learning.params import Manifest
-    from fedtui.rounds.plan import Options, Plan
+    from fedtui.rounds.plan import Options, Plan, PrivacySection
 
 DEFAULT_RANGE = 4.0
 RANGE_STEPS = 6.0
 _PARTS = 10**6  # fractions are chosen in millionths
 _MOST_TOP = 0.5
+_KEPT = 32  # choices, of different plans and sizes; each is asked for in every round
 Lanes = Literal[2, 3, 4]
 Steps = tuple[tuple[str, "Options"], ...]
 
@@ -63,16 +65,58 @@ def chosen(plan: Plan, num_values: int) -> Choice:
     budget = plan.traffic.update_bytes
     if budget is None or plan.transforms:
         return plain
-    return _masked(plan, num_values, budget) if plan.masked else _visible(num_values, budget)
+    return (
+        _masked(_Form.of(plan), num_values, budget)
+        if plan.masked
+        else _visible(num_values, budget)
+    )
 
 
-def _masked(plan: Plan, num_values: int, budget: int) -> Choice:
-    last = Choice(plan.privacy.lanes, ())
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """All of a plan that says how an update of it is written under masks; hashable."""
+
+    privacy: PrivacySection
+    clip: float | None
+    scalars: tuple[str, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> _Form:
+        return cls(plan.privacy, plan.training.update_clip, beside.update_scalars(plan))
+
+    def encoding(self, choice: Choice, num_values: int) -> Encoding:
+        of = choice.chain
+        return Encoding(
+            num_values=of.num_sent(num_values),
+            scalars=self.scalars,
+            lanes=choice.lanes,
+            largest_cohort=self.privacy.largest_cohort,
+            value_range=self.value_range(choice, num_values),
+        )
+
+    def value_range(self, choice: Choice, num_values: int) -> float:
+        """What is said, or what suits rotated updates of a bounded length."""
+        if self.privacy.value_range is not None:
+            return self.privacy.value_range
+        if self.clip is None or not choice.rotates or not num_values:
+            return DEFAULT_RANGE
+        names = [name for name, _ in choice.steps]
+        mixed = choice.chain.sizes(min(BLOCK, num_values))[names.index("hadamard")]
+        return self.clip * min(1.0, RANGE_STEPS / math.sqrt(1 << (mixed.bit_length() - 1)))
+
+    def num_bits(self, lanes: int) -> int:
+        """Of a value, beside the room that adding up needs."""
+        return 64 // lanes - (max(2, self.privacy.largest_cohort) - 1).bit_length()
+
+
+@lru_cache(maxsize=_KEPT)
+def _masked(form: _Form, num_values: int, budget: int) -> Choice:
+    last = Choice(form.privacy.lanes, ())
     for lanes in get_args(Lanes):
-        if lanes < plan.privacy.lanes or _bits(plan, lanes) < MIN_VALUE_BITS:
+        if lanes < form.privacy.lanes or form.num_bits(lanes) < MIN_VALUE_BITS:
             continue
         last = Choice(lanes, (("hadamard", {}),) if lanes > 2 else ())
-        if _masked_bytes(plan, last, num_values) <= budget:
+        if form.encoding(last, num_values).num_bytes <= budget:
             return last
 
     def subset(parts: int) -> Choice:
@@ -81,11 +125,12 @@ def _masked(plan: Plan, num_values: int, budget: int) -> Choice:
     low, high = 1, _PARTS  # low is taken, fit or not; high does not fit
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _masked_bytes(plan, subset(middle), num_values) <= budget
+        fits = form.encoding(subset(middle), num_values).num_bytes <= budget
         low, high = (middle, high) if fits else (low, middle)
     return subset(low)
 
 
+@lru_cache(maxsize=_KEPT)
 def _visible(num_values: int, budget: int) -> Choice:
     if 4 * num_values <= budget:
         return Choice(2, ())
@@ -113,7 +158,7 @@ def holds(plan: Plan, num_values: int) -> bool:
 
 def encoding(plan: Plan, num_values: int) -> Encoding:
     """How an update is written under masks."""
-    return _encoding(plan, chosen(plan, num_values), num_values)
+    return _Form.of(plan).encoding(chosen(plan, num_values), num_values)
 
 
 def update_bytes(plan: Plan, num_values: int) -> int:
@@ -121,37 +166,6 @@ def update_bytes(plan: Plan, num_values: int) -> int:
     if plan.masked:
         return encoding(plan, num_values).num_bytes
     return 4 * chain(plan, num_values).num_sent(num_values)
-
-
-def _encoding(plan: Plan, choice: Choice, num_values: int) -> Encoding:
-    of = choice.chain
-    return Encoding(
-        num_values=of.num_sent(num_values),
-        scalars=beside.update_scalars(plan),
-        lanes=choice.lanes,
-        largest_cohort=plan.privacy.largest_cohort,
-        value_range=_range(plan, choice, num_values),
-    )
-
-
-def _masked_bytes(plan: Plan, choice: Choice, num_values: int) -> int:
-    return _encoding(plan, choice, num_values).num_bytes
-
-
-def _range(plan: Plan, choice: Choice, num_values: int) -> float:
-    """What is said, or what suits rotated updates of a bounded length."""
-    if plan.privacy.value_range is not None:
-        return plan.privacy.value_range
-    bound = plan.training.update_clip
-    if bound is None or not choice.rotates or not num_values:
-        return DEFAULT_RANGE
-    names = [name for name, _ in choice.steps]
-    mixed = choice.chain.sizes(min(BLOCK, num_values))[names.index("hadamard")]
-    return bound * min(1.0, RANGE_STEPS / math.sqrt(1 << (mixed.bit_length() - 1)))
-
-
-def _bits(plan: Plan, lanes: int) -> int:
-    return 64 // lanes - (max(2, plan.privacy.largest_cohort) - 1).bit_length()
 
 
 def conflicts(plan: Plan) -> list[str]:

@@ -65,9 +65,7 @@ class RoundCoordinator(Attempt):
         self.phase = Phase.INVITING
         self._sums: dict[NodeId, dict[str, float]] = {}
         self._scalars = strategic.scalars(frame.plan)
-        chain = compression.chain(frame.plan, base.num_bytes // 4)
-        sent_bytes = 4 * chain.num_sent(base.num_bytes // 4)
-        self._num_bytes = sent_bytes if chain.transforms else base.num_bytes
+        self._num_bytes = compression.update_bytes(frame.plan, base.num_bytes // 4)
 
     def resume(self, attempt: OpenAttempt, now: float) -> list[CoordinatorEffect]:
         """Finish an attempt whose survivors were chosen before the coordinator went down."""

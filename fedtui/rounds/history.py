@@ -17,6 +17,7 @@ from fedtui.rounds.records import (
     FederationResumed,
     PhaseEntered,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -24,7 +25,9 @@ from fedtui.rounds.records import (
     UpdateReceived,
 )
 from fedtui.rounds.spread import Spread
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.secagg.coordinator import Frozen
+from fedtui.wire.messages import ModelRef
 
 _decode_frozen = msgspec.msgpack.Decoder(Frozen).decode
 
@@ -34,7 +37,8 @@ class FinishedRound:
     """A committed round. `score` stays None until its model was evaluated.
 
     `num_ready` is how many nodes were in the roster of a masked round; 0 without masks. `spread`
-    is of the weights; None under masks.
+    is of the weights; None under masks. `rolled_back` says why its model did not pass the gate,
+    where it did not. `groups` are what was seen of groups, if there were any.
     """
 
     round: int
@@ -51,6 +55,13 @@ class FinishedRound:
     num_evaluators: int = 0
     num_ready: int = 0
     spread: Spread | None = None
+    rolled_back: str = ""
+    groups: tuple[GroupSeen, ...] = ()
+
+    @property
+    def model(self) -> ModelRef:
+        """How messages name the model after it."""
+        return ModelRef(round=self.round, digest=self.model_digest, num_bytes=self.num_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,8 @@ def _apply(state: FederationSnapshot, record: Record) -> FederationSnapshot:
             return _fail(state, record)
         case Evaluated():
             return replace(state, rounds=_scored(state.rounds, record))
+        case RolledBack():
+            return replace(state, rounds=_rolled_back(state.rounds, record))
         case FederationEnded():
             return replace(state, ended=record.reason, result_round=record.result_round, open=None)
         case FederationPaused() | FederationResumed():
@@ -191,10 +204,11 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
         num_ready=num_ready(current.frozen) if current else 0,
         checkpoint_name=record.checkpoint_name,
         cohort=current.cohort if current else (),
-        survivors=(current.survivors or ()) if current else (),
+        survivors=_counted(current, record),
         sums=record.sums,
         seconds=record.seconds,
         spread=record.spread,
+        groups=record.groups,
     )
     counted = frozenset(finished.survivors)
     updates = current.updates if current else ()
@@ -204,11 +218,25 @@ def _finish(state: FederationSnapshot, record: RoundFinished) -> FederationSnaps
     )
 
 
+def _counted(current: OpenAttempt | None, record: RoundFinished) -> tuple[bytes, ...]:
+    """Whose updates are in the model."""
+    survivors = (current.survivors or ()) if current else ()
+    left_out = frozenset(record.left_out)
+    return tuple(node for node in survivors if node not in left_out) if left_out else survivors
+
+
 def _scored(rounds: tuple[FinishedRound, ...], record: Evaluated) -> tuple[FinishedRound, ...]:
     """The rounds with this score; it nearly always belongs to the last one."""
     if rounds and rounds[-1].round == record.round:
         return (*rounds[:-1], scored_round(rounds[-1], record))
     return tuple(scored_round(r, record) for r in rounds)
+
+
+def _rolled_back(
+    rounds: tuple[FinishedRound, ...], record: RolledBack
+) -> tuple[FinishedRound, ...]:
+    """Only the newest round can be."""
+    return (*rounds[:-1], replace(rounds[-1], rolled_back=record.cause))
 
 
 def scored_round(finished: FinishedRound, record: Evaluated) -> FinishedRound:

@@ -11,10 +11,12 @@ from typing import Literal, Protocol, TypeVar
 
 from fedtui.crypto.keys import PublicIdentity
 from fedtui.rounds.claims import Claim
+from fedtui.rounds.figures import Figure
 from fedtui.rounds.records import Record
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.secagg.context import Attempt
-from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.encoding import Encoding
+from fedtui.secagg.grouped import Grouped
 from fedtui.secagg.participant import Masks
 from fedtui.wire.messages import FromCoordinator, FromNode, ModelRef, Role, UpdateHeader
 
@@ -116,8 +118,8 @@ class UpdateBroken:
 class Aggregated:
     """The new global model is on disk as `checkpoint`, not yet committed.
 
-    Of masked updates the `sums` come out here too, and nodes whose shares were wrong are named.
-    `change_bytes` is the size of the change from the base, 0 if the plan wants none.
+    Of masked updates the `sums` come out here, who shared wrongly, and what each group looked like
+    (with a reason: not in the model); of visible ones `figures`. `change_bytes`: 0 without any.
     """
 
     round: int
@@ -127,6 +129,8 @@ class Aggregated:
     sums: dict[str, float] | None = None
     liars: tuple[NodeId, ...] = ()
     change_bytes: int = 0
+    figures: tuple[Figure, ...] = ()
+    groups: tuple[GroupSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,7 @@ class AggregationFailed:
     round: int
     attempt: int
     reason: str
+    groups: tuple[GroupSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +231,7 @@ class Aggregate:
     attempt: int
     base: ModelRef
     contributions: tuple[Contribution, ...]
-    opener: Coordinator | None = None
+    opener: Grouped | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,8 +417,7 @@ class Prepare:
 class Journal:
     """Write down, synced, before anything else of this call: what the node went along with.
 
-    `sets` are ctx3 and H(U2) as in secagg/context.py; `attempt` names the rest. For people: what
-    is claimed of the sum, and who of the roster is not in it.
+    `sets` are ctx3 and H(U2) (secagg/context.py). For people: the claim, and who is not in it.
     """
 
     step: Literal["vote", "reveal"]

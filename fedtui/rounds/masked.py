@@ -15,6 +15,10 @@ of votes makes the certificate, and once every secret has enough shares, the res
 only. The numbers are those of secagg/graph.py; with fewer the attempt fails with the counts in the
 sentence.
 
+Where the plan splits the cohort into groups (secagg/groups.py), each has numbers of its own from
+SHARING to REVEALING: one that has too few left is dropped, its members are let go, and the attempt
+goes on as long as enough groups are left (grouping.py).
+
 Until the survivors are chosen a failure costs an attempt: the next one has fresh keys. From then
 on the set is fixed for ever. If too few vote or reveal, the round's number is burnt, because nodes
 that voted refuse every later attempt of it: two sums over nearly the same nodes could be
@@ -27,13 +31,15 @@ from collections.abc import Callable, Mapping, Set
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError
-from fedtui.rounds import masking
+from fedtui.rounds import grouping, masking
 from fedtui.rounds.attempt import Attempt, Frame, Peer
 from fedtui.rounds.cohort import Member, Standing
 from fedtui.rounds.machine import CoordinatorEffect, NodeId, Said, Send
 from fedtui.secagg import context
 from fedtui.secagg.coordinator import Coordinator
+from fedtui.secagg.grouped import Grouped
 from fedtui.wire.messages import (
+    Abort,
     FromCoordinator,
     FromMasker,
     ModelRef,
@@ -42,6 +48,7 @@ from fedtui.wire.messages import (
     Shares,
     Vote,
 )
+from fedtui.wire.texts import short_text
 
 GRACE_S = 0.5
 """How long the last survivors may still reveal when the sum can be opened without them."""
@@ -85,7 +92,14 @@ _LATE = {
     Phase.VOTING: "did not vote in time",
     Phase.REVEALING: "did not reveal in time",
 }
+_GROUP_LOST = "too few of its group were left"
 _CHOSEN = frozenset({Phase.VOTING, Phase.REVEALING, Phase.AGGREGATING})
+_Short = tuple[int, int] | None
+"""How many nodes of a group are left and how many it needs, if these are too few."""
+
+
+def _below(num: int, needed: int) -> _Short:
+    return (num, needed) if num < needed else None
 
 
 class MaskedAttempt(Attempt):
@@ -105,9 +119,10 @@ class MaskedAttempt(Attempt):
         self.numbers = masking.Numbers(invited=0, colluders=1, minimum=3)
         self._identity = frame.identity
         self._peers: dict[NodeId, Peer] = {}
-        self._secret: Coordinator | None = None
+        self._secret: Grouped | None = None
         self._answered: set[NodeId] = set()
         self._can_open_since: float | None = None
+        self._counted = (0, 0)  # of the group that was dropped last: nodes left, and needed
 
     def introduce(self, peers: Mapping[NodeId, Peer]) -> None:
         """Take the keys of the cohort; before `begin`."""
@@ -118,9 +133,9 @@ class MaskedAttempt(Attempt):
         self._prepare(len(cohort), self.frame.incarnation)
         return super().begin(cohort, now)
 
-    def _prepare(self, num_invited: int, incarnation: int) -> Coordinator:
+    def _prepare(self, num_invited: int, incarnation: int) -> Grouped:
         """The coordinator's half, by the incarnation of the Offer."""
-        self.numbers = masking.numbers(self.frame.plan, num_invited)
+        self.numbers = masking.numbers(self.frame.plan, num_invited, self.purpose)
         attempt = context.Attempt(
             federation_id=self.frame.federation_id,
             coordinator_id=self._identity.id,
@@ -132,17 +147,18 @@ class MaskedAttempt(Attempt):
             plan_hash=self.frame.plan_hash,
             keystream=self.frame.plan.privacy.keystream,
         )
-        self._secret = Coordinator(
+        self._secret = Grouped(
             attempt,
             self._identity,
             colluders=self.numbers.colluders,
             minimum=self.numbers.minimum,
             dropouts=self.frame.plan.privacy.dropouts,
+            group=self.numbers.group,
         )
         return self._secret
 
     @property
-    def secret(self) -> Coordinator:
+    def secret(self) -> Grouped:
         """The coordinator's half of the conversation."""
         if self._secret is None:
             raise LocalProtocolError("the attempt has not begun")
@@ -230,7 +246,7 @@ class MaskedAttempt(Attempt):
         if not self.secret.vote(node, message):
             return []
         if self.phase is Phase.REVEALING:  # the certificate stands: this survivor may reveal too
-            return [Send(node, self.secret.votes(self.frame.incarnation))]
+            return [Send(node, self.secret.votes(node, self.frame.incarnation))]
         self._answered.add(node)
         return []
 
@@ -244,10 +260,11 @@ class MaskedAttempt(Attempt):
             case Phase.MASKING if node not in self._answered:
                 return [secret.mailbox(node, incarnation)]
             case Phase.VOTING if node not in self._answered:
-                return [secret.survivors_message(incarnation)]
+                return [secret.survivors_message(node, incarnation)]
             case Phase.REVEALING if node not in self._answered:
-                message = secret.survivors_message(incarnation)
-                return [secret.votes(incarnation)] if secret.has_voted(node) else [message]
+                if secret.has_voted(node):
+                    return [secret.votes(node, incarnation)]
+                return [secret.survivors_message(node, incarnation)]
             case _:
                 return []
 
@@ -296,8 +313,8 @@ class MaskedAttempt(Attempt):
         return self.terms.enough is not None and len(self._answered) >= self.terms.enough
 
     def _after_inviting(self, now: float) -> list[CoordinatorEffect]:
-        if len(self.awaited) < self.numbers.minimum:
-            return self._too_few(len(self.awaited), self.numbers.minimum)
+        if len(self.awaited) < self.numbers.roster:
+            return self._too_few(len(self.awaited), self.numbers.roster)
         if self._has_enough:
             self._cohort.let_go(but=self._answered)
         if self._cohort.num_offered:
@@ -305,8 +322,8 @@ class MaskedAttempt(Attempt):
         return self._go_to(Phase.COLLECTING, self._until, now)
 
     def _after_collecting(self, now: float) -> list[CoordinatorEffect]:
-        if len(self.awaited) < self.numbers.minimum:
-            return self._too_few(len(self.awaited), self.numbers.minimum)
+        if len(self.awaited) < self.numbers.roster:
+            return self._too_few(len(self.awaited), self.numbers.roster)
         if self._has_enough:
             self._cohort.let_go(but=self._answered)
         if not self._all_answered:
@@ -317,31 +334,36 @@ class MaskedAttempt(Attempt):
         return [*effects, *(Send(node, roster) for node in self.awaited)]
 
     def _after_sharing(self, now: float) -> list[CoordinatorEffect]:
-        if len(self.awaited) < self.secret.least:
-            return self._too_few(len(self.awaited), self.secret.least)
-        if not self._all_answered:
-            return []
+        dropped = self._drop_short(lambda half: _below(len(self._left(half)), half.least))
+        if self._num_short or not self._all_answered:
+            return self._too_few_groups(dropped)
         self.secret.include(self.awaited)
         effects = self._go_to(Phase.MASKING, now + self.frame.plan.deadlines.mask_s, now)
         incarnation = self.frame.incarnation
         return [
+            *dropped,
             *effects,
             *(Send(node, self.secret.mailbox(node, incarnation)) for node in self.awaited),
         ]
 
     def _after_masking(self, now: float) -> list[CoordinatorEffect]:
         """Whose vector is here is in the sum, also if it was lost since; but enough must vote."""
-        num_possible = len(self.awaited.keys() | self._answered)
-        if num_possible < self.secret.least or len(self.awaited) < self.secret.quorum:
-            return self._too_few(len(self.awaited), self.secret.least)
-        if not self._all_answered:
-            return []
-        self.secret.choose(self._answered)
-        self._survivors = tuple(sorted(self._answered))
+
+        def short(half: Coordinator) -> _Short:
+            num_left = len(self._left(half))
+            if len(self._possible(half)) < half.least or num_left < half.quorum:
+                return num_left, half.least
+            return None
+
+        dropped = self._drop_short(short)
+        if self._num_short or not self._all_answered:
+            return self._too_few_groups(dropped)
+        self._survivors = self.secret.choose(self._answered)
         chosen = self._chosen()
         effects = self._go_to(Phase.VOTING, now + self.frame.plan.deadlines.reveal_s, now)
-        message = self.secret.survivors_message(self.frame.incarnation)
-        return [*chosen, *effects, *(Send(node, message) for node in self.awaited)]
+        incarnation = self.frame.incarnation
+        told = [Send(n, self.secret.survivors_message(n, incarnation)) for n in self.awaited]
+        return [*dropped, *chosen, *effects, *told]
 
     @abstractmethod
     def _chosen(self) -> list[CoordinatorEffect]:
@@ -349,28 +371,97 @@ class MaskedAttempt(Attempt):
 
     def _after_voting(self, now: float) -> list[CoordinatorEffect]:
         secret = self.secret
-        num_possible = len(self._answered | self.awaited.keys())
-        if num_possible < secret.quorum:
-            return self._too_few(num_possible, secret.quorum)
-        if secret.num_votes < secret.quorum:
-            return []
+        dropped = self._drop_short(lambda half: _below(len(self._possible(half)), half.quorum))
+        few = any(half.num_votes < half.quorum for half in secret.groups.values())
+        if self._num_short or few:
+            return self._too_few_groups(dropped)
         voters = [node for node in self._survivors if secret.has_voted(node)]
         effects = self._go_to(Phase.REVEALING, self._until, now)
-        votes = secret.votes(self.frame.incarnation)
-        return [*effects, *(Send(node, votes) for node in voters)]
+        incarnation = self.frame.incarnation
+        told = [Send(node, secret.votes(node, incarnation)) for node in voters]
+        return [*dropped, *effects, *told]
 
     def _after_revealing(self, now: float) -> list[CoordinatorEffect]:
+        def short(half: Coordinator) -> _Short:
+            possible = self._possible(half)
+            if half.can_open or not (len(possible) < half.quorum or possible <= self._answered):
+                return None
+            return len(possible), half.quorum
+
         secret = self.secret
+        dropped = self._drop_short(short)
+        if self._num_short:
+            return self._too_few_groups(dropped)
         if self._can_open_since is None and secret.can_open:
             self._can_open_since = now
-        if self._can_open_since is not None:
-            if self._all_answered or now >= self._can_open_since + GRACE_S:
-                return self._open(now)
-            return []
-        num_possible = len(self._answered | self.awaited.keys())
-        if num_possible < secret.quorum or self._all_answered:
-            return self._too_few(num_possible, secret.quorum)
-        return []
+        since = self._can_open_since
+        if since is not None and (self._all_answered or now >= since + GRACE_S):
+            return [*dropped, *self._open(now)]
+        return dropped
+
+    # ---- groups ---------------------------------------------------------------------------------
+
+    def _left(self, half: Coordinator) -> set[NodeId]:
+        """Who of a group may still answer."""
+        return {node for node in half.nodes if node in self.awaited}
+
+    def _possible(self, half: Coordinator) -> set[NodeId]:
+        """Who of a group has answered, or may."""
+        return self._left(half) | (self._answered & set(half.nodes))
+
+    @property
+    def _num_short(self) -> int:
+        """How many groups are missing for the attempt to go on."""
+        secret = self.secret
+        return max(0, self._enough_groups - len(secret.groups))
+
+    @property
+    def _enough_groups(self) -> int:
+        if not self.secret.group:
+            return 1
+        return grouping.enough(self.frame.plan, self.secret.num_groups)
+
+    def _drop_short(self, short: Callable[[Coordinator], _Short]) -> list[CoordinatorEffect]:
+        """Go on without the groups that are short of nodes; tell who is let go."""
+        effects: list[CoordinatorEffect] = []
+        for at, half in self.secret.groups.items():
+            counted = short(half)
+            if counted is None:
+                continue
+            self._counted = num, needed = counted
+            reason = f"{num} of {len(half.nodes)} nodes of its group are left, {needed} are needed"
+            members = self.secret.drop(at, f"while {self.phase.value}: {reason}")
+            if not self.secret.group:
+                break  # the attempt fails, and says so to everybody
+            self._survivors = tuple(node for node in self._survivors if node not in members)
+            for node in (n for n in members if n in self.awaited):
+                self._cohort.lose(node, _GROUP_LOST)
+                effects.append(Send(node, self._abort(reason)))
+        return effects
+
+    def _abort(self, reason: str) -> Abort:
+        return Abort(
+            incarnation=self.frame.incarnation,
+            round=self.round,
+            attempt=self.attempt,
+            reason=short_text(reason),
+        )
+
+    def _too_few_groups(self, dropped: list[CoordinatorEffect]) -> list[CoordinatorEffect]:
+        """The end, if too few groups are left."""
+        if not self._num_short:
+            return dropped
+        secret = self.secret
+        if not secret.group:
+            return self._too_few(*self._counted)
+        needed = self._enough_groups
+        return [
+            *dropped,
+            *self._fail(
+                f"while {self.phase.value}: {len(secret.groups)} of {secret.num_groups} groups "
+                f"were left, {needed} are needed ({self._cohort.reasons()})"
+            ),
+        ]
 
     @abstractmethod
     def _open(self, now: float) -> list[CoordinatorEffect]:

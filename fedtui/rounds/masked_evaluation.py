@@ -126,7 +126,8 @@ class MaskedEvaluation(MaskedAttempt):
         for node in self._survivors:
             words += np.frombuffer(self._vectors[node], "<u8")
         try:
-            opened = opening.whole(self.encoding, words, self.secret.unmasking())
+            (half,) = self.secret.groups.values()  # held-out sums are never split
+            opened = opening.whole(self.encoding, words, half.unmasking())
         except (LostError, EncodingError) as error:
             return self._fail(str(error))
         self._sums = splitting.joined(self.frame.plan.task.metric, opened.scalars)

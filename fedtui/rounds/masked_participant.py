@@ -154,7 +154,7 @@ class MaskedParticipant(RoundParticipant):
             return "this plan's sums are masked: they are not told one by one"
         if ("evaluation", message.round) in self._voted:
             return f"it voted for sums over the model of round {message.round} already"
-        return self._side.refuses(message.cohort_size)
+        return self._side.refuses(message.cohort_size, "evaluation")
 
     def _why_not(self, offer: Offer) -> str | None:
         reason = super()._why_not(offer) or self._side.refuses(offer.cohort_size)

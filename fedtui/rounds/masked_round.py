@@ -25,6 +25,7 @@ class MaskedRound(MaskedAttempt):
     """One attempt whose updates the coordinator cannot read."""
 
     _sums: dict[str, float] | None = None
+    _recorded: tuple[NodeId, ...] = ()
 
     def resume(self, attempt: OpenAttempt, now: float) -> list[CoordinatorEffect]:
         """Finish an attempt whose survivors were chosen before the coordinator went down.
@@ -49,7 +50,7 @@ class MaskedRound(MaskedAttempt):
                 self.contributions[update.node] = Contribution(update.node, update.digest, 1)
                 self.members[update.node].took_s = update.seconds
         self.phase = Phase.VOTING
-        self._survivors = attempt.survivors
+        self._survivors = self._recorded = attempt.survivors
         self._until = until
         return []
 
@@ -102,6 +103,7 @@ class MaskedRound(MaskedAttempt):
             object=f"round {self.round} attempt {self.attempt}",
             detail=f"{len(frozen.body.entries)} nodes, {self.secret.context2.hex()}",
         )
+        self._recorded = self._survivors
         chosen = SurvivorsChosen(
             self.round, self.attempt, nodes=self._survivors, frozen=canonical(frozen)
         )
@@ -117,6 +119,13 @@ class MaskedRound(MaskedAttempt):
     def _enter_finished(self, event: Aggregated) -> None:
         self._enter(Phase.FINISHED)
         self._sums = event.sums
+        spoilt = {node for group in event.groups if group.reason for node in group.nodes}
+        self._survivors = tuple(node for node in self._survivors if node not in spoilt)
+
+    @property
+    def left_out(self) -> tuple[NodeId, ...]:
+        counted = set(self._survivors)
+        return tuple(node for node in self._recorded if node not in counted)
 
     def _finish(self, event: Aggregated, now: float) -> list[CoordinatorEffect]:
         return [*super()._finish(event, now), *self._name(event.liars)]

@@ -32,7 +32,9 @@ from fedtui.rounds.machine import (
 from fedtui.rounds.plan import MASKED, Plan
 from fedtui.secagg import graph, masks
 from fedtui.secagg.context import Attempt, Purpose, identity_of
-from fedtui.secagg.participant import Masks, Participant, RefusedError, Signer, Terms
+from fedtui.secagg.groups import Part
+from fedtui.secagg.participant import Masks, Participant, RefusedError, Signer
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import (
     Evaluate,
     Mailbox,
@@ -82,9 +84,9 @@ class MaskingSide:
     stuck: Mapping[bytes, int] = field(default_factory=dict)
     declared: Mapping[str, str] = field(default_factory=dict)
 
-    def refuses(self, cohort_size: int) -> str | None:
+    def refuses(self, cohort_size: int, purpose: Purpose = "update") -> str | None:
         """Why this node takes no part in sums of such a cohort; None if it does."""
-        numbers, floors = masking.numbers(self.plan, cohort_size), self.floors
+        numbers, floors = masking.numbers(self.plan, cohort_size, purpose), self.floors
         if numbers.minimum < floors.minimum:
             return (
                 f"sums of {numbers.minimum} nodes; this node takes part in sums of at least "
@@ -95,7 +97,7 @@ class MaskingSide:
                 f"the plan counts on {numbers.colluders} colluders, this node on "
                 f"{floors.colluders} or more"
             )
-        if not numbers.minimum <= cohort_size <= self.plan.privacy.largest_cohort:
+        if not numbers.roster <= cohort_size <= self.plan.privacy.largest_cohort:
             return f"a cohort of {cohort_size} nodes does not fit the plan"
         return None
 
@@ -135,11 +137,11 @@ class MaskedWork:
             plan_hash=side.plan_hash,
             keystream=side.plan.privacy.keystream,
         )
-        numbers = masking.numbers(side.plan, work.cohort_size)
+        numbers = masking.numbers(side.plan, work.cohort_size, purpose)
         self.layout = masking.encoding(side.plan, side.num_values, purpose)
         self.voted = False
-        self.peers: tuple[NodeId, ...] = ()  # the others of the roster, once it was checked
-        self.lost: tuple[NodeId, ...] = ()  # who of the roster is not in the sum
+        self.peers: tuple[NodeId, ...] = ()  # the others of its group, once the roster was checked
+        self.lost: tuple[NodeId, ...] = ()  # who of them is not in the sum
         self.claim: Claim | None = None
         self.masks: Masks | None = None
         self._side = side
@@ -154,6 +156,7 @@ class MaskedWork:
                 colluders=numbers.colluders,
                 minimum=numbers.minimum,
                 largest=min(work.cohort_size, side.plan.privacy.largest_cohort),
+                group=numbers.group,
                 aes=side.aes,
             ),
             signer=side.signer,
@@ -196,18 +199,28 @@ class MaskedWork:
 
     def _meet(self, roster: Roster) -> None:
         """Who is in a roster that was checked, and what it promises. Raises RefusedError."""
-        self._ids = tuple(identity_of(entry).id for entry in roster.entries)
-        self.peers = tuple(n for n in self._ids if n != self._side.signer.public.id)
-        if why := self._side.refuses_peers(self.peers):
+        everybody = tuple(identity_of(entry).id for entry in roster.entries)
+        if why := self._side.refuses_peers(self._others(everybody)):
             raise RefusedError(why)
+        body = self.group.body
+        self._ids = tuple(identity_of(entry).id for entry in body.entries)
+        self.peers = self._others(self._ids)
         num_ready = len(self._ids)
         self.claim = Claim(
             invited=self._invited,
             ready=num_ready,
-            colluders=roster.colluders,
-            minimum=roster.minimum,
-            threshold=graph.threshold(num_ready, roster.colluders, roster.degree),
+            colluders=body.colluders,
+            minimum=body.minimum,
+            threshold=graph.threshold(num_ready, body.colluders, body.degree),
         )
+
+    @property
+    def group(self) -> Part:
+        """Those of the roster at hand that this node adds up with: all, where it has no groups."""
+        return self._half.part
+
+    def _others(self, nodes: tuple[NodeId, ...]) -> tuple[NodeId, ...]:
+        return tuple(node for node in nodes if node != self._side.signer.public.id)
 
     def prepare(self, trained: Trained) -> Prepare:
         """What turns the update into the vector that leaves, once the Mailbox was heard."""

@@ -25,29 +25,76 @@ if TYPE_CHECKING:
     from fedtui.strategies.base import Wide
 
 
+LEAST_GROUPS = 3
+"""With fewer groups no rule can tell which of them is spoilt."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Numbers:
-    """Of one cohort: who may collude, and how many nodes a sum has at least."""
+    """Of one cohort: who may collude, and how many nodes a sum has at least.
+
+    With `group` it is split into groups of that many nodes or a few more, and a sum is one
+    group's; colluders are those of the whole cohort all the same (secagg/groups.py).
+    """
 
     invited: int
     colluders: int
     minimum: int
+    group: int = 0
 
     @property
     def quorum(self) -> int:
         """The least nodes that must stay to the end if everybody who was invited is ready."""
-        return max(self.minimum, graph.quorum(self.invited, self.colluders))
+        if not self.group:
+            return max(self.minimum, graph.quorum(self.invited, self.colluders))
+        return enough_groups(self.invited // self.group) * self.least_of_group
+
+    @property
+    def roster(self) -> int:
+        """The least nodes of a roster."""
+        return max(self.minimum, LEAST_GROUPS * self.group)
+
+    @property
+    def least_of_group(self) -> int:
+        """The least nodes of a group that must stay to the end, if it has no more than `group`."""
+        return max(self.minimum, graph.quorum(self.group, self.colluders))
 
 
-def numbers(plan: Plan, invited: int) -> Numbers:
-    """The numbers of a cohort of `invited` nodes; never changed when some are lost."""
-    privacy = plan.privacy
-    colluders = privacy.colluders or graph.default_colluders(invited)
-    minimum = privacy.minimum or graph.default_minimum(invited, colluders)
+def enough_groups(num_groups: int) -> int:
+    """How many of the groups of an attempt must stay to the end: more than half; 1 of one."""
+    return num_groups // 2 + 1
+
+
+def numbers(plan: Plan, invited: int, purpose: Purpose = "update") -> Numbers:
+    """The numbers of a cohort of `invited` nodes; never changed when some are lost.
+
+    Sums over held-out examples go over the whole cohort, also where updates add up in groups.
+    """
+    privacy, groups = plan.privacy, _of_groups(plan, invited)
+    if groups is not None and purpose == "update":
+        return groups
+    default = graph.default_colluders(invited)
+    if groups is not None:  # the plan's numbers are those of a group: no less for all together
+        colluders = max(default, groups.colluders)
+        least = max(groups.minimum, graph.default_minimum(invited, colluders))
+    else:
+        colluders = privacy.colluders or default
+        least = privacy.minimum or graph.default_minimum(invited, colluders)
+        least = max(least, plan.selection.minimum)
+    return Numbers(invited=invited, colluders=colluders, minimum=max(least, colluders + 2))
+
+
+def _of_groups(plan: Plan, invited: int) -> Numbers | None:
+    group = plan.privacy.group
+    if group is None:
+        return None
+    colluders = plan.privacy.colluders or graph.default_colluders(group)
+    minimum = plan.privacy.minimum or graph.quorum(group, colluders)
     return Numbers(
         invited=invited,
         colluders=colluders,
-        minimum=max(minimum, colluders + 2, plan.selection.minimum),
+        minimum=max(minimum, colluders + 2),
+        group=group,
     )
 
 
@@ -70,6 +117,8 @@ def least_ready(plan: Plan, invited: int, wanted: int) -> int:
     Their sum must still hide its nodes when as many are lost as the plan reckons with.
     """
     needed = numbers(plan, invited)
+    if needed.group:  # a node that is lost costs its group, and no other
+        return needed.roster
     quorum = graph.quorum(wanted, needed.colluders)
     return max(needed.minimum, quorum) + plan.privacy.dropouts
 
@@ -130,7 +179,14 @@ def mean_of(layout: Encoding, slots_C: Slots, share: float) -> Wide:
 
 def conflicts(plan: Plan) -> list[str]:
     """Every way in which the numbers of a masked plan do not fit together."""
-    privacy, found = plan.privacy, []
+    privacy, found = plan.privacy, list[str]()
+    if not plan.masked:
+        if privacy.group is not None:
+            found.append(
+                f"[privacy] group = {privacy.group} is for masked updates, and these are visible: "
+                "leave it out"
+            )
+        return found
     bits = 64 // privacy.lanes - (privacy.largest_cohort - 1).bit_length()
     if bits < MIN_VALUE_BITS:
         found.append(
@@ -144,6 +200,8 @@ def conflicts(plan: Plan) -> list[str]:
             f"[privacy] largest_cohort = {privacy.largest_cohort} is less than the {size} nodes "
             "that take part: raise it"
         )
+    if privacy.group is not None:
+        return found + _group_conflicts(plan, size, privacy.group)
     of_size = numbers(plan, size)
     if privacy.minimum is not None and privacy.minimum < of_size.colluders + 2:
         found.append(
@@ -156,5 +214,28 @@ def conflicts(plan: Plan) -> list[str]:
             f"drop-outs cannot work: {of_size.quorum} nodes must stay to the end, so "
             f"{of_size.quorum + privacy.dropouts} are needed: raise [rounds] start_with or "
             "[selection] count, or lower colluders or dropouts"
+        )
+    return found
+
+
+def _group_conflicts(plan: Plan, size: int, group: int) -> list[str]:
+    """Every way in which the numbers of groups do not fit together."""
+    found, privacy, of_size = [], plan.privacy, numbers(plan, size)
+    if of_size.least_of_group > group:
+        found.append(
+            f"[privacy] group = {group} is too small: with {of_size.colluders} colluders a sum "
+            f"needs {of_size.least_of_group} nodes of a group: raise group, or lower colluders or "
+            "minimum"
+        )
+    if size < LEAST_GROUPS * group:
+        found.append(
+            f"[privacy] group = {group}: the {size} nodes that take part make "
+            f"{size // group} groups, {LEAST_GROUPS} are needed to tell a spoilt one: raise "
+            f"[rounds] start_with or [selection] count to {LEAST_GROUPS * group}, or lower group"
+        )
+    if privacy.dropouts:
+        found.append(
+            f"[privacy] dropouts = {privacy.dropouts} is for one cohort; a group of {group} goes "
+            f"on as long as {of_size.least_of_group} of it are left: leave dropouts out"
         )
     return found

@@ -1,7 +1,8 @@
-"""Strategies and selections that are files of the coordinator's operator: pinned by the plan.
+"""Plug-ins that are files of the coordinator's operator: pinned by the plan.
 
-A strategy has a half on every node, so its file must be there, too, and be the very same. A
-selection works at the coordinator only: nodes read its name and hash, and need no file.
+A strategy has a half on every node, so its file must be there, too, and be the very same.
+Selections and aggregators work at the coordinator only: nodes read their name and hash, and need
+no file.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def conflicts(plan: Plan) -> list[str]:
     """Every own file that is not pinned, not the pinned one, or not here, as sentences."""
-    return of_strategy(plan) + of_selection(plan)
+    return of_strategy(plan) + of_selection(plan) + of_aggregator(plan)
 
 
 def of_strategy(plan: Plan) -> list[str]:
@@ -29,10 +30,23 @@ def of_selection(plan: Plan) -> list[str]:
     return _conflicts("selection", "selection", plan.selection.name, plan.selection.sha256)
 
 
+def of_aggregator(plan: Plan) -> list[str]:
+    """The same of the aggregator."""
+    return _conflicts("aggregators", "aggregator", plan.aggregator.name, plan.aggregator.sha256)
+
+
 def is_elsewhere(plan: Plan) -> bool:
     """Whether the selection is a file that only the coordinator has."""
-    chosen = plan.selection
-    return bool(chosen.sha256) and chosen.name not in plugins.names("selection")
+    return _elsewhere("selection", plan.selection.name, plan.selection.sha256)
+
+
+def aggregator_is_elsewhere(plan: Plan) -> bool:
+    """Whether the aggregator is a file that only the coordinator has."""
+    return _elsewhere("aggregators", plan.aggregator.name, plan.aggregator.sha256)
+
+
+def _elsewhere(kind: str, name: str, sha256: str) -> bool:
+    return bool(sha256) and name not in plugins.names(kind)
 
 
 def _conflicts(kind: str, section: str, name: str, sha256: str) -> list[str]:
@@ -54,7 +68,7 @@ def _conflicts(kind: str, section: str, name: str, sha256: str) -> list[str]:
         ]
     if name in plugins.names(kind):
         return [f"[{section}] sha256: {name} comes with fedtui: leave sha256 away"]
-    if kind == "selection":
+    if kind != "strategies":
         return []
     return [
         f"[{section}] name: {name} is a file of the coordinator's operator (SHA-256 {sha256}) and "

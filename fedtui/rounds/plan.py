@@ -14,7 +14,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, compression, masking, owned, strategic
+from fedtui.rounds import choices, compression, gate, masking, owned, robust, strategic
 from fedtui.wire import declared
 from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
@@ -58,6 +58,17 @@ class Named(_Section, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
     options: Options = {}
     sha256: Pin = ""
+
+
+class AggregatorSection(Named, frozen=True, kw_only=True):
+    """How the updates of a round become one (docs/robustness.md).
+
+    With `mix` each is first replaced by the mean of those nearest to it, as many as there are
+    without the `mix` that are reckoned bad (below 1: that share of them).
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = "mean"
+    mix: Annotated[float, msgspec.Meta(gt=0, le=2**15)] | None = None
 
 
 class SelectionSection(_Section, frozen=True, kw_only=True):
@@ -127,6 +138,15 @@ class EvaluationSection(_Section, frozen=True, kw_only=True):
         return 0.0 if self.with_evaluator else 0.2
 
 
+class GateSection(_Section, frozen=True, kw_only=True):
+    """Rounds are rolled back whose model is worse than before by more than `tolerance` (gate.py).
+
+    None: every usable model is gone on from.
+    """
+
+    tolerance: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
+
+
 class WeightsSection(_Section, frozen=True, kw_only=True):
     """An update counts by its examples (at most `cap` of them), each equally, or by the plan.
 
@@ -146,7 +166,9 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     invited), a sum has at least `minimum` nodes (default: half of them), and `dropouts` of a
     cohort may be lost. `largest_cohort`, `lanes` and `value_range` say how numbers are written
     (secagg/encoding.py; no `value_range`: rounds/compression.py). `keystream` makes the masks:
-    `aegis256` in rounds in which every node's processor has AES, else `chacha20`.
+    `aegis256` in rounds in which every node's processor has AES, else `chacha20`. With `group` a
+    cohort is split into random groups of at least so many nodes, whose sums the coordinator reads
+    one by one; `minimum` is then that of a group.
     """
 
     updates: Literal["masked", "visible"] = "masked"
@@ -157,6 +179,7 @@ class PrivacySection(_Section, frozen=True, kw_only=True):
     lanes: Literal[2, 3, 4] = 2
     value_range: Annotated[float, msgspec.Meta(gt=0, le=1024)] | None = None
     keystream: Keystream = "chacha20"
+    group: Annotated[int, msgspec.Meta(ge=3, le=64)] | None = None
 
 
 class TrafficSection(_Section, frozen=True, kw_only=True):
@@ -178,10 +201,12 @@ class Plan(_Section, frozen=True, kw_only=True):
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**53)] = 1
     training: TrainingSpec = TrainingSpec()
     strategy: Named = Named(name="fedavg")
+    aggregator: AggregatorSection = AggregatorSection()
     selection: SelectionSection = SelectionSection()
     rounds: RoundsSection = RoundsSection()
     deadlines: DeadlinesSection = DeadlinesSection()
     evaluation: EvaluationSection = EvaluationSection()
+    gate: GateSection = GateSection()
     weights: WeightsSection = WeightsSection()
     privacy: PrivacySection = PrivacySection()
     transforms: Annotated[tuple[Named, ...], msgspec.Meta(max_length=4)] = ()
@@ -197,6 +222,8 @@ class Plan(_Section, frozen=True, kw_only=True):
         """The least participants of any round."""
         if not self.masked:
             return self.selection.minimum
+        if self.privacy.group is not None:
+            return max(self.selection.minimum, masking.LEAST_GROUPS * self.privacy.group)
         return max(self.selection.minimum, self.privacy.minimum or 3, self.least_colluders + 2)
 
     @property
@@ -222,7 +249,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
-    found += compression.conflicts(plan)
+    found += robust.conflicts(plan) + compression.conflicts(plan) + gate.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):
@@ -231,7 +258,7 @@ def check(plan: Plan) -> list[str]:
             "set [evaluation] holdout above 0 or with_evaluator = true"
         )
     found += _never_reached(plan)
-    return found + (masking.conflicts(plan) if plan.masked else [])
+    return found + masking.conflicts(plan)
 
 
 def _never_reached(plan: Plan) -> list[str]:

@@ -12,7 +12,9 @@ Sums are plain totals by name (examples, loss_sum, correct, ...), never averages
 
 import msgspec
 
+from fedtui.rounds.figures import Figure
 from fedtui.rounds.spread import Spread
+from fedtui.rounds.suspicion import GroupSeen
 
 Sums = dict[str, float]
 
@@ -72,7 +74,8 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     """The model after this round is on disk as `checkpoint_name`.
 
     `seconds` is what the round took on the driver's clock, all its attempts together. `spread` is
-    of the updates' weights; None where nobody may see them.
+    of the updates' weights; None where nobody may see them, and `figures` say how they looked.
+    `left_out` are survivors whose group is no part of the model, `groups` how all of them looked.
     """
 
     model_digest: bytes
@@ -81,6 +84,9 @@ class RoundFinished(_OfAttempt, frozen=True, kw_only=True, tag=True):
     seconds: float = 0.0
     num_bytes: int = 0
     spread: Spread | None = None
+    figures: tuple[Figure, ...] = ()
+    left_out: tuple[bytes, ...] = ()
+    groups: tuple[GroupSeen, ...] = ()
 
 
 class RoundFailed(_OfAttempt, frozen=True, kw_only=True, tag=True):
@@ -97,6 +103,15 @@ class Evaluated(_Fact, frozen=True, kw_only=True, tag=True):
     sums: Sums
     score: float
     num_nodes: int
+
+
+class RolledBack(_OfAttempt, frozen=True, kw_only=True, tag=True):
+    """The model after this round did not pass the gate, and `cause` says why (gate.py).
+
+    It comes with the round's Evaluated, if there is one, in one transaction.
+    """
+
+    cause: str
 
 
 class FederationEnded(_Fact, frozen=True, kw_only=True, tag=True):
@@ -131,6 +146,7 @@ Record = (
     | RoundFinished
     | RoundFailed
     | Evaluated
+    | RolledBack
     | FederationEnded
     | FederationPaused
     | FederationResumed

@@ -2,7 +2,8 @@
 
     ctx  = H(ctx | version, federation, coordinator, purpose, round, attempt, incarnation of the
              Offer, H(model), H(plan), keystream)
-    ctx2 = H(ctx2 | ctx, H(roster: entries, colluders, minimum, degree))
+    ctx2 = H(ctx2 | ctx, H(roster: entries, colluders, minimum, degree, group))
+           of a group: H(ctx2g | ctx2 of the whole roster, number of the group)
     ctx3 = H(ctx3 | ctx2, U1)
 
 Ready is signed over ctx, shares are sealed under ctx2, and mask seeds and votes come from ctx3. So
@@ -22,7 +23,7 @@ from fedtui.crypto.keys import KeyPair, PublicIdentity, digest
 from fedtui.crypto.keystream import Keystream
 from fedtui.secagg.graph import encode_set
 from fedtui.wire.codec import canonical
-from fedtui.wire.messages import RosterEntry
+from fedtui.wire.messages import Roster, RosterEntry
 
 VERSION = 1
 READY, ROSTER, MAILBOX, SURVIVORS, VOTE = (
@@ -64,17 +65,38 @@ class Attempt:
 
 
 class RosterBody(msgspec.Struct, frozen=True, kw_only=True):
-    """What the roster's hash and signature cover."""
+    """What the roster's hash and signature cover.
+
+    `group` is the least members of its groups (groups.py), whose `degree` is then their own: 0.
+    Without groups it is 0.
+    """
 
     entries: tuple[RosterEntry, ...]
     colluders: int
     minimum: int
     degree: int
+    group: int = 0
+
+
+def body_of(roster: Roster) -> RosterBody:
+    """What of a message is hashed and signed."""
+    return RosterBody(
+        entries=roster.entries,
+        colluders=roster.colluders,
+        minimum=roster.minimum,
+        degree=roster.degree,
+        group=roster.group,
+    )
 
 
 def roster_context(context: bytes, body: RosterBody) -> bytes:
     """Compute ctx2."""
     return digest("fedtui1-ctx2", context, canonical(body))
+
+
+def group_context(context2: bytes, index: int) -> bytes:
+    """Compute ctx2 of a group, from that of the whole roster."""
+    return digest("fedtui1-ctx2g", context2, _places(index))
 
 
 def included_context(context2: bytes, included: Iterable[int]) -> bytes:

@@ -27,6 +27,7 @@ from fedtui.errors import CryptoError, FedtuiError, LocalProtocolError
 from fedtui.secagg import context
 from fedtui.secagg.context import Attempt, RosterBody
 from fedtui.secagg.graph import Graph, degree, quorum, threshold
+from fedtui.secagg.groups import Part
 from fedtui.wire import enrolment
 from fedtui.wire.messages import (
     CountedVote,
@@ -156,21 +157,30 @@ class Coordinator:
         )
         return True
 
-    def introduce(self, incarnation: int, nodes: Iterable[bytes] | None = None) -> Roster:
-        """Freeze the roster: those of `nodes` (default: all) who are ready now."""
+    def introduce(
+        self, incarnation: int, nodes: Iterable[bytes] | None = None, *, group: int = 0
+    ) -> Roster:
+        """Freeze the roster: those of `nodes` (default: all) who are ready now.
+
+        With `group` it is split (groups.py), and `take` makes the halves of the parts.
+        """
         if self._body is not None:
             raise LocalProtocolError("a roster is made once")
         chosen = sorted(self._ready if nodes is None else self._ready.keys() & set(nodes))
-        num_nodes = len(chosen)
-        self._use(
-            RosterBody(
-                entries=tuple(self._ready[node] for node in chosen),
-                colluders=self.colluders,
-                minimum=self.minimum,
-                degree=degree(num_nodes, self.colluders, min(self._dropouts, num_nodes - 1)),
-            )
+        num, lost = len(chosen), min(self._dropouts, len(chosen) - 1)
+        body = RosterBody(
+            entries=tuple(self._ready[node] for node in chosen),
+            colluders=self.colluders,
+            minimum=self.minimum,
+            degree=0 if group else degree(num, self.colluders, lost),
+            group=group,
         )
+        self._use(body, context.roster_context(self._context, body))
         return self.roster(incarnation)
+
+    def take(self, part: Part) -> None:
+        """Go on with a group of a roster, in an object of its own."""
+        self._use(part.body, part.context2)
 
     def roster(self, incarnation: int) -> Roster:
         body = self._known()
@@ -182,15 +192,18 @@ class Coordinator:
             colluders=body.colluders,
             minimum=body.minimum,
             degree=body.degree,
+            group=body.group,
             signature=self._identity.sign(context.ROSTER, self.context2),
         )
 
-    def _use(self, body: RosterBody) -> None:
+    def _use(self, body: RosterBody, context2: bytes) -> None:
         num_nodes = len(body.entries)
         self._body = body
         self._ids = tuple(context.identity_of(entry).id for entry in body.entries)
         self._place = {node: place for place, node in enumerate(self._ids)}
-        self.context2 = context.roster_context(self._context, body)
+        self.context2 = context2
+        if body.group:  # each of its groups is a cohort of its own
+            return
         self._graph = Graph(num_nodes, body.degree, context.graph_seed(self.context2))
         self.threshold = threshold(num_nodes, body.colluders, body.degree)
         self.quorum = quorum(num_nodes, body.colluders)
@@ -199,6 +212,16 @@ class Coordinator:
     def least(self) -> int:
         """How many nodes a sum needs."""
         return max(self.minimum, self.quorum)
+
+    @property
+    def nodes(self) -> tuple[bytes, ...]:
+        """Whose roster it is, in its order."""
+        return self._ids
+
+    @property
+    def body(self) -> RosterBody:
+        """The roster."""
+        return self._known()
 
     def ids(self, positions: Iterable[int]) -> tuple[bytes, ...]:
         return tuple(self._ids[position] for position in positions)
@@ -392,8 +415,12 @@ class Coordinator:
 
     def thaw(self, frozen: Frozen) -> None:
         """Go on from what a former life froze, in a fresh object of the same attempt."""
-        self._use(frozen.body)
-        self.included, self.survivors = frozen.included, frozen.survivors
+        self._use(frozen.body, context.roster_context(self._context, frozen.body))
+        self.fix(frozen.included, frozen.survivors)
+
+    def fix(self, included: tuple[int, ...], survivors: tuple[int, ...]) -> None:
+        """Take U1 and U2 from a former life."""
+        self.included, self.survivors = included, survivors
         self._context3 = context.included_context(self.context2, self.included)
 
     def _known(self) -> RosterBody:

@@ -27,10 +27,12 @@ from fedtui.crypto import shamir
 from fedtui.crypto.keys import PublicIdentity, short_id
 from fedtui.crypto.keystream import Keystream
 from fedtui.errors import CryptoError, FedtuiError, LocalProtocolError, RemoteProtocolError
-from fedtui.secagg import context
-from fedtui.secagg.context import Attempt, RosterBody
+from fedtui.secagg import context, groups
+from fedtui.secagg.context import Attempt
 from fedtui.secagg.drawn import Entropy, coefficients, draw
-from fedtui.secagg.graph import Graph, is_degree, quorum, threshold
+from fedtui.secagg.graph import Graph, quorum, threshold
+from fedtui.secagg.groups import Part
+from fedtui.secagg.terms import Terms
 from fedtui.wire import enrolment
 from fedtui.wire.messages import (
     Mailbox,
@@ -53,20 +55,6 @@ A = TypeVar("A")
 
 class RefusedError(FedtuiError):
     """What the coordinator says is not what an honest one would; the sentence says what."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What the plan and this node's operator demand of every attempt.
-
-    `colluders` is exactly what the roster must name, `minimum` the least nodes of a sum, and
-    `largest` the most of a roster. `aes`: this node's processor has it.
-    """
-
-    colluders: int
-    minimum: int
-    largest: int
-    aes: bool = False
 
 
 class Signer(Protocol):
@@ -92,15 +80,22 @@ class Masks:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The roster as checked."""
+    """The roster as checked, as far as this node's own group goes."""
 
-    entries: tuple[RosterEntry, ...]
+    part: Part
     ids: tuple[bytes, ...]
-    context2: bytes
     graph: Graph
     threshold: int
     quorum: int
     place: int
+
+    @property
+    def entries(self) -> tuple[RosterEntry, ...]:
+        return self.part.body.entries
+
+    @property
+    def context2(self) -> bytes:
+        return self.part.context2
 
 
 class Participant:
@@ -200,49 +195,26 @@ class Participant:
 
     def _check_roster(self, roster: Roster) -> _Known:
         """Who is in it, by whose word, and whether the numbers are those agreed to."""
-        body = RosterBody(
-            entries=roster.entries,
-            colluders=roster.colluders,
-            minimum=roster.minimum,
-            degree=roster.degree,
-        )
+        body = context.body_of(roster)
         context2 = context.roster_context(self._context, body)
         self._check_coordinator(context.ROSTER, context2, roster.signature)
-        num_nodes = len(roster.entries)
-        self._check_numbers(roster, num_nodes)
+        if why := self.terms.refuse(body):
+            raise RefusedError(why)
         ids = self._check_entries(roster.entries)
         place = ids.index(self._signer.public.id) if self._signer.public.id in ids else -1
         ours = _said(self.advertise())
         if place < 0 or _said(roster.entries[place]) != ours:
             raise RefusedError("the roster does not hold this node as it said it was ready")
-        graph = Graph(num_nodes, roster.degree, context.graph_seed(context2))
+        part = next(p for p in groups.parts(self._context, body) if place in p.positions)
+        num_nodes, numbers = len(part.positions), part.body
         return _Known(
-            roster.entries,
-            ids,
-            context2,
-            graph,
-            threshold(num_nodes, roster.colluders, roster.degree),
-            quorum(num_nodes, roster.colluders),
-            place,
+            part,
+            tuple(ids[position] for position in part.positions),
+            Graph(num_nodes, numbers.degree, context.graph_seed(part.context2)),
+            threshold(num_nodes, numbers.colluders, numbers.degree),
+            quorum(num_nodes, numbers.colluders),
+            part.positions.index(place),
         )
-
-    def _check_numbers(self, roster: Roster, num_nodes: int) -> None:
-        terms = self.terms
-        if not terms.minimum <= num_nodes <= terms.largest:
-            raise RefusedError(
-                f"the roster has {num_nodes} nodes; this node takes part with {terms.minimum} to "
-                f"{terms.largest}"
-            )
-        if roster.colluders != terms.colluders or roster.minimum != terms.minimum:
-            raise RefusedError(
-                f"the roster counts on {roster.colluders} colluders and sums of "
-                f"{roster.minimum} nodes; agreed were {terms.colluders} and {terms.minimum}"
-            )
-        if not is_degree(num_nodes, roster.colluders, roster.degree):
-            raise RefusedError(
-                f"{roster.degree} neighbours a node are none that keep {num_nodes} nodes safe "
-                f"from {roster.colluders} colluders"
-            )
 
     def _check_entries(self, entries: tuple[RosterEntry, ...]) -> tuple[bytes, ...]:
         try:
@@ -327,6 +299,11 @@ class Participant:
                 seed = context.pair_seed(shared, context3, known.place, other)
                 (plus if other > known.place else minus).append(seed)
         return Masks(tuple(plus), tuple(minus), self.keystream)
+
+    @property
+    def part(self) -> Part:
+        """Those of the roster at hand that this node adds up with."""
+        return self._known().part
 
     @property
     def keystream(self) -> Keystream:

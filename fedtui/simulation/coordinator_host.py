@@ -8,6 +8,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fedtui.combining.grouped import groups_of
 from fedtui.combining.visible import CannotCombineError, Start
 from fedtui.learning.params import Vector
 from fedtui.rounds.attempt import Frame
@@ -179,11 +180,11 @@ class CoordinatorHost:
         for key in [k for k in self.spool if number == 0 or k[:2] == (number, attempt)]:
             del self.spool[key]
         keep, rounds = self.machine.keep, self.machine.rounds
-        needed = {r.model_digest for r in rounds[-2:]} | {self.machine.best.model_digest}
+        needed = {r.model_digest for r in rounds if r.round in keep}
         if self.world.kept is not None or len(self.models) > 2 * len(keep):
             self.models = {d: m for d, m in self.models.items() if d in needed}
-        newest = rounds[-1].model_digest
-        self.states = {d: s for d, s in self.states.items() if d == newest}
+        bases = {r.model_digest for r in rounds if r.round in self.machine.bases}
+        self.states = {d: s for d, s in self.states.items() if d in bases}
 
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
         if not self.up or incarnation != self.incarnation:
@@ -211,7 +212,7 @@ class CoordinatorHost:
         try:
             mixed = self.world.mixer.mix(effect, Start(Values(base_D), kept), contents)
         except CannotCombineError as error:
-            return AggregationFailed(effect.round, effect.attempt, str(error))
+            return AggregationFailed(effect.round, effect.attempt, str(error), groups_of(error))
         digest = vector_digest(mixed.model_D)
         self.models[digest], self.states[digest] = mixed.model_D, mixed.kept
         model = ModelRef(round=effect.round, digest=digest, num_bytes=mixed.model_D.nbytes)
@@ -224,6 +225,8 @@ class CoordinatorHost:
             mixed.sums,
             mixed.liars,
             mixed.change_bytes,
+            mixed.figures,
+            mixed.groups,
         )
 
     def _keep_change(self, digest: bytes, base: bytes, num_bytes: int) -> None:

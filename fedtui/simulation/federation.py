@@ -15,11 +15,9 @@ from hashlib import blake2b
 import msgspec
 import numpy as np
 
-from fedtui import plugins
 from fedtui.combining.visible import Recipe
 from fedtui.crypto.keys import Identity
 from fedtui.learning.params import Manifest, Vector
-from fedtui.rounds import strategic
 from fedtui.rounds.machine import (
     AcceptUpdate,
     Aggregate,
@@ -108,9 +106,7 @@ class SimulatedFederation:
         self._num_sessions = 0
         self._num_streams = 0
         self._sent: deque[tuple[FromCoordinator, FromCoordinator, int]] = deque(maxlen=_SENT_KEPT)
-        aggregator = plugins.build("aggregators", "mean")
-        recipe = Recipe(self.manifest, aggregator, strategic.built(self.plan))
-        self.mixer = Mixer(recipe, self.plan)
+        self.mixer = Mixer(Recipe.of(self.plan, self.manifest), self.plan)
         self.coordinator = CoordinatorHost(self)
 
     # ---- who is here --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ I5  no mask key is used twice
 I6  what was acknowledged is in the store
 I7  a round's phase only moves forward within one incarnation
 I10 nobody is in the sum who did not accept the offer and deliver
-I11 no sum of fewer survivors than the plan's minimum
+I11 no sum of fewer survivors than the plan's minimum, of a group too
 I12 nothing leaves a node that is not in its ledger
 """
 
@@ -28,6 +28,7 @@ from fedtui.rounds.machine import (
     UpdateOpened,
     Upload,
 )
+from fedtui.rounds.plan import AggregatorSection
 from fedtui.rounds.records import (
     PhaseEntered,
     Record,
@@ -78,10 +79,13 @@ class Invariants(Watch):
         self._plain: dict[tuple[int, int, bytes], tuple[Vector, Fraction]] = {}
 
     def journalled(self, node: NodeHost, entry: Journal) -> None:
-        """I4: a node wrote down what it goes along with."""
+        """I4, I11: a node wrote down what it goes along with."""
         key = (node.name, entry.attempt.purpose, entry.attempt.round)
         known = self._revealed.setdefault(key, entry.sets)
         self._hold(known == entry.sets, "I4: a node went along with two survivor sets")
+        numbers = masking.numbers(self.world.plan, len(self._cohort), entry.attempt.purpose)
+        least = numbers.minimum if entry.attempt.purpose == "update" else 3
+        self._hold(entry.num_survivors >= least, "I11: a node voted for too few survivors")
 
     def said(self, node: NodeHost, message: FromNode) -> None:  # noqa: ARG002 - whoever says it
         """I5: a node is ready with keys of this attempt; it may say so again."""
@@ -164,7 +168,7 @@ class Invariants(Watch):
             case SurvivorsChosen():
                 self._hold(self._survivors is None, "I2: the survivors were chosen twice")
                 self._hold(set(record.nodes) <= set(self._updates), "I10: a survivor sent nothing")
-                enough = len(record.nodes) >= self.world.plan.minimum
+                enough = len(record.nodes) >= self._least_in_all
                 self._hold(enough, "I11: too few survivors")
                 self._survivors = record.nodes
             case RoundFinished():
@@ -192,7 +196,10 @@ class Invariants(Watch):
                 (record.round, record.attempt) == self._attempt, "I7: another attempt finished"
             )
             self._hold(bool(self._survivors), "I2: finished without survivors")
-            if self.world.plan.strategy.name == "fedavg":  # others step otherwise than by the mean
+            left_out = set(record.left_out)
+            self._survivors = tuple(n for n in self._survivors or () if n not in left_out)
+            plan = self.world.plan  # other strategies and rules step otherwise than by the mean
+            if plan.strategy.name == "fedavg" and plan.aggregator == AggregatorSection():
                 self._check_sum(record)
         self._model = record.model_digest
 
@@ -222,6 +229,8 @@ class Invariants(Watch):
             )
             error = abs(float(model_D[index]) - float(exact))
             limit = float(np.spacing(np.float32(abs(float(exact)) + 1e-6))) + float(steps)
+            if self.world.plan.privacy.group is not None:  # means of groups are float32
+                limit += max(abs(float(u[index])) for u, _ in parts.values()) * 2.0**-23
             self._hold(error <= limit, "I2: the sum is not that of the survivors")
 
     def _delivered(self, record: UpdateReceived) -> bool:
@@ -236,6 +245,15 @@ class Invariants(Watch):
         if not plan.masked:
             return 0.0
         return 1 / masking.encoding(plan, self.world.num_values, "update").scale
+
+    @property
+    def _least_in_all(self) -> int:
+        """How many survivors there are at least, in all groups together."""
+        plan = self.world.plan
+        if not plan.masked or plan.privacy.group is None:
+            return plan.minimum
+        numbers = masking.numbers(plan, plan.minimum)
+        return masking.enough_groups(masking.LEAST_GROUPS) * numbers.least_of_group
 
     def _spooled(self, node: bytes, record: RoundFinished) -> Vector:
         digest = self._updates[node].digest

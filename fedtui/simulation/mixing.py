@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fedtui.combining.changing import Changing, Rounding
-from fedtui.combining.masked import unmask
+from fedtui.combining.grouped import Covered, uncover
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import (
     CannotCombineError,
@@ -21,9 +21,11 @@ from fedtui.combining.visible import (
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.learning.params import Vector
 from fedtui.rounds import compression
+from fedtui.rounds.figures import Figure, figures_of
 from fedtui.rounds.machine import Aggregate
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.strategies.base import State, first_state
 
 
@@ -31,8 +33,9 @@ from fedtui.strategies.base import State, first_state
 class Mixed:
     """The next model, and what the strategy keeps from now on.
 
-    Of masked updates also what their sum says, and whose shares were wrong. `change_bytes` is the
-    size of the change from the base, 0 if the plan wants none.
+    Of masked updates also what their sum says, whose shares were wrong and what each group looked
+    like; of visible ones what each looked like. `change_bytes` is the size of the change from the
+    base, 0 if the plan wants none.
     """
 
     model_D: Vector
@@ -40,6 +43,8 @@ class Mixed:
     sums: dict[str, float] | None = None
     liars: tuple[bytes, ...] = ()
     change_bytes: int = 0
+    figures: tuple[Figure, ...] = ()
+    groups: tuple[GroupSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,10 +102,16 @@ class Mixer:
         sink = Sink(put if changing is None else changing.write, keep)
         sums: dict[str, float] | None = None
         liars: tuple[bytes, ...] = ()
+        figures: tuple[Figure, ...] = ()
+        groups: tuple[GroupSeen, ...] = ()
         if effect.opener is not None:
-            words = [_Masked(content.view(np.uint64)) for content in contents]
-            done = unmask(recipe, self.plan, start, words, effect.opener, sink)
-            sums, liars = done.sums, done.liars
+            words = {
+                part.node: _Masked(content.view(np.uint64))
+                for part, content in zip(effect.contributions, contents, strict=True)
+            }
+            covered = Covered(words, effect.opener)
+            done = uncover(recipe, self.plan, start, covered, sink, _Desk())
+            sums, liars, groups = done.sums, done.liars, done.groups
         else:
             parts = effect.contributions
             num_values = recipe.manifest.num_values
@@ -111,12 +122,13 @@ class Mixer:
                 for content, part in zip(contents, parts, strict=True)
             ]
             about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
-            combine(recipe, start, updates, sink, about)
+            looks = combine(recipe, start, updates, sink, about)
+            figures = figures_of([part.node for part in parts], looks)
         if changing is not None:
             changing.finish()
         state = State({name: sheet.whole() for name, sheet in kept.items()})
         num_bytes = changing.num_bytes if changing is not None else 0
-        return Mixed(model.whole(), state, sums, liars, num_bytes)
+        return Mixed(model.whole(), state, sums, liars, num_bytes, figures, groups)
 
     def _changing(
         self, effect: Aggregate, start: Start, put: Callable[[memoryview], object]
@@ -147,7 +159,20 @@ class _Sheet:
         self._vector[place] = values_C
         self._num_written = place.stop
 
+    def write(self, data: memoryview) -> None:
+        self.put(np.frombuffer(data, "<f4"))
+
+    def values(self) -> Values:
+        return Values(self.whole())
+
     def whole(self) -> NDArray[Any]:
         if self._num_written != len(self._vector):
             raise CannotCombineError("the model came out too short")
         return self._vector
+
+
+class _Desk:
+    """Where the means of groups are while they are combined."""
+
+    def sheet(self, num_values: int) -> _Sheet:
+        return _Sheet(num_values)

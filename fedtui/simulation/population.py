@@ -340,6 +340,8 @@ def _never_enough(population: Population, plan: Plan) -> list[str]:
         numbers = masking.numbers(plan, invited)
         ready = math.floor(invited * before)
         needed = max(numbers.minimum, graph.quorum(ready, numbers.colluders))
+        if numbers.group:
+            needed = masking.enough_groups(ready // numbers.group) * numbers.least_of_group
     if needed <= invited and not _within_reach(needed, invited, before * after):
         found.append(
             f"[population] dropout: of {invited} nodes in a round {invited * before * after:.3g} "

@@ -52,7 +52,8 @@ class NodeRow(Part, frozen=True):
 
     `chosen` and `counted` are rounds, over the federation's whole life; `late` and `rejected`
     (updates) and the bytes are of this life. `weight` is what its update of this round counts;
-    None if there is none yet, or if nobody may see it. `words` are of nodes that ask only.
+    None if there is none yet, or if nobody may see it. `length` and `cosine` (to the median of
+    all) are of its newest update that counted, None likewise. `words` are of nodes that ask only.
     """
 
     fingerprint: str
@@ -76,6 +77,8 @@ class NodeRow(Part, frozen=True):
     late: int = 0
     rejected: int = 0
     weight: float | None = None
+    length: float | None = None
+    cosine: float | None = None
     words: tuple[str, ...] = ()
 
 
@@ -92,6 +95,8 @@ class RoundLine(Part, frozen=True):
 
     Of visible ones: the `smallest`, `median` and `largest` share of the sum, and how many nodes of
     equal weight would be as spread (`alike`); 0 where nobody sees them, or kept none.
+
+    `rolled_back` says why its model did not pass the gate, where it did not.
     """
 
     round: int
@@ -114,6 +119,7 @@ class RoundLine(Part, frozen=True):
     median: float = 0.0
     largest: float = 0.0
     alike: float = 0.0
+    rolled_back: str = ""
 
 
 class Masks(Part, frozen=True):
@@ -163,7 +169,8 @@ class Board(Part, frozen=True):
     """All that the screen draws. `text` is the state as one sentence.
 
     `nodes` are at most MAX_NODES of `num_nodes`, those at work first, `rounds` the newest
-    MAX_ROUNDS. `invites_changed` grows with every change of the list of invites.
+    MAX_ROUNDS. `invites_changed` grows with every change of the list of invites. Bytes saved are
+    those that shorter updates, and changes in place of models, spared in this life.
     """
 
     at: float
@@ -203,6 +210,8 @@ class Board(Part, frozen=True):
     best_score: float | None = None
     alarms: tuple[Alarm, ...] = ()
     invites_changed: int = 0
+    saved_up: int = 0
+    saved_down: int = 0
 
 
 class InviteLine(Part, frozen=True):

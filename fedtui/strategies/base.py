@@ -131,6 +131,12 @@ class Strategy:
     trains_own: ClassVar[bool] = False
     wants: ClassVar[frozenset[str]] = frozenset()
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a name where a tuple of names belongs, as in kept = ("speed")."""
+        for what in ("kept", "carried", "held", "scalars"):
+            if isinstance(found := getattr(cls, what), str):
+                raise TypeError(f'{what} is "{found}", expected a tuple: write ("{found}",)')
+
     def initial(self, name: str) -> float:  # noqa: ARG002
         """Every value of the kept vector `name` before round one."""
         return 0.0

@@ -108,9 +108,14 @@ def _strategy(plan: Plan) -> str:
     """Its name and options; a plan is checked before, so they are names and numbers."""
     options = (f"{key} = {value}" for key, value in plan.strategy.options.items())
     said = safe_label(", ".join(options), _MOST_OPTIONS)
-    own = f", a file of its operator's, SHA-256 {plan.strategy.sha256}"
-    name = plan.strategy.name + (own if plan.strategy.sha256 else "")
-    return f"{name} ({said})" if said else name
+    name = plan.strategy.name + _own(plan.strategy.sha256)
+    picked = plan.selection
+    by = f"; nodes picked by {picked.name}{_own(picked.sha256)}" if picked.sha256 else ""
+    return (f"{name} ({said})" if said else name) + by
+
+
+def _own(sha256: str) -> str:
+    return f", a file of its operator's, SHA-256 {sha256}" if sha256 else ""
 
 
 def _training(plan: Plan) -> str:

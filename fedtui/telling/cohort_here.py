@@ -72,9 +72,10 @@ class CohortHere:
         match message:
             case Roster():
                 size = self._cohort.claim.invited if self._cohort else len(message.entries)
-                self._cohort = privacy.cohort_in(message, invited=size)
+                group = masked.group.body
+                self._cohort = privacy.cohort_in(group, invited=size)
                 self._agreed = privacy.agreed_on(attempt, message)
-                self.ids, self._kept = privacy.ids_in(message), None
+                self.ids, self._kept = privacy.ids_in(group), None
             case _ if self._cohort is None:
                 return None
             case Mailbox():

@@ -165,9 +165,10 @@ def _said_with_it(plan: Plan) -> str:
 def _readers(plan: Plan) -> str:
     least = masking.numbers(plan, plan.minimum)
     nodes = "1 of them colludes" if least.colluders == 1 else f"{least.colluders} of them collude"
+    of = "each random group of " if least.group else ""
     return (
-        f"nobody: the coordinator reads the sum of at least {least.minimum} nodes, as long as at "
-        f"most {nodes} with it"
+        f"nobody: the coordinator reads the sum of {of}at least {least.minimum} nodes, as long as "
+        f"at most {nodes} with it"
     )
 
 

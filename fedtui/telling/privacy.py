@@ -17,14 +17,15 @@ from fedtui.rounds.masked_work import names
 from fedtui.secagg import context, graph
 from fedtui.status import Peer, Privacy
 from fedtui.telling.rounds_here import Numbers
+from fedtui.wire.messages import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from fedtui.rounds import machine
     from fedtui.rounds.plan import Plan
-    from fedtui.secagg.context import Attempt
-    from fedtui.wire.messages import Evaluate, Offer, Role, Roster
+    from fedtui.secagg.context import Attempt, Purpose, RosterBody
+    from fedtui.wire.messages import Evaluate, Role, Roster
 
 MAX_PEERS = 500
 _NO_SHARES = "nothing of yours but the global model that your update went into"
@@ -53,8 +54,8 @@ def cohort_of(plan: Plan, size: int) -> Cohort:
     )
 
 
-def cohort_in(roster: Roster, *, invited: int) -> Cohort:
-    """The same of a roster that this node went along with."""
+def cohort_in(roster: RosterBody, *, invited: int) -> Cohort:
+    """The same of a roster, or its group, that this node went along with."""
     size = len(roster.entries)
     threshold = graph.threshold(size, roster.colluders, roster.degree)
     claim = Claim(
@@ -70,7 +71,7 @@ def cohort_in(roster: Roster, *, invited: int) -> Cohort:
 
 def numbers_of(cohort: Cohort) -> Numbers:
     """How many nodes must stay to the end, and how many open a secret."""
-    return Numbers(need=cohort.least, threshold=cohort.threshold)
+    return Numbers(ready=cohort.claim.ready, need=cohort.least, threshold=cohort.threshold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,20 +118,14 @@ def seen(
 
 def agreed_on(attempt: Attempt, roster: Roster) -> Agreed:
     """What every node of this attempt must see alike."""
-    body = context.RosterBody(
-        entries=roster.entries,
-        colluders=roster.colluders,
-        minimum=roster.minimum,
-        degree=roster.degree,
-    )
     return Agreed(
-        hash=context.roster_context(attempt.context(), body).hex(),
+        hash=context.roster_context(attempt.context(), context.body_of(roster)).hex(),
         keystream=context.keystream_of(attempt, roster.entries),
     )
 
 
-def ids_in(roster: Roster) -> tuple[bytes, ...]:
-    """Who is in a roster that this node went along with: 32-byte ids, in its order."""
+def ids_in(roster: RosterBody) -> tuple[bytes, ...]:
+    """Who is in a roster, or its group, of this node: 32-byte ids, in its order."""
     return tuple(context.identity_of(entry).id for entry in roster.entries)
 
 
@@ -163,8 +158,11 @@ def in_cohort(plan: Plan, work: Offer | Evaluate | None) -> str:
     """For the ledger: among how many what leaves is hidden."""
     if work is None:
         return ""
-    numbers = masking.numbers(plan, work.cohort_size)
-    return f" (cohort of {work.cohort_size}, sums of {numbers.minimum} or more)"
+    purpose: Purpose = "update" if isinstance(work, Offer) else "evaluation"
+    numbers = masking.numbers(plan, work.cohort_size, purpose)
+    among = f"groups of {numbers.group} or more in a" if numbers.group else ""
+    said = f"{among} cohort of {work.cohort_size}".strip()
+    return f" ({said}, sums of {numbers.minimum} or more)"
 
 
 def what_is_known(plan: Plan, vote: machine.Journal, cohort_size: int) -> str:
@@ -177,9 +175,10 @@ def what_is_known(plan: Plan, vote: machine.Journal, cohort_size: int) -> str:
     if claim is None:
         claim = claims.of_round(plan, invited=cohort_size, ready=cohort_size)
     lost = f", without {names(vote.lost)}" if vote.lost else ""
+    where = "in its group" if plan.privacy.group is not None else "that were ready"
     return (
         f"round {vote.attempt.round}: your update is in a sum of {size} nodes, of {claim.ready} "
-        f"that were ready{lost}; {claim.threshold} of them open it; {claims.sentence(claim)}, and "
+        f"{where}{lost}; {claim.threshold} of them open it; {claims.sentence(claim)}, and "
         f"all the other {size - 1} together would know your update"
     )
 

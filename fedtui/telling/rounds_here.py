@@ -71,8 +71,9 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Of one masked cohort: how many must stay to the end, and how many open a secret."""
+    """Of a masked cohort or this node's group: its nodes, how many must stay, how many open it."""
 
+    ready: int
     need: int
     threshold: int
 
@@ -164,7 +165,7 @@ class RoundsHere:
             return
         match message:
             case Roster():
-                one.have = len(message.entries)
+                one.have = numbers.ready
             case Mailbox():
                 one.have = len(message.included)
             case Survivors():

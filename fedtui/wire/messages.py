@@ -23,9 +23,8 @@ One session over one websocket, I the node (initiator), R the coordinator (respo
     bulk     = Open, ( Refuse | Accept, DATA*, CREDIT*, ( Receipt | [ Refuse ], Cancel ) )
     echo     = Echo, EchoReply                 round-trip time, either direction
 
-Every message of a round names (incarnation, round, attempt): what belongs to another is dropped.
-A repeated Offer, Open or Fetch is answered as the first one was, so what broke goes on in the next
-session. Numbers are bounded here. All ids and digests are 32 bytes. Design: docs/protocol.md.
+Every message of a round names (incarnation, round, attempt): what is of another is dropped. Offer,
+Open and Fetch again get the same answer again. Ids and digests are 32 bytes. docs/protocol.md.
 """
 
 from typing import Annotated, Literal
@@ -225,7 +224,7 @@ class RosterEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Roster(Message, frozen=True, kw_only=True):
-    """Whose updates may be in the sum, by rising id, and the numbers of secagg/graph.py."""
+    """Whose updates may be in the sum, by rising id, and the numbers of graph.py, groups.py."""
 
     incarnation: Count
     round: RoundNumber
@@ -234,6 +233,7 @@ class Roster(Message, frozen=True, kw_only=True):
     colluders: Position
     minimum: Position
     degree: Position
+    group: Position = 0
     signature: Signature
 
 

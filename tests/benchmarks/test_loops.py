@@ -1,22 +1,18 @@
 """What is timed is called as it is written now."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+from benchmarks import loops
 
 
 async def test_rounds_and_screen_are_called_with_what_they_need(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.setenv("LOOP_WATCH", "")  # put back afterwards
-    import loops  # noqa: PLC0415
-
     parts: list[tuple[str, ...]] = []
 
     async def screen_run(options: argparse.Namespace, shards: tuple[str, ...]) -> dict[str, Any]:

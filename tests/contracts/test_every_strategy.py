@@ -1,6 +1,7 @@
 """What every strategy promises, whoever wrote it."""
 
 import math
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -191,3 +192,14 @@ def test_chunks_carry_their_own_part_of_the_state() -> None:
     pieces, parts = in_chunks(Heavy(), model, delta, state, chunk=17)
     assert np.array_equal(whole, pieces)
     assert np.array_equal(after.vectors["speed"], parts.vectors["speed"])
+
+
+@pytest.mark.parametrize("what", ["kept", "carried", "held", "scalars"])
+def test_a_name_where_a_tuple_belongs_is_said_with_its_line(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from fedtui.strategies.base import Strategy\n\n\nclass Mine(Strategy):\n"
+        f'    {what} = ("speed")\n\n\nbuild = Mine\n'
+    )
+    with pytest.raises(plugins.PluginError, match=rf'mine.py, line 4 .*{what} .*write \("speed",'):
+        plugins.build_file(path, None)

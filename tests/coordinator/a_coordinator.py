@@ -213,7 +213,8 @@ class ThinNode:
         }
         self.link.send(Accepting(**names))
         if self.fetches:
-            self.link.send(Fetch(kind="model", digest=offer.model.digest))
+            have = next(reversed(self.models), None)
+            self.link.send(Fetch(kind="model", digest=offer.model.digest, have=have))
         opening = Open(
             stream=0,
             kind="update",

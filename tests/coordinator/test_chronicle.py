@@ -5,6 +5,7 @@ from coordinator import chronicle as chronicle_module
 from coordinator.chronicle import Chronicle, Followers
 from coordinator.metrics import Metrics
 from coordinator.roster import Roster
+from coordinator.savings import Savings
 from fedtui.crypto.keys import short_id
 from fedtui.rounds.machine import Joined, Left, Said, Tick
 from fedtui.rounds.records import (
@@ -14,6 +15,7 @@ from fedtui.rounds.records import (
     RoundFailed,
     RoundFinished,
     RoundStarted,
+    UpdateReceived,
 )
 from fedtui.wire.messages import Progress
 
@@ -30,6 +32,7 @@ class Desk:
             self.metrics,
             lambda: 7.0,
             lambda: self.bytes,
+            Savings(40),
         )
         self.queue = self.chronicle.followers.join()
 
@@ -52,6 +55,16 @@ def started(round_: int, attempt: int = 1) -> RoundStarted:
         deadline=0.0,
         incarnation=1,
     )
+
+
+def test_what_a_shorter_update_spares_is_counted() -> None:
+    desk = Desk()
+    for num_bytes in (40, 12, 41):
+        sent = UpdateReceived(
+            1, 1, node=NODE, digest=bytes(32), num_bytes=num_bytes, weight=None, sums={}
+        )
+        desk.chronicle.committed([sent])
+    assert desk.chronicle.savings.saved == (28, 0)
 
 
 def test_the_bytes_of_a_round_last_until_the_next_one_begins() -> None:

@@ -1,11 +1,14 @@
 import json
+from types import SimpleNamespace
 
 import pytest
 from a_coordinator import a_finished_run
 
-from coordinator import cli
+from coordinator import adminclient, cli, cli_invites
+from coordinator.database import Lock
 from coordinator.exits import Exit
 from coordinator.layout import Layout
+from fedtui.status.coordinator import MadeInvite
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,40 @@ def test_an_invite_goes_to_stdout_and_what_it_is_to_stderr(
     assert said.out.count("\n") == 1
     assert said.err.startswith("for 1 participant, until ")
     assert "fedtui1:" not in said.err
+
+
+@pytest.mark.parametrize("comes_up", [True, False])
+def test_a_coordinator_that_is_just_starting_is_waited_for(
+    ran: Layout,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    comes_up: bool,
+) -> None:
+    now = [100.0]
+    made = MadeInvite(
+        invite="fedtui1:x", id="x", expires=0.0, uses=1, role="observer", addresses=()
+    )
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(
+        cli_invites, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep)
+    )
+    monkeypatch.setattr(adminclient, "is_running", lambda _: comes_up and now[0] > 103)
+    monkeypatch.setattr(adminclient, "ask", lambda *_: made)
+    lock = Lock(ran.state)
+    try:
+        status = run("invite", "--dir", ran.root)
+    finally:
+        lock.release(clean=True)
+    said = capsys.readouterr()
+    if comes_up:
+        assert (status, said.out) == (Exit.OK, "fedtui1:x\n")
+    else:
+        assert (status, said.out) == (Exit.TRY_LATER, "")
+        assert "is in use by process" in said.err
+        assert now[0] < 120
 
 
 def test_invites_are_listed_without_their_text(

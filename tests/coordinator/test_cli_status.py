@@ -4,7 +4,7 @@ import pytest
 from a_coordinator import a_finished_run
 from msgspec.structs import replace
 
-from coordinator import cli, cli_status
+from coordinator import cli, cli_status, offline
 from coordinator.exits import Exit
 from coordinator.layout import Layout
 from fedtui.status.coordinator import RoundLine
@@ -32,15 +32,25 @@ def test_status_for_people_and_for_scripts(
         "accuracy 0.8000, 2 nodes",
         "visible: the coordinator can read each update; cohort of 2",
         "weights: shares ",
+        "updates      of round 2, the longest first",
+        " along the median",
         VISIBLE,
     ):
         assert wanted in text
     assert run("status", "--json", "--dir", ran.root) == Exit.OK
     status = json.loads(capsys.readouterr().out)
     assert [r["score"] for r in status["rounds"]] == [0.8, 0.8]
+    assert [seen["length"] > 0 for seen in status["updates_seen"]] == [True, True]
     assert (status["masked"], status["privacy"]) == (False, VISIBLE)
     assert all(0 < r["smallest"] <= r["median"] <= r["largest"] < 1 for r in status["rounds"])
     assert all(1 <= r["alike"] <= r["participants"] for r in status["rounds"])
+
+
+def test_what_did_not_have_to_travel_is_said_if_it_is_anything(ran: Layout) -> None:
+    found = offline.status(ran)
+    assert "saved" not in cli_status._text(found)
+    text = cli_status._text(replace(found, saved_up=1_500_000, saved_down=2_000))
+    assert "saved        1.5 MB up by shorter updates, 2.0 kB down by changes" in text
 
 
 def test_a_masked_round_says_who_dropped_out_and_what_could_be_learned() -> None:

@@ -400,6 +400,20 @@ async def test_bytes_of_sessions_that_are_over_still_count(tmp_path: Path) -> No
         service.driver.put(Operator("pause"))
 
 
+async def test_changes_in_place_of_models_are_counted_as_saved(tmp_path: Path) -> None:
+    nodes = [ThinNode(1, fetches=True), ThinNode(2, fetches=True)]
+    layout = make(tmp_path / "f", rounds=3, extra="[traffic]\nmodel_bits = 4\n")
+    async with serving(layout) as service, thin_nodes(service, *nodes):
+        await until(lambda: service.federation.ended is not None)
+        whole, *changes = (len(data) for data in nodes[0].models.values())
+        assert len(changes) == 2
+        assert max(changes) < whole == 4 * D
+        spared = 2 * sum(whole - one for one in changes)
+        await until(lambda: service.chronicle.savings.saved.down == spared)
+        assert service.board().saved_down == service.status().saved_down == spared
+        assert service.status().saved_up == 0
+
+
 async def test_E2_a_node_that_is_revoked_while_it_is_let_in_is_put_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 from a_coordinator import MANIFEST, PLAN
 
-from coordinator.report import Surroundings, best_of, of_running, of_stopped, privacy_of
+from coordinator.figures import Figures
+from coordinator.report import Surroundings, of_running, of_stopped, privacy_of
 from fedtui import tomlfile
-from fedtui.crypto.keys import Identity
+from fedtui.crypto.keys import Identity, fingerprint
 from fedtui.rounds import claims
 from fedtui.rounds.attempt import Frame
+from fedtui.rounds.ending import best_of
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.federation import Phase as FederationPhase
+from fedtui.rounds.figures import Figure
 from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt
 from fedtui.rounds.machine import Joined, Operator
 from fedtui.rounds.masked import Phase
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import Plan, PrivacySection, plan_hash
+from fedtui.rounds.records import RoundFinished
 from fedtui.rounds.spread import Spread
 
 TEXT = PLAN.format(minimum=2, rounds=9, deadline_s=10.0)
@@ -165,6 +169,27 @@ def test_a_stopped_coordinator() -> None:
     status = of_stopped(over, THE_PLAN, bytes(32), AROUND)
     assert (status.state, status.ended) == ("ended", "all done")
     assert np.isfinite(status.best.score or np.nan)
+
+
+def test_what_the_newest_updates_looked_like_is_told() -> None:
+    nodes = [bytes([n]) * 32 for n in (2, 1)]
+    figures = Figures()
+    figures.committed([finishing(1, *(Figure(node, 2.5, None) for node in nodes))])
+    around = replace(AROUND, figures=figures)
+    machine = federation(finished(0, None), finished(1, 0.5))
+    machine_status = of_running(machine, around)
+    assert [line.length for line in machine_status.updates_seen] == [2.5, 2.5]
+    assert [line.node for line in machine_status.updates_seen] == [
+        fingerprint(node) for node in sorted(nodes)
+    ]
+    later = federation(finished(0, None), finished(1, 0.5), finished(2, 0.5))
+    assert of_running(later, around).updates_seen == ()
+
+
+def finishing(number: int, *figures: Figure) -> RoundFinished:
+    return RoundFinished(
+        number, 1, model_digest=bytes(32), checkpoint_name="m", sums={}, figures=figures
+    )
 
 
 def test_how_unequal_visible_weights_were_is_told_and_nothing_of_masked_ones() -> None:

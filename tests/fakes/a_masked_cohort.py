@@ -18,8 +18,9 @@ from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSect
 from fedtui.rounds.shrinking import Spot, sent
 from fedtui.secagg import masks
 from fedtui.secagg.context import Attempt
-from fedtui.secagg.coordinator import Coordinator
-from fedtui.secagg.participant import Participant, Terms
+from fedtui.secagg.grouped import Grouped
+from fedtui.secagg.participant import Participant
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import Reveal, Share
 
 BOSS = Identity.from_seed(b"c" * 32)
@@ -54,8 +55,16 @@ class MaskedCohort:
         )
         numbers = masking.numbers(plan, len(updates))
         colluders, minimum = numbers.colluders, numbers.minimum
-        self.opener = Coordinator(self.attempt, BOSS, colluders=colluders, minimum=minimum)
-        terms = Terms(colluders=colluders, minimum=minimum, largest=len(updates))
+        self.opener = Grouped(
+            self.attempt,
+            BOSS,
+            colluders=colluders,
+            minimum=minimum,
+            group=numbers.group,
+        )
+        terms = Terms(
+            colluders=colluders, minimum=minimum, largest=len(updates), group=numbers.group
+        )
         self.halves = [
             Participant(
                 self.attempt,
@@ -78,18 +87,18 @@ class MaskedCohort:
         roster = opener.introduce(3)
         for node, half in zip(self.nodes, self.halves, strict=True):
             assert opener.shares(node.id, half.share(roster))
-        opener.include()
+        opener.include(node.id for node in self.nodes)
         for number in [n for n in range(len(self.nodes)) if n not in lose]:
             self.vectors[number] = self._vector(number)
         opener.choose(self.nodes[number].id for number in self.vectors)
-        survivors = opener.survivors_message(3)
         for number in self.vectors:
-            assert opener.vote(self.nodes[number].id, self.halves[number].vote(survivors))
-        votes = opener.votes(3)
+            node, half = self.nodes[number].id, self.halves[number]
+            assert opener.vote(node, half.vote(opener.survivors_message(node, 3)))
         for number in self.vectors:
-            reveal = self.halves[number].reveal(votes)
+            node = self.nodes[number].id
+            reveal = self.halves[number].reveal(opener.votes(node, 3))
             reveal = _spoilt(reveal) if number in liars else reveal
-            assert opener.reveal(self.nodes[number].id, reveal)
+            assert opener.reveal(node, reveal)
         return self
 
     def mean(self) -> np.ndarray:

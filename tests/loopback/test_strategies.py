@@ -1,7 +1,8 @@
 """Strategies that remember, as real programs: killed with -9 between rounds, on both sides, they
-come to the very bits that the simulation of the same plan gives in one go. So do a strategy and a
-selection that are files of the operator's own, updates that were made smaller (what a node did not
-send is kept for the next one), and models that come as changes.
+come to the very bits that the simulation of the same plan gives in one go. So do a strategy, a
+selection and an aggregator that are files of the operator's own, a robust rule, updates that were
+made smaller (what a node did not send is kept for the next one), models that come as changes, and
+rounds that are rolled back.
 """
 
 from pathlib import Path
@@ -44,6 +45,17 @@ class First(Selection):
         return frozenset(one.node for one in present[:size])
 build = First
 """,
+    "aggregators/middle.py": """
+from dataclasses import dataclass
+import numpy as np
+from fedtui.aggregators.base import Aggregator
+@dataclass(frozen=True, slots=True)
+class Middle(Aggregator):
+    def combine(self, updates, weights):
+        rows = np.stack(list(updates))
+        return (rows.min(axis=0) + rows.max(axis=0)) / np.float64(2)
+build = Middle
+""",
 }
 PINS = {name: file_hash(text.encode()) for name, text in OWN.items()}
 OPTIONS = {
@@ -51,6 +63,9 @@ OPTIONS = {
     "mine": f'sha256 = "{PINS["strategies/mine.py"]}"',
 }
 SELECTIONS = {"mine": f'name = "first"\nsha256 = "{PINS["selection/first.py"]}"'}
+MIXED = '[aggregator]\nname = "geometric_median"\nmix = 1\n'
+RULE = f'[aggregator]\nname = "middle"\nsha256 = "{PINS["aggregators/middle.py"]}"\n'
+GATE = "[gate]\ntolerance = 0.0001"
 PLAN = """\
 seed = 11
 [federation]
@@ -62,7 +77,7 @@ name = "{strategy}"
 {options}
 [training]
 batch_size = 16
-learning_rate = 0.05
+learning_rate = {rate}
 [weights]
 by = "equal"
 [rounds]
@@ -123,6 +138,9 @@ def federation_of(scratch: Path, updates: str, *files: str) -> FromRun:
         ("mine", "masked", ""),
         ("fedavg", "visible", "update_bytes = 2000\nmodel_bits = 8"),
         ("fedavg", "masked", "update_bytes = 2000"),
+        ("fedavgm", "masked", "model_bits = 16\n" + GATE),
+        ("fedavg", "visible", "update_bytes = 2000\n" + MIXED),
+        ("mine", "visible", RULE),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
@@ -143,6 +161,7 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         options=OPTIONS.get(strategy, ""),
         selection=SELECTIONS.get(strategy, ""),
         traffic=f"[traffic]\n{traffic}",
+        rate=0.3 if GATE in traffic else 0.05,
     )
     (scratch / "plan.toml").write_text(plan)
     own = scratch / "plugins" / "strategies" / "mine.py"
@@ -180,6 +199,13 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     for name, tensor in simulated.items():
         assert exported[name].tobytes() == tensor.tobytes()
     reports = tables.read(scratch / "sim" / "rounds.parquet", RoundReport)
+    undone = [report.round for report in reports if report.rolled_back]
+    assert bool(undone) == (GATE in traffic)
+    for number in undone:
+        assert f"round {number} was rolled back" in (scratch / "coordinator.log").read_text()
+        if number + 1 in scores:
+            seen = (scratch / "node-0.log").read_text()
+            assert f"round {number} was rolled back: going on from the model" in seen
     assert scores.items() <= {report.round: report.score for report in reports}.items()
     assert 8 in scores
     first = Params.from_safetensors((scratch / "sim" / "initial.safetensors").read_bytes())

@@ -12,7 +12,8 @@ from fedtui.secagg import masks, opening
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.opening import Opened
-from fedtui.secagg.participant import Participant, Terms
+from fedtui.secagg.participant import Participant
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import Evaluate, MaskedSums, Ready, Reveal, Shares, Survivors, Vote
 
 PLAN = msgspec.structs.replace(

@@ -250,6 +250,18 @@ def test_whatever_a_strangers_plan_says_is_refused_before_anything_is_asked(
     assert not verdict.asking
 
 
+def test_a_strategy_that_is_a_file_which_is_not_here_is_no_contradiction(
+    parts: Home, home: Profile
+) -> None:
+    plan = msgspec.structs.replace(PLAN, strategy=Named(name="mine", sha256="ab" * 32))
+    consenting = Consenting(parts, write_config(home))
+    data = codec.canonical(Terms(plan=codec.canonical(plan), manifest=MANIFEST))
+    consenting.received(data, plan_hash(plan, MANIFEST))
+    refused = consenting.verdict().refused
+    assert "contradicts" not in refused
+    assert "fedtui strategy add mine.py" in refused
+
+
 @pytest.mark.parametrize(
     ("role", "told"), [("participant", {"site": "berlin"}), ("evaluator", {}), ("observer", {})]
 )

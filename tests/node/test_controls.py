@@ -12,6 +12,7 @@ from fake_trainer import FakeTrainer
 
 from fedtui.crypto.keys import Identity
 from fedtui.errors import CloseCode, InviteError
+from fedtui.rounds.plan import SelectionSection
 from fedtui.status import Refused, Setup
 from fedtui.wire.codec import decode
 from fedtui.wire.invite import Invite
@@ -101,6 +102,24 @@ async def test_joining_again_takes_over_an_edited_file(home: Profile) -> None:
     assert seen.label == "birch"
     assert seen.state == "waiting"
     assert coordinator.hellos[-1].label == "birch"
+    await node.close()
+
+
+async def test_joining_again_declares_what_the_edited_file_says(home: Profile) -> None:
+    coordinator = FakeCoordinator()
+    by_site = SelectionSection(name="stratified", minimum=2, options={"by": "site"})
+    coordinator.plan = msgspec.structs.replace(coordinator.plan, selection=by_site)
+    config = write_config(home, declare={"site": "north"})
+    node = await member(home, coordinator)
+    assert coordinator.declared == {"site": "north"}
+    configs.save(home.config, msgspec.structs.replace(config, declare={"site": "south"}))
+    coordinator.drop()
+    coordinator.connect()
+    await settle()
+    assert coordinator.declared == {"site": "north"}, "a mere file was taken up"
+    await node.join()
+    await settle()
+    assert coordinator.declared == {"site": "south"}
     await node.close()
 
 

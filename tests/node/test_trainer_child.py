@@ -1,17 +1,22 @@
 """Why a job gave nothing: whose fault it is, and where, without a process around it."""
 
+import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fedtui import plugins
+from fedtui.combining.local import Learnt
 from fedtui.learning.data import DataSource
+from fedtui.learning.params import Params
 from fedtui.learning.trainer import initial
 from fedtui.learning.training import TrainingSpec
-from node import jobs
+from node import jobs, trainer_child
 from node.trainer_child import Jobs
 from node.trainer_pipes import Inbox, Outbox
+from node.trainer_pupil import Pupil, learnt
 
 TASK = """\
 import numpy as np
@@ -91,29 +96,59 @@ class Quiet:
         """Said to nobody."""
 
 
+def digits_job(folder: Path, number: int, **more: object) -> jobs.TrainJob:
+    """One epoch over all digits, from the first model."""
+    model = folder / "model.f32"
+    first = initial(plugins.build("tasks", "digits"), seed=1)
+    model.write_bytes(first.vector_D.astype("<f4").tobytes())
+    return jobs.TrainJob(
+        job_id=number,
+        task=jobs.TaskRef(name="digits"),
+        data=DataSource(),
+        manifest=first.manifest,
+        model_path=str(model),
+        training=TrainingSpec(batch_size=10, epochs=1),
+        seed=1,
+        round=number,
+        node_index=0,
+        out_path=str(folder / "update.f32"),
+        **more,
+    )
+
+
+@pytest.mark.parametrize(("judge", "until_s"), [(0, 10.0), (50, 6.0)])
+def test_time_is_left_to_judge_once_more_after_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judge: int, until_s: float
+) -> None:
+    trainer, now, asked = Jobs(Inbox(), Quiet()), [100.0], []
+    side = trainer_child._torch_side()
+
+    def evaluate(*args: object, **more: object) -> dict[str, float]:
+        now[0] += 4.0
+        return {"examples": 50.0}
+
+    def stands_still(pupil: Pupil, model: Params) -> Learnt:
+        for passed_s in (until_s - 0.01, until_s):
+            monkeypatch.setattr(clock, "monotonic", lambda at=passed_s: 100.0 + at)
+            asked.append(pupil.enough())
+        return learnt(dataclasses.replace(pupil, enough=None), model)
+
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr(trainer_child, "time", clock)
+    monkeypatch.setattr(side, "evaluate", evaluate)
+    monkeypatch.setattr(trainer_child, "learnt", stands_still)
+    job = digits_job(tmp_path, 1, holdout=0.2, judge=judge, within_s=10.0)
+    assert isinstance(trainer.do(job), jobs.Trained)
+    assert asked == [False, True]
+
+
 def test_training_ends_when_its_time_is_over_and_the_next_one_tells_the_drift(
     tmp_path: Path,
 ) -> None:
-    model, update = tmp_path / "model.f32", tmp_path / "update.f32"
-    first = initial(plugins.build("tasks", "digits"), seed=1)
-    model.write_bytes(first.vector_D.astype("<f4").tobytes())
     trainer = Jobs(Inbox(), Quiet())
 
     def train(number: int, within_s: float | None) -> jobs.Trained:
-        job = jobs.TrainJob(
-            job_id=number,
-            task=jobs.TaskRef(name="digits"),
-            data=DataSource(),
-            manifest=first.manifest,
-            model_path=str(model),
-            training=TrainingSpec(batch_size=10, epochs=1),
-            seed=1,
-            round=number,
-            node_index=0,
-            out_path=str(update),
-            within_s=within_s,
-        )
-        outcome = trainer.do(job)
+        outcome = trainer.do(digits_job(tmp_path, number, within_s=within_s))
         assert isinstance(outcome, jobs.Trained)
         return outcome
 

@@ -38,7 +38,11 @@ def health(view: View) -> Lines:
         moved = "" if found.bytes_per_round is None else f"  {wording.size(found.bytes_per_round)}"
         p99 = wording.span(found.p99_s or 0.0)
         lines.append(_line("rounds", f"p50 {wording.span(found.p50_s)}  p99 {p99}{moved}"))
+    if board.saved_up or board.saved_down:
+        up, down = wording.size(board.saved_up), wording.size(board.saved_down)
+        lines.append(_line("saved", f"{up} up, {down} down (this life)"))
     lines += _weights(board)
+    lines += _gate(board)
     lines.append(_counts(now))
     if now.masks is not None:
         lines.append(_line("collusion", f"{now.masks.colluders} together learn nothing"))
@@ -81,6 +85,16 @@ def _weights(board: Board) -> Lines:
         f"{last.participants} equal nodes"
     )
     return [_line("weights", text)]
+
+
+def _gate(board: Board) -> Lines:
+    """Which of the rounds that are shown were rolled back, and why the last of them was."""
+    found = [line for line in board.rounds if line.rolled_back]
+    if not found:
+        return []
+    last = found[-1]
+    text = f"rounds rolled back: {len(found)}, last round {last.round}: {last.rolled_back}"
+    return [Content.styled(harmless(text), "$alarm")]
 
 
 def _counts(now: Health) -> Content:
@@ -156,9 +170,18 @@ def details(view: View, row: NodeRow) -> Lines:
         ),
         ("rtt", wording.millis(row.round_trip_s)),
         ("weight", weight),
+        ("update", HIDDEN if masked else _look(row)),
         ("loss", HIDDEN if masked else "of single nodes: not kept"),
     ]
     return [_line(name, text) for name, text in pairs if text]
+
+
+def _look(row: NodeRow) -> str:
+    """Its newest update that counted, beside the others of its round."""
+    if row.length is None:
+        return "-"
+    near = "" if row.cosine is None else f", {row.cosine:+.2f} along the median"
+    return f"length {row.length:.3g}{near}"
 
 
 def _line(name: str, text: str) -> Content:

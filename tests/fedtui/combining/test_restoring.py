@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fedtui.aggregators.krum import Krum
 from fedtui.aggregators.mean import Mean
 from fedtui.combining.restoring import Restored, restored
 from fedtui.combining.visible import CannotCombineError, Recipe, Sink, Start, combine, unfit
 from fedtui.learning.params import Manifest, TensorSpec
-from fedtui.rounds.shrinking import Spot, built, sent
+from fedtui.rounds.shrinking import Chain, Spot, built, sent
 from fedtui.simulation.mixing import Values
 from fedtui.strategies.fedavg import FedAvg
 from fedtui.transforms.base import BLOCK
@@ -35,11 +36,32 @@ def test_parts_of_any_length_give_the_same_blocks(cuts: list[int]) -> None:
     np.testing.assert_allclose(np.concatenate(blocks), UPDATE, atol=1e-5)
 
 
-def test_an_update_is_read_from_any_block_on() -> None:
+def test_an_update_is_read_from_any_value_on() -> None:
     whole = restored(Values(sent(ROTATED, UPDATE, None, AT).vector_M), ROTATED, AT, N)
-    for first, count in ((0, 10), (BLOCK, BLOCK), (BLOCK, 9 * BLOCK), (2 * BLOCK, 99)):
+    edges = ((0, 10), (BLOCK, BLOCK), (BLOCK, 9 * BLOCK), (2 * BLOCK, 99))
+    inside = ((5, 10), (BLOCK - 3, 7), (BLOCK + 2048, BLOCK), (N - 1, 9), (7, N))
+    for first, count in edges + inside:
         expected = UPDATE[first : first + count]
         np.testing.assert_allclose(whole.read(first, count), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("chain", [ROTATED, TOP], ids=["rotated", "top"])
+def test_a_rule_by_distances_works_on_what_was_restored(chain: Chain) -> None:
+    """As many updates as make the chunks shorter than a block."""
+    rng = np.random.default_rng(3)
+    rows_ND = rng.standard_normal((70, N), np.float32)
+    rows_ND[:10] *= 40
+    values = [
+        restored(Values(sent(chain, row_D, None, AT).vector_M), chain, AT, N) for row_D in rows_ND
+    ]
+    recipe = Recipe(MANIFEST, Krum(bad=10), FedAvg())
+    made: list[bytes] = []
+    sink = Sink(lambda data: made.append(bytes(data)))
+    combine(recipe, Start(Values(np.zeros(N, np.float32))), [(one, 1) for one in values], sink)
+    model_D = np.frombuffer(b"".join(made), "<f4")
+    far = [np.abs(one.read(0, N) - model_D).max() for one in values]
+    assert min(far) < 1e-5
+    assert far.index(min(far)) >= 10
 
 
 def test_hostile_updates_are_unfit() -> None:

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from a_cohort import aggregate
 
 from coordinator.vectorfiles import VectorFile
+from fedtui.aggregators.base import Aggregator
+from fedtui.aggregators.geometric_median import GeometricMedian
+from fedtui.aggregators.krum import Krum
 from fedtui.aggregators.mean import Mean
 from fedtui.combining import visible
 from fedtui.combining.visible import CannotCombineError, Recipe, Sink, Start, combine, unfit
@@ -69,6 +73,72 @@ def test_a_model_out_of_range_is_refused_by_name(shelf: Shelf) -> None:
         run(base, [(shelf.put(update_D), 1)])
 
 
+@pytest.mark.parametrize(("mix", "num"), [(None, 9), (2.0, 9), (None, 70)])
+def test_a_rule_by_distances_reads_twice_and_gives_what_it_would_in_memory(
+    shelf: Shelf, mix: float | None, num: int
+) -> None:
+    rng = np.random.default_rng(7)
+    rows_ND = rng.normal(size=(num, D)).astype(np.float32)
+    rows_ND[4] *= 50
+    base_D = rng.normal(size=D).astype(np.float32)
+    recipe = Recipe(MANIFEST, GeometricMedian(), FedAvg(), mix)
+    written: list[bytes] = []
+    sink = Sink(lambda data: written.append(bytes(data)))
+    looks = combine(
+        recipe, Start(shelf.put(base_D)), [(shelf.put(row_D), 1) for row_D in rows_ND], sink
+    )
+    model_D = np.frombuffer(b"".join(written), "<f4")
+    expected_D = base_D + aggregate(GeometricMedian(), rows_ND, mix=mix)
+    assert model_D.tobytes() == expected_D.astype(np.float32).tobytes()
+    assert max(range(num), key=lambda at: looks[at].length) == 4
+
+
+def test_too_few_updates_end_the_round_with_the_numbers(shelf: Shelf) -> None:
+    update = (shelf.put(np.zeros(D)), 1)
+    with pytest.raises(CannotCombineError, match=r"krum needs at least 5 updates .* there are 3"):
+        combine(Recipe(MANIFEST, Krum(bad=1), FedAvg()), Start(update[0]), [update] * 3, Sink(len))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRule(Aggregator):
+    """What an operator's first rule may do wrong."""
+
+    by_products: bool = False  # type: ignore[misc]  # an option here
+    mistake: str = ""
+
+    def shares(self, products_NN):
+        return products_NN["all"] if self.mistake == "raises" else np.zeros(3)
+
+    def combine(self, updates, weights):
+        rows = list(updates)
+        match self.mistake:
+            case "raises":
+                return rows["all"]
+            case "is narrow":
+                return rows[0]
+            case "is short":
+                return rows[0][1:].astype(np.float64)
+        return np.mean(rows, axis=0, dtype=np.float64)
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (OwnRule(mistake="raises"), r"the aggregator failed: TypeError: .* \(test_visible.py, "),
+        (OwnRule(True, "raises"), r"the aggregator failed: IndexError: .* \(test_visible.py, "),
+        (OwnRule(True), "the aggregator failed: ValueError: shares are rows of 1 numbers"),
+        (OwnRule(mistake="is narrow"), "something else of 65536 values"),
+        (OwnRule(mistake="is short"), "something else of 65536 values"),
+    ],
+)
+def test_an_aggregator_that_breaks_the_protocol_is_told_how(
+    shelf: Shelf, rule: Aggregator, said: str
+) -> None:
+    update = shelf.put(np.zeros(D))
+    with pytest.raises(CannotCombineError, match=said):
+        combine(Recipe(MANIFEST, rule, FedAvg()), Start(update), [(update, 1)], Sink(len))
+
+
 @dataclass(frozen=True, slots=True)
 class Own(Strategy):
     """What an operator's first strategy may do wrong."""
@@ -83,6 +153,8 @@ class Own(Strategy):
                 return state["last"], state
             case "is wide":
                 return model_C + mean_C, state
+            case "is alone":
+                return stepped(model_C, mean_C)
             case "is short":
                 return model_C[1:], state
             case "forgets":
@@ -96,6 +168,7 @@ class Own(Strategy):
         ("raises", r"the strategy failed: TypeError: .* \(test_visible.py, line \d+\)"),
         ("is wide", "something else of 65536 values"),
         ("is short", "something else of 65536 values"),
+        ("is alone", "returned a ndarray: it returns two things"),
         ("forgets", "returned no 'last'"),
         ("", ""),
     ],

@@ -33,9 +33,11 @@ from fedtui.rounds.masked_evaluation import MaskedEvaluation
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, TaskSection
 from fedtui.rounds.records import RoundFinished
+from fedtui.rounds.suspicion import GroupSeen
 from fedtui.secagg import masks, opening
-from fedtui.secagg.coordinator import Unmasking
-from fedtui.secagg.participant import Masks, Participant, Terms
+from fedtui.secagg.coordinator import Coordinator, Unmasking
+from fedtui.secagg.participant import Masks, Participant
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import (
     Accepting,
     Mailbox,
@@ -65,6 +67,10 @@ def masked_plan(**privacy: object) -> Plan:
 
 def node(number: int) -> bytes:
     return NODES[number].id
+
+
+def number_of(name: bytes) -> int:
+    return next(i for i, one in enumerate(NODES) if one.id == name)
 
 
 class MaskedDesk:
@@ -114,6 +120,7 @@ class MaskedDesk:
                 colluders=numbers.colluders,
                 minimum=numbers.minimum,
                 largest=self.num,
+                group=numbers.group,
                 aes=number in self.aes,
             ),
             signer=NODES[number],
@@ -253,20 +260,26 @@ class MaskedDesk:
         """Whether what opens is, integer for integer, the sum of the survivors' vectors."""
         (effect,) = [e for e in self.effects if isinstance(e, Aggregate)]
         assert effect.opener is not None
-        numbers = [
-            NODES.index(next(n for n in NODES if n.id == c.node)) for c in effect.contributions
-        ]
-        assert tuple(node(i) for i in numbers) == self.machine.survivors
+        halves = effect.opener.groups.values()
+        sums = [half.ids(half.survivors) for half in halves]
+        assert tuple(c.node for c in effect.contributions) == self.machine.survivors
+        assert sorted(n for nodes in sums for n in nodes) == list(self.machine.survivors)
+        return all(map(self._is_exact, halves))
+
+    def _is_exact(self, half: Coordinator) -> bool:
+        numbers = [number_of(one) for one in half.ids(half.survivors)]
         layout = self.machine.encoding
         masked = sum((self.vectors[i] for i in numbers), np.zeros(1, np.uint64))
         plain = sum((self.plain(i) for i in numbers), np.zeros(1, np.uint64))
-        opened = opening.whole(layout, masked, effect.opener.unmasking())
+        opened = opening.whole(layout, masked, half.unmasking())
         known = opening.whole(layout, plain, Unmasking(len(numbers), (), ()))
         return opened.scalars == known.scalars and np.array_equal(opened.values_D, known.values_D)
 
-    def aggregated(self) -> list:
+    def aggregated(self, groups: tuple[GroupSeen, ...] = ()) -> list:
         model = ModelRef(round=1, digest=b"M" * 32, num_bytes=16)
-        return self.put(Aggregated(1, self.machine.attempt, model, "round-1", {"examples": 3.0}))
+        sums = {"examples": 3.0}
+        done = Aggregated(1, self.machine.attempt, model, "round-1", sums, groups=groups)
+        return self.put(done)
 
 
 def later(message, **changes: object):

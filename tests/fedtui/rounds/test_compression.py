@@ -59,6 +59,28 @@ def test_what_is_chosen_fits_and_uses_the_budget(budget: int, num_values: int) -
             assert size >= min(budget, 2 * num_values) / 2 - 500
 
 
+@pytest.mark.parametrize("kind", [masked, visible])
+def test_what_is_chosen_is_searched_for_once(kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = compression.chosen(kind(61_234), 100_003)
+    monkeypatch.setattr(compression, "built", None)  # any search would call it
+    assert compression.chosen(kind(61_234, seed=2), 100_003) == first
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"privacy": PrivacySection(largest_cohort=4000)},
+        {"strategy": Named(name="fednova")},
+    ],
+)
+def test_what_is_kept_is_of_that_plan_only(other: dict[str, object]) -> None:
+    compression.chosen(masked(30_000), 100_000)
+    kept = compression.chosen(masked(30_000, **other), 100_000)
+    compression._masked.cache_clear()
+    assert compression.chosen(masked(30_000, **other), 100_000) == kept
+    assert kept != compression.chosen(masked(30_000), 100_000)
+
+
 def test_a_budget_that_nothing_fits_into_is_refused_with_both_numbers() -> None:
     why = compression.misfit(visible(10), 10_000_000)
     assert "update_bytes = 10:" in why

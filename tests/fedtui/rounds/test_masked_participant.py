@@ -208,7 +208,7 @@ def test_training_goes_on_for_the_next_attempt_and_is_ready_for_that_one() -> No
 def forged(node: MaskedNode, kind: type):
     """What a coordinator that lies would send, rightly signed."""
     message = node.desk.heard(0, kind)
-    secret = node.desk.machine.secret
+    (secret,) = node.desk.machine.secret.groups.values()
     match kind.__name__:
         case "Roster":
             return later(message, colluders=2)

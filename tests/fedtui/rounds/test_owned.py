@@ -6,7 +6,14 @@ import pytest
 
 from fedtui import plugins
 from fedtui.rounds import choices, owned, plan
-from fedtui.rounds.plan import FederationSection, Named, Plan, SelectionSection, TaskSection
+from fedtui.rounds.plan import (
+    AggregatorSection,
+    FederationSection,
+    Named,
+    Plan,
+    SelectionSection,
+    TaskSection,
+)
 
 MINE = """
 from dataclasses import dataclass
@@ -22,6 +29,14 @@ from fedtui.selection.uniform import Uniform
 @dataclass(frozen=True, slots=True)
 class Rule(Uniform):
     attribute: str = ""
+build = Rule
+"""
+AGGREGATOR = """
+from dataclasses import dataclass
+from fedtui.aggregators.mean import Mean
+@dataclass(frozen=True, slots=True)
+class Rule(Mean):
+    pass
 build = Rule
 """
 PLAN = Plan(
@@ -60,6 +75,11 @@ def selection(name: str, sha256: str = "", **options: str) -> Plan:
     return msgspec.structs.replace(PLAN, selection=section)
 
 
+def aggregator(name: str, sha256: str = "") -> Plan:
+    section = AggregatorSection(name=name, sha256=sha256)
+    return msgspec.structs.replace(PLAN, aggregator=section)
+
+
 def test_an_own_strategy_is_pinned_and_fits(own: Own) -> None:
     digest = own.write("strategies", "mine", MINE)
     assert plan.check(strategy("mine", digest)) == []
@@ -96,6 +116,17 @@ def test_nodes_need_no_selection(own: Own) -> None:
     assert not owned.is_elsewhere(selection("rule", digest))
     (said,) = owned.conflicts(selection("rule", "1" * 64))
     assert digest in said
+
+
+def test_nodes_need_no_aggregator(own: Own) -> None:
+    elsewhere = aggregator("rule", "0" * 64)
+    assert plan.check(elsewhere) == []
+    digest = own.write("aggregators", "rule", AGGREGATOR)
+    assert plan.check(aggregator("rule", digest)) == []
+    (said,) = plan.check(aggregator("rule", "1" * 64))
+    assert digest in said
+    (said,) = plan.check(aggregator("rule"))
+    assert f'write sha256 = "{digest}"' in said
 
 
 def test_a_broken_file_is_a_sentence(own: Own) -> None:

@@ -22,7 +22,8 @@ from fedtui.secagg import encoding
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
 from fedtui.secagg.encoding import Encoder, Encoding
-from fedtui.secagg.participant import Participant, RefusedError, Terms
+from fedtui.secagg.participant import Participant, RefusedError
+from fedtui.secagg.terms import Terms
 from fedtui.wire.messages import Message
 
 PHASES = ("ready", "shares", "masked", "vote", "reveal")

@@ -117,7 +117,7 @@ def second_set(made: World) -> None:
     """The coordinator lies: it names a second set to a node that voted, one node fewer."""
     attempt = made.coordinator.machine.attempt
     assert attempt is not None
-    secret = attempt.secret
+    (secret,) = attempt.secret.groups.values()
     name = attempt.survivors[0]
     while not made.nodes[name].journal:
         made.clock.step()
@@ -239,7 +239,8 @@ def test_I10_a_survivor_that_sent_nothing(monkeypatch) -> None:
 def test_I11_P3_a_coordinator_that_goes_on_with_too_few(monkeypatch) -> None:
     monkeypatch.setattr(Coordinator, "least", property(lambda _: 1))
     made = at(world(), "MASKING")
-    monkeypatch.setattr(made.coordinator.machine.attempt.secret, "quorum", 1)
+    (half,) = made.coordinator.machine.attempt.secret.groups.values()
+    monkeypatch.setattr(half, "quorum", 1)
     for text in ("n1", "n2", "n3"):
         made.crash_node(text)
     with pytest.raises(InvariantError, match="I11"):

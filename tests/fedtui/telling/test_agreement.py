@@ -7,7 +7,7 @@ from masked_cohort import PLAN as MASKED_PLAN
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import claims, masking
-from fedtui.rounds.plan import Named, plan_hash
+from fedtui.rounds.plan import Named, SelectionSection, plan_hash
 from fedtui.telling import agreement
 
 HASH = plan_hash(PLAN, MANIFEST)
@@ -44,6 +44,19 @@ def test_an_upload_has_the_size_of_what_leaves() -> None:
     layout = masking.encoding(MASKED_PLAN, MANIFEST.num_values, "update")
     assert MASKED_AGREEMENT.upload_bytes == layout.num_bytes
     assert AGREEMENT.upload_bytes == MANIFEST.num_bytes
+
+
+def test_the_summary_says_which_files_of_the_operators_the_plan_takes() -> None:
+    own = msgspec.structs.replace(
+        PLAN,
+        strategy=Named(name="fedavg", sha256="ab" * 32),
+        selection=SelectionSection(name="first", sha256="cd" * 32),
+    )
+    said = agreement.summary(agreement.Agreement(own, MANIFEST, HASH)).strategy
+    assert said == (
+        f"fedavg, a file of its operator's, SHA-256 {'ab' * 32}; nodes picked by first, a file of "
+        f"its operator's, SHA-256 {'cd' * 32}"
+    )
 
 
 def test_the_summary_says_the_options_of_the_strategy() -> None:

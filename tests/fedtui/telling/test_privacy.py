@@ -16,7 +16,8 @@ from fedtui.rounds import claims
 from fedtui.rounds.plan import PrivacySection, SelectionSection, plan_hash
 from fedtui.secagg.context import Attempt
 from fedtui.secagg.coordinator import Coordinator
-from fedtui.secagg.participant import Participant, Terms
+from fedtui.secagg.participant import Participant
+from fedtui.secagg.terms import Terms
 from fedtui.telling import privacy
 from fedtui.wire.messages import Roster, RosterEntry
 

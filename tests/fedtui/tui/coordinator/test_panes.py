@@ -23,6 +23,13 @@ def test_health_says_who_is_awaited_and_what_the_masks_need() -> None:
     assert "failed 1  late 4  refused 1" in said
 
 
+def test_health_says_what_did_not_have_to_travel() -> None:
+    assert "saved" not in text(panes.health(VIEW))
+    board = replace(BOARD, saved_up=1_500_000, saved_down=2_000)
+    said = text(panes.health(reduce(View(), BoardSeen(board=board))))
+    assert "saved     1.5 MB up, 2.0 kB down (this life)" in said
+
+
 def test_many_awaited_are_counted() -> None:
     health = Health(awaited=("a", "b"), num_awaited=40, cohort=41, answered=1)
     said = text(panes.health(reduce(View(), BoardSeen(board=replace(BOARD, health=health)))))
@@ -34,8 +41,10 @@ def test_what_masks_hide_reads_hidden_by_design() -> None:
     assert "one node  loss, update: hidden by design" in text(panes.health(VIEW))
     assert "visible here" in text(panes.health(VISIBLE))
     row = replace(NODES[1], weight=None)
-    assert text(panes.details(VIEW, row)).count("hidden by design") == 2
+    assert text(panes.details(VIEW, row)).count("hidden by design") == 3
     assert "hidden" not in text(panes.details(VISIBLE, row))
+    looks = replace(row, length=1.25, cosine=-0.5)
+    assert "update    length 1.25, -0.50 along the median" in text(panes.details(VISIBLE, looks))
     assert "weight    6,016" in text(panes.details(VISIBLE, replace(row, weight=6016.0)))
 
 

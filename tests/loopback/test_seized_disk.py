@@ -18,6 +18,8 @@ from fedtui.demo.federation import LocalFederation, NodeSpec
 from fedtui.demo.programs import Programs
 from fedtui.demo.watch import Watch
 from fedtui.leakage import seized
+from fedtui.learning.flat import manifest_of
+from fedtui.learning.loading import load_task
 from fedtui.learning.params import Params
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(300)]
@@ -120,7 +122,8 @@ async def test_G3_a_masked_federations_disk_has_no_update_in_mid_round_nor_at_th
 def least_residual(home: Path, updates: list[npt.NDArray[np.float64]]) -> float:
     """The part of an update, at the least, that no sum of all models on the disk makes."""
     paths = sorted((home / "state" / "checkpoints").glob("model-*.safetensors"))
-    models = [Params.from_safetensors(path.read_bytes()).vector_D for path in paths]
+    manifest = manifest_of(load_task("digits", {}).model())
+    models = [Params.from_safetensors(path.read_bytes(), manifest).vector_D for path in paths]
     steps = np.diff(np.array(models, np.float64), axis=0).T
     left = [one - steps @ np.linalg.lstsq(steps, one, rcond=None)[0] for one in updates]
     lengths = [np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(left, updates, strict=True)]

@@ -40,6 +40,7 @@ TESTED_IN = {
     "fedtui/demo/main.py": "tests/loopback/test_demo.py",
     "fedtui/demo/progress.py": "tests/fedtui/demo/test_watch.py",
     "fedtui/demo/screen.py": "tests/loopback/test_demo_on_a_terminal.py",
+    "fedtui/leakage/seized_tables.py": "tests/fedtui/leakage/test_seized.py",
     "fedtui/link/live.py": "tests/loopback/test_link_and_server.py",
     "fedtui/link/sockets.py": "tests/loopback/test_link_and_server.py",
     "fedtui/selection/base.py": "tests/contracts/test_every_selection.py",

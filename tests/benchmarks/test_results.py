@@ -127,3 +127,17 @@ def test_a_power_is_found_with_its_certainty() -> None:
     found = lines.fit([1, 10, 100], [3, 300, 30_000])
     assert found.power == pytest.approx(2)
     assert found.r2 == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_a_plain_update_gives_pictures_and_members_away_and_noise_does_not(tmp_path: Path) -> None:
+    found = rows(short("leakage", tmp_path))
+    pictures, members = found[:2], {(one[0], one[1]): one[2:] for one in found[2:]}
+    for row in pictures:
+        plain, noisy = (float(row[place].partition(" ")[0]) for place in (2, 9))
+        assert plain > 0.5 > noisy, "SSIM"
+        assert plain > max(float(guess) for guess in row[-1].split(" / "))
+    for model in ("mlp", "cnn"):
+        assert float(members[model, "plain update"][-1].partition(" ")[0]) > 0.9
+        noisy = [float(one.partition(" ")[0]) for one in members[model, "plain update, epsilon 1"]]
+        assert np.mean(noisy) == pytest.approx(0.5, abs=0.15)

@@ -77,6 +77,8 @@ def build_coordinator() -> None:
     def plain(value: Any) -> Any:
         if isinstance(value, bytes):
             return value.hex()
+        if isinstance(value, msgspec.Struct):
+            return {k: plain(v) for k, v in msgspec.structs.asdict(value).items()}
         return [plain(one) for one in value] if isinstance(value, tuple) else value
 
     Chronicle.committed = committed_for_tests

@@ -1,0 +1,1 @@
+"""What attackers learn from updates, sums and seized disks: drills with known attacks."""

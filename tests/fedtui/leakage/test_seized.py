@@ -127,7 +127,10 @@ def test_G3_an_update_in_a_page_that_was_freed_is_found(home: Path) -> None:
 
 def test_weights_and_losses_of_single_nodes_are_said(home: Path) -> None:
     """As visible rounds leave them."""
-    row = "INSERT INTO updates VALUES (x'01', 1, 1, x'02', x'03', 20000, ?, x'80', 0, 1.0)"
+    row = """
+        INSERT INTO updates
+            (federation, round, attempt, node, digest, bytes, weight, sums, received, seconds)
+        VALUES (x'01', 1, 1, x'02', x'03', 20000, ?, x'80', 0, 1.0)"""
     execute(home, row, values=(None,))
     assert found(home)["table updates"] == "who"
     execute(home, "DELETE FROM updates")

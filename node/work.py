@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from fedtui.learning.data import DataSource
 from fedtui.learning.metrics import said, sums_for
 from fedtui.learning.sections import widened
-from fedtui.rounds import compression, machine, strategic
+from fedtui.rounds import beside, compression, hiding, machine, strategic
 from fedtui.status import CheckReport, Refused
-from fedtui.wire.messages import UpdateHeader
 from node import jobs, own_scores
 from node.alone import exit_code
 from node.config import parse_shard
@@ -235,6 +234,7 @@ class Work:
             held_out=held_out,
             within_s=effect.within_s if plan.deadlines.partial else None,
             transforms=compression.chosen(plan, num_values).steps,
+            noise=None if plan.masked else hiding.at_node(plan),
         )
         outcome = await self._run(job, number)
         match outcome:
@@ -254,7 +254,7 @@ class Work:
                     model=effect.model.digest.hex(),
                     digest=outcome.digest,
                     num_bytes=4 * compression.chain(plan, num_values).num_sent(num_values),
-                    header=UpdateHeader(num_examples=outcome.num_examples, sums=outcome.sums),
+                    header=beside.header(plan, outcome.num_examples, outcome.sums),
                 )
                 self._places.updates.keep(update)
                 self._tell(_trained(effect, update))
@@ -313,6 +313,7 @@ class Work:
             plus=effect.masks.plus,
             minus=effect.masks.minus,
             keystream=effect.masks.keystream,
+            noise=effect.noise,
         )
         outcome = await self._run(job, number)
         match outcome:

@@ -22,6 +22,7 @@ import numpy as np
 from fedtui import plugins
 from fedtui.aggregators.base import Aggregator
 from fedtui.learning.params import Manifest, Vector, first_outside
+from fedtui.privacy.noise import Central, NoiseError
 from fedtui.strategies.base import Cohort, State, Strategy, Wide
 from fedtui.transforms.base import TransformError
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
@@ -70,13 +71,22 @@ class Recipe:
         return self.manifest.num_values // (1 + len(self.strategy.carried))
 
 
+def _in_the_open(weight: float, num_values: int) -> None:
+    """For means that nobody hides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What round `round` begins with: the model, and what its strategy kept so far."""
+    """What round `round` begins with: the model, and what its strategy kept so far.
+
+    `hides` gives, for updates that weigh so much together and means of so many values, the noise
+    that is added to their mean before anything else sees it, or None (rounds/hiding.py).
+    """
 
     base: Values
     kept: Parts = field(default_factory=State)
     round: int = 0
+    hides: Callable[[float, int], Central | None] = _in_the_open
 
 
 def _nowhere(state_C: State) -> None:
@@ -115,14 +125,18 @@ def combine(
     weights = [weight for _, weight in updates]
     about = cohort or Cohort(len(updates))
 
+    noise = start.hides(sum(weights), num_values)
+
     def one_chunk(first: int) -> list[Piece]:
         chunks = (update.read(first, CHUNK) for update, _ in updates)
-        return step(recipe, start, first, recipe.aggregator.combine(chunks, weights), about)
+        mean_C = recipe.aggregator.combine(chunks, weights)
+        hidden_C = mean_C if noise is None else noise.hide(mean_C, first)
+        return step(recipe, start, first, hidden_C, about)
 
     try:
         for pieces in in_order(one_chunk, range(0, num_values, CHUNK)):
             put(sink, pieces)
-    except TransformError as error:
+    except (TransformError, NoiseError) as error:
         raise CannotCombineError(str(error)) from error
 
 

@@ -126,7 +126,9 @@ class Grid:
             raise NoiseError("a value is NaN, Inf or too large for its noise")
         whole_C = steps_C.astype(np.int64)
         whole_C += discrete_gaussian.sample(self._sigma, len(whole_C), of)
-        return whole_C * self.step
+        hidden_C: npt.NDArray[np.float64] = whole_C.astype(np.float64)
+        hidden_C *= self.step  # a power of two: exact
+        return hidden_C
 
 
 class Central:

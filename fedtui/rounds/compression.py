@@ -9,7 +9,8 @@ update may have, `[traffic] update_bytes`, and what loses least is chosen here, 
 
 Rotated values are near the length of the update / sqrt(n). So where updates are bounded
 (update_clip) and the plan says no value_range, it is RANGE_STEPS times that: fewer than one in ten
-million values are cut, but for those in a short last block.
+million values are cut, but for those in a short last block. Under [dp] the noise of a node has its
+room beside that (rounds/hiding.py).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from fedtui import plugins
-from fedtui.rounds import beside, strategic
+from fedtui.rounds import beside, hiding, strategic
 from fedtui.rounds.shrinking import Chain, built
 from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding
 from fedtui.transforms.base import BLOCK
@@ -139,12 +140,19 @@ def _masked_bytes(plan: Plan, choice: Choice, num_values: int) -> int:
 
 
 def _range(plan: Plan, choice: Choice, num_values: int) -> float:
-    """What is said, or what suits rotated updates of a bounded length."""
+    """What is said, or what suits updates of a bounded length, and the noise of a node."""
     if plan.privacy.value_range is not None:
         return plan.privacy.value_range
+    return _values(plan, choice, num_values) + hiding.room(plan)
+
+
+def _values(plan: Plan, choice: Choice, num_values: int) -> float:
+    """Beyond what values are cut that have no noise."""
     bound = plan.training.update_clip
-    if bound is None or not choice.rotates or not num_values:
+    if bound is None or not num_values:
         return DEFAULT_RANGE
+    if not choice.rotates:
+        return DEFAULT_RANGE if plan.dp is None else bound
     names = [name for name, _ in choice.steps]
     mixed = choice.chain.sizes(min(BLOCK, num_values))[names.index("hadamard")]
     return bound * min(1.0, RANGE_STEPS / math.sqrt(1 << (mixed.bit_length() - 1)))
@@ -225,6 +233,8 @@ def misfit(plan: Plan, num_values: int) -> str:
 
     The plan must be without conflicts.
     """
+    if plan.masked and (why := hiding.misfit(plan, encoding(plan, num_values))):
+        return why
     budget = plan.traffic.update_bytes
     if budget is None or (least := update_bytes(plan, num_values)) <= budget:
         return ""

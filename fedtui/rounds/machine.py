@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 from fedtui.crypto.keys import PublicIdentity
+from fedtui.privacy.noise import Noise
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.records import Record
 from fedtui.secagg.context import Attempt
@@ -396,7 +397,7 @@ class Prepare:
     """Encode the update at hand, mask it, and write the vector to disk; answer with Prepared.
 
     `scalars` are what travels in the vector beside the values, by name; `weight` is the share of a
-    full weight, in (0, 1]; `rounding_seed` follows from the update's digest.
+    full weight, in (0, 1]; `rounding_seed` follows from the update's digest. `noise` hides it.
     """
 
     round: int
@@ -406,6 +407,7 @@ class Prepare:
     scalars: dict[str, float]
     weight: float
     rounding_seed: bytes
+    noise: Noise | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import numpy as np
 from fedtui.crypto.keys import FINGERPRINT_BYTES, PublicIdentity, fingerprint
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import said
-from fedtui.rounds import beside, masking, splitting, strategic
+from fedtui.rounds import beside, hiding, masking, splitting, strategic
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.machine import (
     Journal,
@@ -146,6 +146,7 @@ class MaskedWork:
         self._plan = side.plan
         self._declared = side.declared
         self._invited = work.cohort_size
+        self._honest = hiding.honest_of(numbers.minimum, numbers.colluders)
         self._ids: tuple[NodeId, ...] = ()
         self._sums: dict[str, float] = {}
         self._half = Participant(
@@ -212,7 +213,7 @@ class MaskedWork:
     def prepare(self, trained: Trained) -> Prepare:
         """What turns the update into the vector that leaves, once the Mailbox was heard."""
         weight = masking.weight_of(self._plan, trained.header.num_examples, self._declared)
-        sums = trained.header.sums
+        sums = trained.header.sums  # none under [dp]
         scalars = {name: float(sums.get(name, 0.0)) for name in beside.TRAINING_SCALARS}
         scalars |= {n: weight * sums.get(n, 0.0) for n in strategic.scalars(self._plan)}
         scalars[beside.WEIGHT] = float(weight)
@@ -224,6 +225,7 @@ class MaskedWork:
             scalars,
             weight / self._plan.weight_cap,
             masks.rounding_seed(trained.digest),
+            hiding.at_node(self._plan, self._honest),
         )
 
     def sums(self) -> list[ParticipantEffect]:

@@ -14,7 +14,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, compression, masking, owned, strategic
+from fedtui.rounds import choices, compression, hiding, masking, owned, strategic
 from fedtui.wire import declared
 from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
@@ -172,6 +172,13 @@ class TrafficSection(_Section, frozen=True, kw_only=True):
     update_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**40)] | None = None
 
 
+class DpSection(_Section, frozen=True, kw_only=True):
+    """Differential privacy of nodes."""
+
+    mechanism: Literal["distributed", "central", "local"] = "distributed"
+    noise: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+
+
 class Plan(_Section, frozen=True, kw_only=True):
     federation: FederationSection
     task: TaskSection
@@ -186,6 +193,7 @@ class Plan(_Section, frozen=True, kw_only=True):
     privacy: PrivacySection = PrivacySection()
     transforms: Annotated[tuple[Named, ...], msgspec.Meta(max_length=4)] = ()
     traffic: TrafficSection = TrafficSection()
+    dp: DpSection | None = None
 
     @property
     def masked(self) -> bool:
@@ -222,7 +230,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
-    found += compression.conflicts(plan)
+    found += compression.conflicts(plan) + hiding.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

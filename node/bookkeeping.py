@@ -119,7 +119,7 @@ class Bookkeeping:
             at=now,
             round=note.round,
             attempt=note.attempt,
-            what=note.what + among,
+            what=note.what + privacy.noise_in(books.agreement.plan, work) + among,
             form=note.form,
             num_bytes=note.num_bytes,
             digest=note.digest.hex(),

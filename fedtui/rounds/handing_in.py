@@ -22,6 +22,8 @@ def hand_in(
         header, form, beside = trained.header, VISIBLE, ["number of examples", "training sums"]
     else:
         update, header, form, beside = prepared, None, MASKED, ["training sums"]
+    if not trained.header.sums:  # as under [dp], where nothing is told beside it
+        beside = []
     what = _listed([_update(update.num_bytes, offer.model.num_bytes), *beside, *own])
     return [
         Note(offer.round, offer.attempt, what, form, update.num_bytes, update.digest),
@@ -45,4 +47,6 @@ def _update(num_bytes: int, plain_bytes: int) -> str:
 
 
 def _listed(parts: list[str]) -> str:
+    if len(parts) == 1:
+        return parts[0]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"

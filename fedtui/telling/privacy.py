@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import claims, masking
+from fedtui.rounds import claims, hiding, masking
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.masked_work import names
 from fedtui.secagg import context, graph
 from fedtui.status import Peer, Privacy
 from fedtui.telling.rounds_here import Numbers
+from fedtui.wire.messages import Offer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from fedtui.rounds import machine
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.context import Attempt
-    from fedtui.wire.messages import Evaluate, Offer, Role, Roster
+    from fedtui.wire.messages import Evaluate, Role, Roster
 
 MAX_PEERS = 500
 _NO_SHARES = "nothing of yours but the global model that your update went into"
@@ -165,6 +166,20 @@ def in_cohort(plan: Plan, work: Offer | Evaluate | None) -> str:
         return ""
     numbers = masking.numbers(plan, work.cohort_size)
     return f" (cohort of {work.cohort_size}, sums of {numbers.minimum} or more)"
+
+
+def noise_in(plan: Plan, work: Offer | Evaluate | None) -> str:
+    """For the ledger: how an update is hidden under [dp]; empty of one that is not."""
+    if not isinstance(work, Offer):
+        return ""
+    numbers = masking.numbers(plan, work.cohort_size)
+    noise = hiding.at_node(plan, hiding.honest_of(numbers.minimum, numbers.colluders))
+    if noise is None:
+        return ""
+    bound = f", clipped to {noise.clip:g}"
+    if not noise.sigma:
+        return f"{bound}; the coordinator adds the noise"
+    return f"{bound}, with noise of {noise.sigma:.3g} added to each value"
 
 
 def what_is_known(plan: Plan, vote: machine.Journal, cohort_size: int) -> str:

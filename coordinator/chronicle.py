@@ -24,6 +24,7 @@ from fedtui.rounds.records import (
     FederationPaused,
     FederationResumed,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -153,6 +154,11 @@ class Chronicle:
                     score=record.score,
                     num_nodes=record.num_nodes,
                     **self._moved(record.round),
+                )
+            case RolledBack():
+                self._say("rolled back", round=record.round, text=record.cause)
+                self.alarms.ring(
+                    "round rolled back", f"round {record.round} was rolled back: {record.cause}"
                 )
             case FederationEnded():
                 self._turn_page(None)

@@ -57,8 +57,12 @@ def _round_text(line: RoundLine, metric: str) -> str:
         moved = f", {megabytes(line.bytes_up)} up ({form}), {megabytes(line.bytes_down)} down"
     return (
         f"    {line.round:>4}  {score}, {line.participants} nodes{_lost_text(line)}, "
-        f"{line.seconds:.1f} s{moved}\n          {_mask_text(line)}"
+        f"{line.seconds:.1f} s{moved}\n          {_mask_text(line)}{_gate_text(line)}"
     )
+
+
+def _gate_text(line: RoundLine) -> str:
+    return f"\n          rolled back: {line.rolled_back}" if line.rolled_back else ""
 
 
 def _lost_text(line: RoundLine) -> str:

@@ -139,12 +139,17 @@ class Combiner:
             if not self.spool.verify(promise):
                 raise CannotCombineError("an update was damaged on this coordinator's disk")
 
-    def prune(self, newest: int, *, keep: int, milestones: frozenset[int]) -> None:
-        """Remove the models that are neither among the `keep` newest rounds nor milestones."""
+    def prune(
+        self, newest: int, *, bases: frozenset[int], keep: int, milestones: frozenset[int]
+    ) -> None:
+        """Remove the models that are neither among the `keep` newest rounds nor milestones.
+
+        The next round may start from the model after each of `bases`.
+        """
         staying = {checkpoint_name(round_) for round_ in milestones | {0}}
         staying |= {checkpoint_name(round_) for round_ in range(newest - keep + 1, newest + 1)}
         names = self.files.names(self.checkpoints)
-        for name in leftovers([n for n in names if n <= state_name(newest)], newest):
+        for name in leftovers([n for n in names if n <= state_name(newest)], newest, bases):
             self.files.remove(self.checkpoints / name)
         for name in changefiles.leftovers(names, newest, keep=keep):
             self.files.remove(self.checkpoints / name)

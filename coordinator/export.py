@@ -19,9 +19,9 @@ from coordinator.checkpoints import Checkpoint
 from coordinator.layout import Layout
 from coordinator.opening import Settings
 from coordinator.refusals import BadDataError, BadRequestError, CannotCreateError, os_refusal
-from coordinator.report import best_of
 from fedtui.learning.sections import narrowed
 from fedtui.rounds import strategic
+from fedtui.rounds.ending import best_of
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 
 CHILD_TIMEOUT_S = 600.0

@@ -10,13 +10,13 @@ from coordinator.config import CoordinatorConfig
 from coordinator.files import DISK, StoreConflict
 from coordinator.layout import Layout
 from coordinator.refusals import BadDataError, LockedError, MissingInputError, os_refusal
-from coordinator.report import best_of
 from coordinator.store import Store
 from fedtui.crypto.keys import Identity, parse_fingerprint
 from fedtui.errors import FingerprintError
 from fedtui.learning.params import Manifest
 from fedtui.learning.sections import narrowed
-from fedtui.rounds import strategic
+from fedtui.rounds import gate, strategic
+from fedtui.rounds.ending import best_of
 from fedtui.rounds.history import FederationSnapshot
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.tomlfile import ConfigError
@@ -131,35 +131,36 @@ def _check_models(settings: Settings, snapshot: FederationSnapshot) -> tuple[str
         for r in snapshot.rounds
     ]
     best = best_of(snapshot.rounds, settings.plan.task.metric).round
-    milestones = {best, best if snapshot.result_round is None else snapshot.result_round}
+    bases, passed = gate.bases(snapshot.rounds), gate.passed(snapshot.rounds).round
+    milestones = {best, *bases, snapshot.result_round or best}
     swept = checkpoints.sweep(
         folder,
         named,
         keep=settings.config.storage.keep_checkpoints,
         milestones=frozenset(milestones),
     )
-    problem = checkpoints.verify(folder, named[-1])
+    going_on = next(c for c in named if c.round == passed)
+    problem = checkpoints.verify(folder, going_on)
     if problem is not None:
         raise BadDataError(f"{folder}: {problem}: restore a backup")
-    checkpoints.open_checkpoint(folder / named[-1].name, settings.manifest).close()
-    _check_state(settings, named[-1])
+    checkpoints.open_checkpoint(folder / going_on.name, settings.manifest).close()
+    _check_state(settings, going_on)
+    for name in statefiles.leftovers(DISK.names(folder), named[-1].round, bases):
+        DISK.remove(folder / name)
     return swept.broken
 
 
-def _check_state(settings: Settings, newest: Checkpoint) -> None:
-    """What the strategy kept with the newest model; without it rounds cannot go on as before."""
+def _check_state(settings: Settings, passed: Checkpoint) -> None:
+    """What the strategy kept with the global model; without it rounds cannot go on as before."""
     plan, folder = settings.plan, settings.layout.checkpoints
     own = narrowed(settings.manifest, strategic.carried(plan))
     shape = statefiles.Shape(strategic.built(plan), own.num_values)
-    problem = statefiles.verify(folder, newest.round, newest.digest, shape)
+    problem = statefiles.verify(folder, passed.round, passed.digest, shape)
     if problem is not None:
         raise BadDataError(
             f"{folder}: {problem}; strategy {plan.strategy.name} keeps it from round to round: "
             "restore a backup, or begin a new federation from this model with 'init --initial'"
         )
-    names = DISK.names(folder)
-    for name in statefiles.leftovers(names, newest.round):
-        DISK.remove(folder / name)
 
 
 def load_identity(layout: Layout) -> Identity:

@@ -25,6 +25,7 @@ from fedtui.rounds.records import (
     FederationResumed,
     PhaseEntered,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -85,12 +86,12 @@ def _write(tx: Transaction, record: Record) -> None:
             tx.note("round failed", _name(record.round, record.attempt), record.cause)
         case Evaluated():
             _evaluated(tx, record)
+        case RolledBack():
+            _rolled_back(tx, record)
         case FederationEnded():
             _ended(tx, record)
-        case FederationPaused():
-            _federation(tx, "paused", record.reason, values={"paused": True})
-        case FederationResumed():
-            _federation(tx, "resumed", "", values={"paused": False})
+        case FederationPaused() | FederationResumed():
+            _paused(tx, record)
         case Audited():
             tx.chain.append(record, ts=tx.now)
 
@@ -206,6 +207,23 @@ def _evaluated(tx: Transaction, record: Evaluated) -> None:
         "at": tx.now,
     }
     tx.connection.execute(insert(schema.evaluations), row)
+
+
+def _rolled_back(tx: Transaction, record: RolledBack) -> None:
+    c = schema.checkpoints.c
+    mine = and_(c.federation == tx.federation, c.n == record.round, c.attempt == record.attempt)
+    change = update(schema.checkpoints).where(mine).values(rolled_back=record.cause)
+    name = _name(record.round, record.attempt)
+    if tx.connection.execute(change).rowcount != 1:
+        raise StoreConflict(f"{name} has no model that could be rolled back")
+    tx.note("round rolled back", name, record.cause)
+
+
+def _paused(tx: Transaction, record: FederationPaused | FederationResumed) -> None:
+    if isinstance(record, FederationPaused):
+        _federation(tx, "paused", record.reason, values={"paused": True})
+    else:
+        _federation(tx, "resumed", "", values={"paused": False})
 
 
 def _ended(tx: Transaction, record: FederationEnded) -> None:

@@ -7,10 +7,10 @@ from msgspec.structs import asdict, replace
 
 from coordinator.answers import ModelLine, State, Status
 from fedtui.crypto.keys import short_id
-from fedtui.learning.metrics import higher_is_better
-from fedtui.rounds import claims, masked
+from fedtui.rounds import claims, gate, masked
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
+from fedtui.rounds.ending import best_of
 from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 from fedtui.rounds.masked_round import MaskedRound
@@ -139,7 +139,7 @@ def _base(
         needed=plan.minimum,
         masked=plan.masked,
         privacy=privacy_of(plan),
-        model=_model_line(last),
+        model=_model_line(gate.passed(rounds)),
         best=_model_line(best),
         rounds=tuple(_round_line(r, plan, around) for r in rounds if r.round),
         address=around.address,
@@ -154,15 +154,6 @@ def privacy_of(plan: Plan) -> str:
     if not plan.masked:
         return "updates are visible to the coordinator"
     return claims.of_plan(plan)
-
-
-def best_of(rounds: Sequence[FinishedRound], metric: str) -> FinishedRound:
-    """The round with the best score (the latest of equals); the last one if none has any."""
-    scored = [r for r in rounds if r.score is not None]
-    if not scored:
-        return rounds[-1]
-    sign = 1 if higher_is_better(metric) else -1
-    return max(scored, key=lambda r: (sign * (r.score or 0.0), r.round))
 
 
 def _model_line(finished: FinishedRound) -> ModelLine:
@@ -190,6 +181,7 @@ def _round_line(finished: FinishedRound, plan: Plan, around: Surroundings) -> Ro
         cohort=len(finished.cohort),
         lost=tuple(map(around.name, lost[:MAX_AWAITED])),
         masked=plan.masked,
+        rolled_back=finished.rolled_back,
     )
     if finished.spread is not None:
         return replace(line, **asdict(finished.spread))

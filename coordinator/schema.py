@@ -20,7 +20,7 @@ from sqlalchemy import (
     Text,
 )
 
-REVISION = "0004"  # the newest file in migrations/versions
+REVISION = "0005"  # the newest file in migrations/versions
 
 metadata = MetaData()
 
@@ -190,6 +190,7 @@ checkpoints = Table(
     Column("seconds", Float, nullable=False),  # that the round took
     Column("committed", BigInteger, nullable=False),
     Column("spread", LargeBinary),  # of its weights, as MessagePack; NULL where they are masked
+    Column("rolled_back", Text),  # why its model did not pass the gate
 )
 
 evaluations = Table(

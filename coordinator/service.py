@@ -363,8 +363,9 @@ class CoordinatorService:
 
     async def _prune(self, newest: int) -> None:
         keep = self.config.storage.keep_checkpoints
-        milestones = self.federation.keep
-        await asyncio.to_thread(self._combiner.prune, newest, keep=keep, milestones=milestones)
+        bases, milestones = self.federation.bases, self.federation.keep
+        prune = self._combiner.prune
+        await asyncio.to_thread(prune, newest, bases=bases, keep=keep, milestones=milestones)
 
     def _serve_models(self) -> None:
         keep = self.federation.keep

@@ -77,6 +77,7 @@ def _finished(
                 num_evaluators=score["num_nodes"] if score else 0,
                 spread=_spread(row.spread) if row.spread else None,
                 num_ready=begun[key]["num_ready"] or 0 if key in begun else 0,
+                rolled_back=row.rolled_back or "",
             )
         )
     return tuple(done)

@@ -11,7 +11,7 @@ that a crash undid, is never taken.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -218,10 +218,15 @@ def verify(
     return None
 
 
-def leftovers(names: Sequence[str], newest: int) -> list[str]:
-    """Which of these files are states that the models up to round `newest` need no more."""
+def leftovers(names: Sequence[str], newest: int, bases: Set[int]) -> list[str]:
+    """Which of these files are states that the models up to round `newest` need no more.
+
+    `bases` are older rounds from whose models the next one may start, if newer ones are rolled
+    back.
+    """
+    needed = bases | set(range(newest - KEPT + 1, newest + 1))
     return [
         name
         for name in names
-        if (found := PATTERN.fullmatch(name)) and not newest - KEPT < int(found[1]) <= newest
+        if (found := PATTERN.fullmatch(name)) and int(found[1]) not in needed
     ]

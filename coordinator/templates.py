@@ -101,6 +101,9 @@ momentum = {momentum}
 name = "fedavg"
 # options = {{ server_learning_rate = 1.0 }}
 
+[gate]
+# tolerance = 0.05        # a round whose model scores worse by more is rolled back; off without it
+
 [selection]
 # Who takes part in a round: this fraction of the nodes present (or 'count' of them).
 name = "uniform"          # or deadline, round_robin, stratified, utility: docs/operating.md

@@ -166,6 +166,21 @@ class Bookkeeping:
             self._disk(f"the committed model is not noted: {error.strerror or error}")
         return True
 
+    def goes_back(self, offer: Offer) -> int | None:
+        """The round that the coordinator rolled back, if this offer shows that it did.
+
+        Rounds go on from an older model then, and the newer one is no committed model any more.
+        """
+        models = self._books.models
+        newest = models.certified()[-1:]
+        if not newest or newest[0].round <= offer.model.round:
+            return None
+        try:
+            models.certify(offer.model, final=False)
+        except OSError as error:
+            self._disk(f"the committed model is not noted: {error.strerror or error}")
+        return newest[0].round
+
     def answer_for(self, message: Result) -> None:
         """Note in the journal that the votes of this round came to something."""
         if self._books.journal is None:

@@ -71,6 +71,15 @@ class PrivacyTable(_Table, frozen=True):
     peers: Annotated[list[Fingerprint], msgspec.Meta(max_length=2**14)] = []
 
 
+class ModelTable(_Table, frozen=True):
+    """What is done about a global model that got much worse on this node's own held-out data.
+
+    It is told in any case; with "refuse" the node trains on no such model and sends nothing.
+    """
+
+    got_worse: Literal["tell", "refuse"] = "tell"
+
+
 Declare = Annotated[dict[declared.Name, declared.Value], msgspec.Meta(max_length=64)]
 """What the operator declares of this node, such as its site; a plan gets what it asks for."""
 
@@ -85,6 +94,7 @@ class NodeConfig(_Table, frozen=True):
     task: TaskTable = TaskTable()
     limits: Limits = Limits()
     privacy: PrivacyTable = PrivacyTable()
+    model: ModelTable = ModelTable()
     declare: Declare = {}
 
 
@@ -127,6 +137,9 @@ minimum = {minimum}                # the least nodes of a masked sum that yours 
 colluders = {colluders}              # how many of them may at least collude and learn no more
 same_model = {same_model}             # sums on one model without a result, before the node pauses
 peers = {peers}                # fingerprints of the only nodes in sums with yours; empty: any
+
+[model]
+got_worse = {got_worse}            # much worse on your own held-out data: "tell" you, or "refuse"
 
 [declare]                      # site = "north": told to a coordinator whose plan asks for a site
 """
@@ -177,9 +190,9 @@ def trouble_with(limits: Limits) -> tuple[str, str] | None:
 
 def save(path: Path, config: NodeConfig) -> None:
     """Write node.toml; the old file or the new one, never a half."""
-    tables = (config.coordinator, config.data, config.task, config.limits, config.privacy)
+    first = (config.coordinator, config.data, config.task)
     values: dict[str, object] = {"label": config.label, "role": config.role}
-    for table in tables:
+    for table in (*first, config.limits, config.privacy, config.model):
         values |= msgspec.structs.asdict(table)
     text = _TEXT.format(**{key: _toml(value) for key, value in values.items()})
     text += "".join(f"{name} = {_toml(value)}\n" for name, value in config.declare.items())

@@ -439,9 +439,8 @@ class Membership:
             self.show()
         return why
 
-    def _on_judged(self, number: int, judged: Judged) -> None:
-        if self._service is not None:
-            self._service.judged(number, judged)
+    def _on_judged(self, number: int, judged: Judged) -> str:
+        return "" if self._service is None else self._service.judged(number, judged)
 
     def _over(self) -> None:
         """The federation is over and its model is here: let go of link and trainer."""

@@ -2,7 +2,9 @@
 
 `before` a round the global model is judged as it was received, `after` it as it was trained here.
 A global model that is suddenly far worse than lately is an alarm: somebody may have spoilt it, or
-the cohort's data is very unlike this node's.
+the cohort's data is very unlike this node's. Where the operator says so, such a model is refused:
+it is not trained on, and it does not count among what was lately, so that the next one must be
+better.
 """
 
 from __future__ import annotations
@@ -31,11 +33,18 @@ class OwnScores:
     _lately: deque[float] = field(default_factory=lambda: deque(maxlen=LATELY))
 
     def judged(
-        self, number: int, *, before: dict[str, float], after: dict[str, float], num_examples: int
+        self,
+        number: int,
+        *,
+        before: dict[str, float],
+        after: dict[str, float],
+        num_examples: int,
+        refuses: bool = False,
     ) -> tuple[OwnScore | None, str]:
         """The figures of a round, and what is alarming about them ("" if nothing is).
 
-        Sums of a model that could not be judged are empty.
+        Sums of a model that could not be judged are empty. `refuses`: one that got far worse is
+        not gone on from here.
         """
         one, other = self._score(before), self._score(after)
         if one is None and other is None:
@@ -43,12 +52,14 @@ class OwnScores:
         found = OwnScore(
             round=number, metric=self.metric, before=one, after=other, num_examples=num_examples
         )
-        return found, "" if one is None else self._alarm(one, num_examples)
+        return found, "" if one is None else self._alarm(one, num_examples, refuses)
 
-    def _alarm(self, now: float, num_examples: int) -> str:
+    def _alarm(self, now: float, num_examples: int, refuses: bool) -> str:
         best = self._best()
-        self._lately.append(now)
-        if best is None or not got_worse(self.metric, best, now, num_examples):
+        worse = best is not None and got_worse(self.metric, best, now, num_examples)
+        if not (worse and refuses):
+            self._lately.append(now)
+        if best is None or not worse:
             return ""
         return f"global model got worse on YOUR hold-out: {best:.2f} -> {now:.2f} (here)"
 

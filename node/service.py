@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from node.work import Work
 
 PROGRESS_EVERY_S = 5.0
+_WORSE = "the global model got much worse on this node's own held-out data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,7 @@ class NodeService:
         )
         self._said_progress = float("-inf")
         self._final = b""
+        self._refused = b""  # the model that got much worse
         self.ended = ""
         self.coordinator_paused = False
 
@@ -185,9 +187,18 @@ class NodeService:
         text = f"this update is of {num_examples:,} examples and counts {weight:,}"
         self._parts.board.log("info", text, "train")
 
-    def judged(self, number: int, judged: jobs.Judged) -> None:
-        """The trainer judged the model of a round on what this node holds out: shown, not sent."""
-        self._parts.watch.judged(number, judged)
+    def judged(self, number: int, judged: jobs.Judged) -> str:
+        """The trainer judged the model of a round on what this node holds out: shown, not sent.
+
+        Return why nothing trained on that model may be sent, "" if it may.
+        """
+        refuses = self._contract.config.model.got_worse == "refuse"
+        worse = self._parts.watch.judged(number, judged, refuses=refuses)
+        work = self._machine.work
+        if not (worse and refuses) or work is None:
+            return ""
+        self._refused = work.model.digest
+        return _WORSE
 
     def refresh(self) -> None:
         """Bring bytes and seconds of the step under way up to date."""
@@ -231,6 +242,7 @@ class NodeService:
             case Ended():
                 self._on_ended(message)
             case Offer() | Evaluate():
+                self._goes_back(message)
                 self.coordinator_paused = False  # nobody says that it goes on but by going on
                 board.post(status.WaitingFor(waiting=None))
             case _:
@@ -240,6 +252,15 @@ class NodeService:
             models.tidy(self._wanted_digest())
         except OSError as error:
             board.log("warning", f"old models cannot be removed: {error.strerror or error}")
+
+    def _goes_back(self, message: Offer | Evaluate) -> None:
+        if not isinstance(message, Offer):
+            return
+        undone = self._books.goes_back(message)
+        if undone is not None:
+            after = message.model.round
+            text = f"round {undone} was rolled back: going on from the model after round {after}"
+            self._parts.board.log("warning", text, "round")
 
     def model_here(self, digest: bytes) -> None:
         self.step(machine.ModelHere(digest))
@@ -354,6 +375,8 @@ class NodeService:
             return "the model's size does not fit the shape agreed to"
         if isinstance(work, Evaluate):
             return None
+        if work.model.digest == self._refused:
+            return _WORSE
         today = self._parts.ledger.num_bytes_on(self._parts.clock())
         return policy.refuses_training(config) or policy.refuses_upload(
             agreement.upload_bytes, num_bytes_today=today, config=config

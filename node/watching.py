@@ -49,6 +49,11 @@ if TYPE_CHECKING:
 
 _TOO_FEW = ("only ", "sums of ", "a sum of ", "a cohort of ", "the roster has ", "the plan counts")
 _STRANGERS = "nodes that this node's operator did not approve"
+_WORSE = (
+    "ask the coordinator's operator; fedtui pause takes no part meanwhile, and "
+    '[model] got_worse = "refuse" in node.toml takes no part in such rounds'
+)
+_REFUSED = "nothing was sent, as node.toml says: ask the coordinator's operator"
 _OURS = "this node was restarted since"
 
 
@@ -135,13 +140,17 @@ class RoundWatch:
             self._progress.posted()
         return training.fraction
 
-    def judged(self, number: int, judged: jobs.Judged) -> None:
-        """The trainer judged the model of a round, on what this node holds out."""
+    def judged(self, number: int, judged: jobs.Judged, *, refuses: bool) -> str:
+        """The trainer judged the model of a round, on what this node holds out.
+
+        Return what is alarming about it, "" if nothing is; `refuses`: as OwnScores.judged.
+        """
         score, alarm = self._own.judged(
             number,
             before=judged.before,
             after=judged.after,
             num_examples=judged.num_examples,
+            refuses=refuses,
         )
         if score is not None:
             self._board.post(status.OwnScoreSeen(score=score))
@@ -149,12 +158,13 @@ class RoundWatch:
             self._board.alarm(
                 "got worse",
                 f"round {number}: {alarm}",
-                remedy="ask the coordinator's operator; fedtui pause takes no part meanwhile",
+                remedy=_REFUSED if refuses else _WORSE,
                 detail=(
                     f"judged by {judged.num_examples} examples that this node never trains on "
                     f"(at most {own_scores.MOST_EXAMPLES})",
                 ),
             )
+        return alarm
 
     def refresh(self) -> None:
         """Time passed: seconds and bytes of the step under way."""

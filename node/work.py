@@ -60,14 +60,14 @@ class Places:
 class Hears:
     """Who is told, on this machine, what the trainer says.
 
-    `judged` is of the model of a round, on this node's own hold-out; `drifted` of the update
-    before. `data` is told of the examples each time that something was made of them, and says why
-    that must not be used, if so; `checked` of those that a check read. `noticed` and `failed` get
-    the trainer's own words.
+    `judged` is of the model of a round, on this node's own hold-out, and says why nothing trained
+    on it may be sent, if so; `drifted` of the update before. `data` is told of the examples each
+    time that something was made of them, and says why that must not be used, if so; `checked` of
+    those that a check read. `noticed` and `failed` get the trainer's own words.
     """
 
     progress: Callable[[jobs.Progress], None]
-    judged: Callable[[int, jobs.Judged], None]
+    judged: Callable[[int, jobs.Judged], str]
     drifted: Callable[[jobs.Drift], None]
     data: Callable[[jobs.DataSeen], str]
     checked: Callable[[jobs.DataSeen], None]
@@ -241,12 +241,13 @@ class Work:
             case jobs.Trained():
                 for words in outcome.notices:
                     self._hears.noticed(words)
-                if why := self._hears.data(outcome.data):
+                why = self._hears.data(outcome.data)
+                if not why and outcome.judged is not None:
+                    why = self._hears.judged(effect.round, outcome.judged)
+                if why:
                     self._places.updates.drop()
                     self._tell(machine.JobFailed(effect.round, effect.attempt, why))
                     return
-                if outcome.judged is not None:
-                    self._hears.judged(effect.round, outcome.judged)
                 if outcome.drift is not None:
                     self._hears.drifted(outcome.drift)
                 update = Update(

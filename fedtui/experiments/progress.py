@@ -127,10 +127,11 @@ def begun(plan: PlanFile, folder: Path, again: int) -> str:
 
 def sentence(report: RoundReport) -> str:
     """A finished round in one line."""
+    undone = f"; rolled back: {report.rolled_back}" if report.rolled_back else ""
     return (
         f"round {report.round}: {figure(report)}, {report.num_counted} of {report.num_invited} "
         f"counted, at {virtual(report.ended_s)}, {megabytes(report.bytes_up)} up, "
-        f"{megabytes(report.bytes_down)} down"
+        f"{megabytes(report.bytes_down)} down{undone}"
     )
 
 

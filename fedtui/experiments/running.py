@@ -112,7 +112,7 @@ class _Run:
         if village is None or self.recorder.is_past(report.round):
             return
         host = village.coordinator
-        digest = host.machine.model.digest
+        digest = host.machine.rounds[-1].model_digest
         model_D, state = host.models[digest], host.states.get(digest)
         if model_D is None or state is None:
             raise RunFolderError(

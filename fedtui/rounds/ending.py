@@ -13,8 +13,12 @@ from fedtui.rounds.plan import Plan
 
 
 def best_of(rounds: Sequence[FinishedRound], metric: str) -> FinishedRound:
-    """The round with the best score (the latest of equals); the last one if none has any."""
+    """The round with the best score (the latest of equals); the last one if none has any.
+
+    Rounds that were rolled back do not count.
+    """
     sign = 1 if higher_is_better(metric) else -1
+    rounds = [r for r in rounds if not r.rolled_back]
     scored = [(sign * r.score, r.round, r) for r in rounds if r.score is not None]
     return max(scored, key=lambda entry: entry[:2])[2] if scored else rounds[-1]
 
@@ -28,6 +32,7 @@ def why_end(plan: Plan, rounds: Sequence[FinishedRound]) -> str | None:
     if (
         budget.target is not None
         and last.score is not None
+        and not last.rolled_back
         and reached(metric, last.score, budget.target)
     ):
         return f"target reached: {metric} {last.score:.4f}, wanted {budget.target}"

@@ -7,10 +7,11 @@ a FederationSnapshot: at the same attempt if its survivors were chosen, else at 
 """
 
 import math
+from dataclasses import replace
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError
-from fedtui.rounds import gathering
+from fedtui.rounds import gate, gathering
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.ending import best_of, why_end
@@ -43,7 +44,12 @@ from fedtui.rounds.masked_evaluation import MaskedEvaluation
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.picking import Picker
 from fedtui.rounds.presence import Present
-from fedtui.rounds.records import FederationEnded, FederationPaused, FederationResumed
+from fedtui.rounds.records import (
+    FederationEnded,
+    FederationPaused,
+    FederationResumed,
+    RolledBack,
+)
 from fedtui.rounds.steady import Steady
 from fedtui.wire.messages import Ended, Leaving, ModelRef, Result, Waiting
 from fedtui.wire.texts import short_text
@@ -113,13 +119,13 @@ class Federation:
 
     @property
     def model(self) -> ModelRef:
-        """The newest committed model."""
-        return model_of(self.rounds[-1])
+        """The newest committed model that was not rolled back."""
+        return gate.passed(self.rounds).model
 
     @property
     def best(self) -> FinishedRound:
         """The round with the best score (the latest of equals); the last one if none has any."""
-        return self._best if self._best.score is not None else self.rounds[-1]
+        return self._best if self._best.score is not None else gate.passed(self.rounds)
 
     @property
     def result(self) -> FinishedRound:
@@ -132,7 +138,12 @@ class Federation:
     def keep(self) -> frozenset[int]:
         """Rounds whose checkpoints must not be deleted."""
         recent = {r.round for r in self.rounds[-2:]}
-        return frozenset(recent | {self.best.round, self.result.round})
+        return self.bases | recent | {self.best.round, self.result.round}
+
+    @property
+    def bases(self) -> frozenset[int]:
+        """Rounds from whose models, and what the strategy kept with them, the next may start."""
+        return gate.bases(self.rounds)
 
     @property
     def needed(self) -> int:
@@ -171,7 +182,8 @@ class Federation:
             return self._resume(attempt, now)
         effects: list[CoordinatorEffect] = [Discard(0, 0)]
         last = self.rounds[-1]
-        if last.round > 0 and (last.score is None or why_end(self.plan, self.rounds)):
+        judged = last.score is not None or last.rolled_back
+        if last.round > 0 and not (judged and not why_end(self.plan, self.rounds)):
             self._wake_up()
             effects += self._begin_evaluation(last.survivors, now)
         return [*effects, *self._advance(now)]
@@ -390,6 +402,8 @@ class Federation:
         if outcome is not None:
             effects += effects_of(outcome, frozenset(self.present))
             self.rounds[-1] = scored_round(self.rounds[-1], outcome[0])
+        effects += self._at_the_gate()
+        if self.rounds[-1].score is not None:
             self._best = best_of((self._best, self.rounds[-1]), self.plan.task.metric)
         reason = why_end(self.plan, self.rounds)
         if reason:
@@ -397,6 +411,14 @@ class Federation:
         self._enter(Phase.GATHERING)
         self._gathering = self._gather(now)
         return effects
+
+    def _at_the_gate(self) -> list[CoordinatorEffect]:
+        """Roll the newest round back if its model is not worth going on from."""
+        newest, cause = self.rounds[-1], gate.why_not(self.plan, self.rounds)
+        if not cause:
+            return []
+        self.rounds[-1] = replace(newest, rolled_back=cause)
+        return [Persist(RolledBack(newest.round, newest.attempt, cause=cause))]
 
     # ---- ending ---------------------------------------------------------------------------------
 
@@ -450,7 +472,7 @@ class Federation:
         return Ended(
             incarnation=self.frame.incarnation,
             reason=short_text(self.ended or ""),
-            model=model_of(result),
+            model=result.model,
             score=result.score,
         )
 
@@ -476,10 +498,3 @@ class Federation:
         if (self.phase, phase) not in _FORWARD:
             raise LocalProtocolError(f"no way from {self.phase.name} to {phase.name}")
         self.phase = phase
-
-
-def model_of(finished: FinishedRound) -> ModelRef:
-    """How messages name the model after a round."""
-    return ModelRef(
-        round=finished.round, digest=finished.model_digest, num_bytes=finished.num_bytes
-    )

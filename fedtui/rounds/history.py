@@ -17,6 +17,7 @@ from fedtui.rounds.records import (
     FederationResumed,
     PhaseEntered,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -25,6 +26,7 @@ from fedtui.rounds.records import (
 )
 from fedtui.rounds.spread import Spread
 from fedtui.secagg.coordinator import Frozen
+from fedtui.wire.messages import ModelRef
 
 _decode_frozen = msgspec.msgpack.Decoder(Frozen).decode
 
@@ -34,7 +36,8 @@ class FinishedRound:
     """A committed round. `score` stays None until its model was evaluated.
 
     `num_ready` is how many nodes were in the roster of a masked round; 0 without masks. `spread`
-    is of the weights; None under masks.
+    is of the weights; None under masks. `rolled_back` says why its model did not pass the gate,
+    where it did not.
     """
 
     round: int
@@ -51,6 +54,12 @@ class FinishedRound:
     num_evaluators: int = 0
     num_ready: int = 0
     spread: Spread | None = None
+    rolled_back: str = ""
+
+    @property
+    def model(self) -> ModelRef:
+        """How messages name the model after it."""
+        return ModelRef(round=self.round, digest=self.model_digest, num_bytes=self.num_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,8 @@ def _apply(state: FederationSnapshot, record: Record) -> FederationSnapshot:
             return _fail(state, record)
         case Evaluated():
             return replace(state, rounds=_scored(state.rounds, record))
+        case RolledBack():
+            return replace(state, rounds=_rolled_back(state.rounds, record))
         case FederationEnded():
             return replace(state, ended=record.reason, result_round=record.result_round, open=None)
         case FederationPaused() | FederationResumed():
@@ -209,6 +220,13 @@ def _scored(rounds: tuple[FinishedRound, ...], record: Evaluated) -> tuple[Finis
     if rounds and rounds[-1].round == record.round:
         return (*rounds[:-1], scored_round(rounds[-1], record))
     return tuple(scored_round(r, record) for r in rounds)
+
+
+def _rolled_back(
+    rounds: tuple[FinishedRound, ...], record: RolledBack
+) -> tuple[FinishedRound, ...]:
+    """Only the newest round can be."""
+    return (*rounds[:-1], replace(rounds[-1], rolled_back=record.cause))
 
 
 def scored_round(finished: FinishedRound, record: Evaluated) -> FinishedRound:

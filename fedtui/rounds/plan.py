@@ -14,7 +14,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.metrics import METRICS, higher_is_better
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import choices, compression, hiding, masking, owned, strategic
+from fedtui.rounds import choices, compression, gate, hiding, masking, owned, strategic
 from fedtui.wire import declared
 from fedtui.wire.changes import Bits
 from fedtui.wire.codec import canonical
@@ -127,6 +127,15 @@ class EvaluationSection(_Section, frozen=True, kw_only=True):
         return 0.0 if self.with_evaluator else 0.2
 
 
+class GateSection(_Section, frozen=True, kw_only=True):
+    """Rounds are rolled back whose model is worse than before by more than `tolerance` (gate.py).
+
+    None: every usable model is gone on from.
+    """
+
+    tolerance: Annotated[float, msgspec.Meta(gt=0, le=10)] | None = None
+
+
 class WeightsSection(_Section, frozen=True, kw_only=True):
     """An update counts by its examples (at most `cap` of them), each equally, or by the plan.
 
@@ -189,6 +198,7 @@ class Plan(_Section, frozen=True, kw_only=True):
     rounds: RoundsSection = RoundsSection()
     deadlines: DeadlinesSection = DeadlinesSection()
     evaluation: EvaluationSection = EvaluationSection()
+    gate: GateSection = GateSection()
     weights: WeightsSection = WeightsSection()
     privacy: PrivacySection = PrivacySection()
     transforms: Annotated[tuple[Named, ...], msgspec.Meta(max_length=4)] = ()
@@ -230,7 +240,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
-    found += compression.conflicts(plan) + hiding.conflicts(plan)
+    found += compression.conflicts(plan) + hiding.conflicts(plan) + gate.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

@@ -99,6 +99,15 @@ class Evaluated(_Fact, frozen=True, kw_only=True, tag=True):
     num_nodes: int
 
 
+class RolledBack(_OfAttempt, frozen=True, kw_only=True, tag=True):
+    """The model after this round did not pass the gate, and `cause` says why (gate.py).
+
+    It comes with the round's Evaluated, if there is one, in one transaction.
+    """
+
+    cause: str
+
+
 class FederationEnded(_Fact, frozen=True, kw_only=True, tag=True):
     """Over for good; the result is the model after `result_round`."""
 
@@ -131,6 +140,7 @@ Record = (
     | RoundFinished
     | RoundFailed
     | Evaluated
+    | RolledBack
     | FederationEnded
     | FederationPaused
     | FederationResumed

@@ -9,6 +9,7 @@ from fedtui.rounds.records import (
     Evaluated,
     FederationEnded,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -39,6 +40,8 @@ class _Attempt:
     counted: frozenset[bytes] = frozenset()
     fates: dict[bytes, str] = field(default_factory=dict)
     finished: RoundFinished | None = None
+    score: float | None = None
+    rolled_back: str = ""
 
 
 class Bookkeeper(Watch):
@@ -60,6 +63,8 @@ class Bookkeeper(Watch):
     def committed(self, records: Sequence[Record]) -> None:
         for record in records:
             self._read(record)
+        if any(isinstance(record, Evaluated | RolledBack) for record in records):
+            self._close()
 
     def told(self, event: CoordinatorEvent) -> None:
         if isinstance(event, Said) and isinstance(event.message, Declining):
@@ -73,7 +78,7 @@ class Bookkeeper(Watch):
         attempt = self._attempt
         match record:
             case RoundStarted(round=number, attempt=of, cohort=cohort):
-                self._close(None)
+                self._close()
                 present = self._home.coordinator.machine.present
                 self._attempt = _Attempt(number, of, cohort, present.num_available)
             case UpdateReceived(node=node):
@@ -87,9 +92,11 @@ class Bookkeeper(Watch):
                 attempt.finished = record
                 self.failures.clear()
             case Evaluated(score=score):
-                self._close(score)
+                attempt.score = score
+            case RolledBack(cause=cause):
+                attempt.rolled_back = cause
             case FederationEnded():
-                self._close(None)
+                self._close()
             case _:
                 pass
 
@@ -101,7 +108,7 @@ class Bookkeeper(Watch):
             raise LookupError("there is no village yet")
         return self.village
 
-    def _close(self, score: float | None) -> None:
+    def _close(self) -> None:
         attempt, done = self._attempt, self._attempt.finished
         if done is None:
             return
@@ -113,7 +120,7 @@ class Bookkeeper(Watch):
             round=attempt.round,
             attempt=attempt.attempt,
             metric=home.plan.task.metric,
-            score=score,
+            score=attempt.score,
             loss=_mean(sums),
             num_present=attempt.num_present,
             num_invited=len(attempt.cohort),
@@ -127,6 +134,7 @@ class Bookkeeper(Watch):
             model=done.model_digest.hex(),
             largest_share=done.spread.largest if done.spread is not None else None,
             alike=done.spread.alike if done.spread is not None else None,
+            rolled_back=attempt.rolled_back,
         )
         self._last_wall = now_s
         carried.clear()

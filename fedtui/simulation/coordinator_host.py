@@ -179,11 +179,11 @@ class CoordinatorHost:
         for key in [k for k in self.spool if number == 0 or k[:2] == (number, attempt)]:
             del self.spool[key]
         keep, rounds = self.machine.keep, self.machine.rounds
-        needed = {r.model_digest for r in rounds[-2:]} | {self.machine.best.model_digest}
+        needed = {r.model_digest for r in rounds if r.round in keep}
         if self.world.kept is not None or len(self.models) > 2 * len(keep):
             self.models = {d: m for d, m in self.models.items() if d in needed}
-        newest = rounds[-1].model_digest
-        self.states = {d: s for d, s in self.states.items() if d == newest}
+        bases = {r.model_digest for r in rounds if r.round in self.machine.bases}
+        self.states = {d: s for d, s in self.states.items() if d in bases}
 
     def _aggregate(self, effect: Aggregate, incarnation: int) -> None:
         if not self.up or incarnation != self.incarnation:

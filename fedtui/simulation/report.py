@@ -13,7 +13,7 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
     `loss` is the mean while training, over all examples of those who counted.
     `ended_s` is the virtual time at which it was measured, counted from the run's beginning.
     Without masks: the `largest_share` of a node in the sum, and how many nodes of equal weight
-    would be as spread (`alike`).
+    would be as spread (`alike`). `rolled_back` says why its model did not pass the gate, if so.
     """
 
     round: int
@@ -33,6 +33,7 @@ class RoundReport(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     largest_share: float | None = None
     alike: float | None = None
+    rolled_back: str = ""
 
 
 class NodeReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -92,6 +92,8 @@ class RoundLine(Part, frozen=True):
 
     Of visible ones: the `smallest`, `median` and `largest` share of the sum, and how many nodes of
     equal weight would be as spread (`alike`); 0 where nobody sees them, or kept none.
+
+    `rolled_back` says why its model did not pass the gate, where it did not.
     """
 
     round: int
@@ -114,6 +116,7 @@ class RoundLine(Part, frozen=True):
     median: float = 0.0
     largest: float = 0.0
     alike: float = 0.0
+    rolled_back: str = ""
 
 
 class Masks(Part, frozen=True):

@@ -27,6 +27,7 @@ from fedtui.rounds.records import (
     FederationResumed,
     PhaseEntered,
     Record,
+    RolledBack,
     RoundFailed,
     RoundFinished,
     RoundStarted,
@@ -104,6 +105,7 @@ class Script:
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
+        self.last = (0, 0)
         self.records: list[Record] = [initial()]
 
     def play(self) -> list[Record]:
@@ -115,6 +117,9 @@ class Script:
                 return self.records
             for score in self.draw(st.lists(st.floats(0, 1), max_size=2)):
                 self.records.append(scored(round_, score))
+            if self.draw(st.booleans()):
+                undone = RolledBack(*self.last, cause="accuracy fell")
+                self.records.append(undone)
             self.now_and_then()
         if self.draw(st.booleans()):
             self.records.append(FederationEnded(reason="target", result_round=0))
@@ -148,6 +153,7 @@ class Script:
             self.records += [failed] if after == "fail" else []
             return False
         self.records.append(finished(round_, attempt))
+        self.last = (round_, attempt)
         return True
 
 

@@ -95,7 +95,7 @@ def test_old_models_go_and_milestones_stay(tmp_path: Path) -> None:
     for round_ in range(9):
         place.model(round_, np.ones(D))
     (place.models / "mine.txt").write_text("not ours")
-    place.combiner.prune(7, keep=2, milestones=frozenset({3}))
+    place.combiner.prune(7, bases=frozenset({7}), keep=2, milestones=frozenset({3}))
     left = sorted(path.name for path in place.models.iterdir())
     assert left == ["mine.txt"] + [f"model-{n:06d}.safetensors" for n in (0, 3, 6, 7, 8)]
 
@@ -142,6 +142,6 @@ def test_changes_go_with_the_models(tmp_path: Path) -> None:
         effect = Aggregate(number, 2, base, ())
         part = place.update(NODES[0], np.full(D, 0.1), 1, number=number)
         base = place.combiner.run(replace(effect, contributions=(part,))).model
-    place.combiner.prune(4, keep=2, milestones=frozenset({1}))
+    place.combiner.prune(4, bases=frozenset({4}), keep=2, milestones=frozenset({1}))
     left = sorted(path.name for path in place.models.glob("change*"))
     assert left == [f"change-{n:06d}.bin" for n in (3, 4, 5)]

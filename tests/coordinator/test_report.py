@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from a_coordinator import MANIFEST, PLAN
 
-from coordinator.report import Surroundings, best_of, of_running, of_stopped, privacy_of
+from coordinator.report import Surroundings, of_running, of_stopped, privacy_of
 from fedtui import tomlfile
 from fedtui.crypto.keys import Identity
 from fedtui.rounds import claims
 from fedtui.rounds.attempt import Frame
+from fedtui.rounds.ending import best_of
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.federation import Phase as FederationPhase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound, OpenAttempt

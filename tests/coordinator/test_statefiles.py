@@ -171,5 +171,6 @@ def test_a_power_cut_leaves_the_whole_state_or_none(seed: int) -> None:
 
 def test_only_the_newest_stay() -> None:
     names = [state_name(n) for n in range(1, 8)] + ["model-000001.safetensors"]
-    assert leftovers(names, 5) == [state_name(n) for n in (1, 2, 3, 6, 7)]
+    assert leftovers(names, 5, {5}) == [state_name(n) for n in (1, 2, 3, 6, 7)]
+    assert leftovers(names, 5, {2, 5}) == [state_name(n) for n in (1, 3, 6, 7)]
     assert KEPT == 2

@@ -8,7 +8,13 @@ import pytest
 import coordinator
 from coordinator.telling import _SENTENCES, happened
 
-QUIET = {"phase", "progress", "status", "round failed"}  # told by the board, or by an alarm
+QUIET = {
+    "phase",
+    "progress",
+    "status",
+    "round failed",
+    "rolled back",
+}  # told by the board, or by an alarm
 
 
 def told() -> set[str]:

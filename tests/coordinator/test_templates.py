@@ -84,7 +84,7 @@ def test_plan_toml_shows_defaults_where_it_comments() -> None:
             value = getattr(getattr(shown, current), key, None)
             line = re.search(rf"^# {key} = (\S+)", text, flags=re.MULTILINE)
             assert line is not None
-            if key not in {"clip_norm", "update_clip", "holdout", "target", *CHOSEN}:
+            if key not in {"clip_norm", "update_clip", "tolerance", "holdout", "target", *CHOSEN}:
                 assert str(value).lower() == line.group(1).strip('"'), key
     assert shown.evaluation.held_out == 0.2
 

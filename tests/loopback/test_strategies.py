@@ -1,7 +1,7 @@
 """Strategies that remember, as real programs: killed with -9 between rounds, on both sides, they
 come to the very bits that the simulation of the same plan gives in one go. So do a strategy and a
 selection that are files of the operator's own, updates that were made smaller (what a node did not
-send is kept for the next one), and models that come as changes.
+send is kept for the next one), models that come as changes, and rounds that are rolled back.
 """
 
 from pathlib import Path
@@ -51,6 +51,7 @@ OPTIONS = {
     "mine": f'sha256 = "{PINS["strategies/mine.py"]}"',
 }
 SELECTIONS = {"mine": f'name = "first"\nsha256 = "{PINS["selection/first.py"]}"'}
+GATE = "[gate]\ntolerance = 0.0001"
 PLAN = """\
 seed = 11
 [federation]
@@ -62,7 +63,7 @@ name = "{strategy}"
 {options}
 [training]
 batch_size = 16
-learning_rate = 0.05
+learning_rate = {rate}
 [weights]
 by = "equal"
 [rounds]
@@ -123,6 +124,7 @@ def federation_of(scratch: Path, updates: str, *files: str) -> FromRun:
         ("mine", "masked", ""),
         ("fedavg", "visible", "update_bytes = 2000\nmodel_bits = 8"),
         ("fedavg", "masked", "update_bytes = 2000"),
+        ("fedavgm", "masked", "model_bits = 16\n" + GATE),
     ],
 )
 async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
@@ -143,6 +145,7 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
         options=OPTIONS.get(strategy, ""),
         selection=SELECTIONS.get(strategy, ""),
         traffic=f"[traffic]\n{traffic}",
+        rate=0.3 if GATE in traffic else 0.05,
     )
     (scratch / "plan.toml").write_text(plan)
     own = scratch / "plugins" / "strategies" / "mine.py"
@@ -180,6 +183,13 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     for name, tensor in simulated.items():
         assert exported[name].tobytes() == tensor.tobytes()
     reports = tables.read(scratch / "sim" / "rounds.parquet", RoundReport)
+    undone = [report.round for report in reports if report.rolled_back]
+    assert bool(undone) == (GATE in traffic)
+    for number in undone:
+        assert f"round {number} was rolled back" in (scratch / "coordinator.log").read_text()
+        if number + 1 in scores:
+            seen = (scratch / "node-0.log").read_text()
+            assert f"round {number} was rolled back: going on from the model" in seen
     assert scores.items() <= {report.round: report.score for report in reports}.items()
     assert 8 in scores
     first = Params.from_safetensors((scratch / "sim" / "initial.safetensors").read_bytes())

@@ -60,6 +60,15 @@ def test_few_examples_alarm_by_no_chance_and_old_scores_are_forgotten() -> None:
     assert alarms[-1] == "", "it is what the model is by now"
 
 
+def test_a_model_that_is_refused_does_not_become_what_is_usual() -> None:
+    scores = OwnScores("accuracy")
+    for number in range(1, 2 * LATELY):
+        accuracy = 0.9 if number == 1 else 0.5
+        figures = {"before": sums(accuracy, 1000), "after": {}, "num_examples": 1000}
+        alarm = scores.judged(number, **figures, refuses=True)[1]
+        assert (alarm == "") == (number == 1)
+
+
 @pytest.mark.parametrize(("metric", "best", "now"), [("loss", 0.3, 0.7), ("rmse", 10.0, 21.0)])
 def test_errors_that_double_are_far_worse(metric: str, best: float, now: float) -> None:
     assert got_worse(metric, best, now, 100)

@@ -5,7 +5,7 @@ import json
 
 import msgspec
 import pytest
-from a_plan import MODEL, NODE, UPDATE
+from a_plan import MODEL, NODE, UPDATE, digest_of, model_ref, vector_bytes
 from fake_federation import FakeCoordinator, member, settle, write_config
 from fake_trainer import FakeTrainer
 from masked_cohort import PEERS, MaskedCohort, masked_coordinator
@@ -14,9 +14,9 @@ from fedtui import status
 from fedtui.crypto.keys import fingerprint
 from fedtui.status import Limits
 from fedtui.wire import events
-from fedtui.wire.messages import Abort, Evaluation, Roster, Scored
+from fedtui.wire.messages import Abort, Declining, Evaluation, Roster, Scored
 from node import jobs, lines
-from node.config import PrivacyTable
+from node.config import ModelTable, PrivacyTable
 from node.paths import Profile
 from node.printing import status_text
 
@@ -129,6 +129,40 @@ async def test_a_model_that_is_suddenly_worse_on_the_own_hold_out_is_an_alarm(
     assert alarm.kind == "got worse"
     assert "YOUR hold-out: 0.93 -> 0.40 (here)" in alarm.text
     assert len(coordinator.uploads) == 2, "it is told, not acted upon"
+    await node.close()
+
+
+async def test_a_model_that_got_much_worse_is_refused_where_the_operator_says_so(
+    home: Profile,
+) -> None:
+    coordinator, trainer = FakeCoordinator(), JudgingTrainer()
+    write_config(home, model=ModelTable(got_worse="refuse"))
+    node = await member(home, coordinator, trainer=trainer)
+    trainer.accuracies = (0.93, 0.94)
+    coordinator.offer()
+    await settle()
+    coordinator.result()
+    for number in (2, 3):  # what was refused does not become what is usual
+        trainer.accuracies = (0.40, 0.94)
+        spoilt = vector_bytes(number)
+        coordinator.models[digest_of(spoilt)] = spoilt
+        coordinator.offer(number=number, model=model_ref(spoilt, number - 1))
+        await settle()
+        declined = [m for m in coordinator.said if isinstance(m, Declining)]
+        assert [m.round for m in declined] == list(range(2, number + 1))
+        assert "much worse on this node's own held-out data" in declined[-1].reason
+        assert "0.4" not in declined[-1].reason
+    (*_, alarm) = (await node.status()).alarms
+    assert (alarm.kind, alarm.remedy.startswith("nothing was sent")) == ("got worse", True)
+    num_jobs = len(trainer.done)
+    coordinator.offer(number=3, attempt=2, model=model_ref(spoilt, 2))
+    await settle()
+    assert len(trainer.done) == num_jobs, "it is known"
+    assert len(coordinator.uploads) == 1
+    trainer.accuracies = (0.90, 0.94)
+    coordinator.offer(number=4)
+    await settle()
+    assert len(coordinator.uploads) == 2
     await node.close()
 
 

@@ -53,7 +53,7 @@ class Bench:
             tell=self.heard.append,
             hears=Hears(
                 progress=lambda _: None,
-                judged=lambda number, judged: self.judged.append((number, judged)),
+                judged=self._judged,
                 drifted=self.drifted.append,
                 data=self._data,
                 checked=self.checked.append,
@@ -61,6 +61,10 @@ class Bench:
                 failed=self.words.append,
             ),
         )
+
+    def _judged(self, number: int, judged: jobs.Judged) -> str:
+        self.judged.append((number, judged))
+        return self.refusal
 
     def _data(self, data: jobs.DataSeen) -> str:
         self.data.append(data)

@@ -39,6 +39,7 @@ def health(view: View) -> Lines:
         p99 = wording.span(found.p99_s or 0.0)
         lines.append(_line("rounds", f"p50 {wording.span(found.p50_s)}  p99 {p99}{moved}"))
     lines += _weights(board)
+    lines += _gate(board)
     lines.append(_counts(now))
     if now.masks is not None:
         lines.append(_line("collusion", f"{now.masks.colluders} together learn nothing"))
@@ -81,6 +82,16 @@ def _weights(board: Board) -> Lines:
         f"{last.participants} equal nodes"
     )
     return [_line("weights", text)]
+
+
+def _gate(board: Board) -> Lines:
+    """Which of the rounds that are shown were rolled back, and why the last of them was."""
+    found = [line for line in board.rounds if line.rolled_back]
+    if not found:
+        return []
+    last = found[-1]
+    text = f"rounds rolled back: {len(found)}, last round {last.round}: {last.rolled_back}"
+    return [Content.styled(harmless(text), "$alarm")]
 
 
 def _counts(now: Health) -> Content:

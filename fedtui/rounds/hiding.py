@@ -87,6 +87,15 @@ def conflicts(plan: Plan) -> list[str]:
         return []
     found = []
     mechanism, bound = plan.dp.mechanism, plan.training.update_clip
+    if bound is None:
+        found.append(
+            "[dp] needs a bound of what one node can change: write [training] update_clip = LENGTH"
+        )
+    if plan.evaluation.held_out:
+        found.append(
+            "[evaluation] holdout: under [dp] sums over what nodes hold out would leave without "
+            "noise: write with_evaluator = true, or holdout = 0"
+        )
     if mechanism == "distributed" and not plan.masked:
         found.append(
             '[dp] mechanism = "distributed": a share of the noise hides nobody where updates are '

@@ -53,6 +53,8 @@ start_with = {NODES}
 maximum = {ROUNDS}
 [weights]
 by = "equal"
+[evaluation]
+holdout = 0.0
 [privacy]
 minimum = 3
 colluders = 1

@@ -13,6 +13,7 @@ from fedtui.privacy.noise import Noise
 from fedtui.rounds import compression, hiding, masking
 from fedtui.rounds.plan import (
     DpSection,
+    EvaluationSection,
     Named,
     Plan,
     PrivacySection,
@@ -29,6 +30,7 @@ def plan_of(mechanism: str = "distributed", **sections: object) -> Plan:
         "dp": DpSection(mechanism=mechanism, noise=1.5),
         "training": TrainingSpec(update_clip=2.0),
         "weights": WeightsSection(by="equal"),
+        "evaluation": EvaluationSection(holdout=0.0),
     }
     return msgspec.structs.replace(masked_plan(), **usual | sections)
 
@@ -95,6 +97,8 @@ def test_that_a_narrow_range_is_refused_with_the_one_that_does() -> None:
     ("mechanism", "sections", "words"),
     [
         ("distributed", {"privacy": VISIBLE}, "hides nobody where updates are visible"),
+        ("central", {"training": TrainingSpec()}, "needs a bound"),
+        ("local", {"evaluation": EvaluationSection()}, "what nodes hold out would leave"),
         ("distributed", {"weights": WeightsSection(cap=10)}, "number of examples would leave"),
         ("central", {"strategy": Named(name="qfedavg")}, "wants to know "),
         (

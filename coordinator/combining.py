@@ -1,14 +1,17 @@
 """Performs `Aggregate`: opens the files, combines, and puts the new model on disk. In a thread.
 
-Visible updates go through fedtui/combining/visible.py, masked ones through masked.py.
+Visible updates go through fedtui/combining/visible.py, masked ones through masked.py. Noise that
+the plan wants of the coordinator has fresh entropy each time.
 
 Also removes models that nobody needs any more. The initial model, the newest ones and those that
 the federation wants to keep (the best, the result) stay.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from coordinator import changefiles
@@ -33,12 +36,14 @@ from fedtui.combining.visible import (
     cohort_of,
     combine,
 )
-from fedtui.rounds import compression, masking
+from fedtui.rounds import compression, hiding, masking
 from fedtui.rounds.figures import figures_of
 from fedtui.rounds.machine import Aggregate, Aggregated
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
 from fedtui.wire.messages import ModelRef
+
+_SEED_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,8 @@ class Combiner:
             state = StateWriter(folder, effect.round, shape, files=files)
             stack.callback(state.abandon)
             values = VectorFile(base.handle, manifest.num_values, base.data_offset, files)
-            start = Start(values, kept, effect.round)
+            hides = partial(hiding.at_coordinator, self.plan, seed=os.urandom(_SEED_BYTES))
+            start = Start(values, kept, effect.round, hides)
             bits, change_bytes = self.plan.traffic.model_bits, 0
             if bits is None:
                 seen = self._combine(effect, start, handles, Sink(writer.write, state.keep))

@@ -20,7 +20,7 @@ from node.ledger import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fedtui.rounds import machine
+    from fedtui.rounds import machine, masking_steps
     from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Ended, Evaluate
     from node.board import Board
@@ -70,7 +70,9 @@ class Bookkeeping:
 
     # ---- before anything is said --------------------------------------------------------------
 
-    def witness(self, effect: machine.Journal, work: Offer | Evaluate | None) -> Trouble | None:
+    def witness(
+        self, effect: masking_steps.Journal, work: Offer | Evaluate | None
+    ) -> Trouble | None:
         """Write down what the node goes along with."""
         books = self._books
         if books.journal is None:
@@ -119,7 +121,7 @@ class Bookkeeping:
             at=now,
             round=note.round,
             attempt=note.attempt,
-            what=note.what + among,
+            what=note.what + privacy.noise_in(books.agreement.plan, work) + among,
             form=note.form,
             num_bytes=note.num_bytes,
             digest=note.digest.hex(),

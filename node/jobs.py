@@ -16,6 +16,7 @@ from fedtui.crypto.keystream import Keystream
 from fedtui.learning.data import DataSource
 from fedtui.learning.params import Manifest
 from fedtui.learning.training import TrainingSpec
+from fedtui.privacy.noise import Noise
 from fedtui.secagg.encoding import Encoding
 from fedtui.status import Device
 
@@ -48,7 +49,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     holds for its strategy is read from `held_in` (nothing yet if empty) and written to `held_out`.
     What leaves is what `transforms` (name, options), by `seed` and `round`, make of the update.
     Training ends `within_s` after the job began, with the steps made until then (earlier if it has
-    to be judged afterwards: by as long as that took before); None: with all.
+    to be judged afterwards: by as long as that took before); None: with all. `noise` hides what
+    leaves visible; of what will be masked it is left to the MaskJob.
     """
 
     job_id: int
@@ -69,6 +71,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     held_out: str = ""
     within_s: Annotated[float, msgspec.Meta(ge=0)] | None = None
     transforms: tuple[tuple[str, Options], ...] = ()
+    noise: Noise | None = None
 
 
 class EvaluateJob(
@@ -124,7 +127,8 @@ class MaskJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Encode the update at `update_path`, mask it, and write the vector to `out_path`.
 
     The update is raw float32 as a TrainJob wrote it, the vector raw little-endian uint64. `plus`
-    and `minus` are the seeds of secagg/masks.py: secrets, which no repr shows.
+    and `minus` are the seeds of secagg/masks.py: secrets, which no repr shows. `noise` is what the
+    plan wants this node to hide it with.
     """
 
     job_id: int
@@ -137,6 +141,7 @@ class MaskJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     plus: tuple[Seed, ...]
     minus: tuple[Seed, ...]
     keystream: Keystream = "chacha20"
+    noise: Noise | None = None
 
     def __repr__(self) -> str:
         return f"MaskJob({self.job_id}: {len(self.plus)} plus, {len(self.minus)} minus)"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fedtui.rounds import machine
+    from fedtui.rounds import masking_steps
     from fedtui.rounds.claims import Claim
 
 MAX_LOST = 12
@@ -121,7 +121,7 @@ class Journal:
         """
         return {bytes.fromhex(m): n for m, n in Counter(e.model for e in self._open).items()}
 
-    def note(self, effect: machine.Journal) -> bool:
+    def note(self, effect: masking_steps.Journal) -> bool:
         """Write what is about to be said, once; False if it stands there already.
 
         Raises OSError if it is not on disk, and ConflictError if the node voted otherwise in this

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fedtui import status
-from fedtui.rounds import choices, machine, masking
+from fedtui.rounds import choices, machine, masking, masking_steps
 from fedtui.telling import showing
 from fedtui.telling.showing import PHASES
 from fedtui.wire.masked_messages import MaskedSums, Reveal, Vote
@@ -305,7 +305,7 @@ class NodeService:
         match effect:
             case machine.Note():
                 return self._books.note(effect, self._machine.work, self._contract.config)
-            case machine.Journal():
+            case masking_steps.Journal():
                 return self._books.witness(effect, self._machine.work)
             case _:
                 return None
@@ -321,11 +321,11 @@ class NodeService:
                 parts.work.train(effect, contract.agreement, contract.config)
             case machine.Measure():
                 parts.work.measure(effect, contract.agreement, contract.config)
-            case machine.Prepare():
+            case masking_steps.Prepare():
                 parts.work.mask(effect)
             case machine.CancelJob():
                 parts.work.cancel()
-            case machine.Note() | machine.Journal():
+            case machine.Note() | masking_steps.Journal():
                 pass
             case machine.Tell(level=level, text=text):
                 parts.board.log(level, text, "round")

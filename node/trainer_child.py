@@ -39,6 +39,7 @@ from fedtui.learning.partition import holdout
 from fedtui.learning.result import StoppedError, TrainError
 from fedtui.learning.sections import model_of
 from fedtui.learning.task import FixedUpdate, describe, own, prepared
+from fedtui.privacy.noise import NoiseError
 from fedtui.secagg.encoding import EncodingError
 from fedtui.secagg.masks import Masker
 from fedtui.secagg.participant import Masks
@@ -70,6 +71,7 @@ from node.niceness import give_way
 from node.throttle import Clocks, Throttle
 from node.trainer_drift import LastTraining
 from node.trainer_files import plain_file, write_blocks, write_rows, write_vector
+from node.trainer_hiding import encoder, hidden
 from node.trainer_judging import data_seen, first, judged
 from node.trainer_pipes import Inbox, Outbox, start, watch_memory
 from node.trainer_pupil import Pupil, as_used, learnt, leaving, strategy_of
@@ -99,6 +101,7 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (TrainError, "training"),
     (TensorError, "training"),
     (EncodingError, "training"),
+    (NoiseError, "training"),
     (MemoryError, "memory"),
 )
 
@@ -157,7 +160,7 @@ class Jobs:
             after, _ = self._judge(job, task, result.own)
             about, data = _judged(before, after), self._data_seen
         check_finite(update_D, job.manifest)
-        digest = write_vector(Path(job.out_path), leaving(job, update_D, held))
+        digest = write_vector(Path(job.out_path), hidden(job, leaving(job, update_D, held)))
         if not isinstance(task, FixedUpdate):
             model = model_of(_model(job), strategy.carried)
             self._last.trained(job.round, model, plain_file(job, update_D), stretch=stretch)
@@ -186,14 +189,7 @@ class Jobs:
 
     def _mask(self, job: MaskJob) -> Masked:
         of = Masks(job.plus, job.minus, job.keystream)
-        masker = Masker(
-            job.encoding,
-            _update(job),
-            job.scalars,
-            weight=job.weight,
-            rounding_seed=job.rounding_seed,
-            of=of,
-        )
+        masker = Masker(encoder(job, _update(job)), of)
         blocks = (words_C.astype("<u8", copy=False).data.cast("B") for words_C in masker.chunks())
         digest, num_bytes = write_blocks(Path(job.out_path), self._while_wanted(blocks))
         return Masked(

@@ -57,7 +57,7 @@ def write_rows(path: Path, answers: Iterator[dict[str, str | float]]) -> int:
 
 def plain_file(job: TrainJob, update_D: Vector) -> Path | IO[bytes]:
     """Where the update lies as training made it: what leaves, or beside it in a nameless file."""
-    if not job.transforms:
+    if not job.transforms and job.noise is None:
         return Path(job.out_path)
     file = tempfile.TemporaryFile(dir=Path(job.out_path).parent)  # noqa: SIM115 - mapped, then closed
     file.write(to_bytes(update_D))

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 from fedtui.learning.data import DataSource
 from fedtui.learning.metrics import said, sums_for
 from fedtui.learning.sections import widened
-from fedtui.rounds import compression, machine, strategic
+from fedtui.rounds import beside, compression, hiding, machine, masking_steps, strategic
 from fedtui.status import CheckReport, Refused
-from fedtui.wire.messages import UpdateHeader
 from node import jobs, own_scores
 from node.alone import exit_code
 from node.config import parse_shard
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from fedtui.rounds.machine import Measure, ParticipantEvent, Prepare, Train
+    from fedtui.rounds.machine import Measure, ParticipantEvent, Train
+    from fedtui.rounds.masking_steps import Prepare
     from fedtui.rounds.plan import Plan
     from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Role
@@ -235,6 +235,7 @@ class Work:
             held_out=held_out,
             within_s=effect.within_s if plan.deadlines.partial else None,
             transforms=compression.chosen(plan, num_values).steps,
+            noise=None if plan.masked else hiding.at_node(plan),
         )
         outcome = await self._run(job, number)
         match outcome:
@@ -255,7 +256,7 @@ class Work:
                     model=effect.model.digest.hex(),
                     digest=outcome.digest,
                     num_bytes=4 * compression.chain(plan, num_values).num_sent(num_values),
-                    header=UpdateHeader(num_examples=outcome.num_examples, sums=outcome.sums),
+                    header=beside.header(plan, outcome.num_examples, outcome.sums),
                 )
                 self._places.updates.keep(update)
                 self._tell(_trained(effect, update))
@@ -314,12 +315,13 @@ class Work:
             plus=effect.masks.plus,
             minus=effect.masks.minus,
             keystream=effect.masks.keystream,
+            noise=effect.noise,
         )
         outcome = await self._run(job, number)
         match outcome:
             case jobs.Masked():
                 self._tell(
-                    machine.Prepared(
+                    masking_steps.Prepared(
                         effect.round,
                         effect.attempt,
                         digest=bytes.fromhex(outcome.digest),

@@ -35,6 +35,7 @@ TESTED_IN = {
     "fedtui/aggregators/base.py": "tests/fedtui/aggregators/test_mean.py",
     "fedtui/attacks/base.py": "tests/contracts/test_every_attack.py",
     "fedtui/combining/ageing.py": "tests/fedtui/strategies/test_fedbuff.py",
+    "fedtui/rounds/masking_steps.py": "tests/fedtui/rounds/test_masked_participant.py",
     "fedtui/rounds/phases.py": "tests/fedtui/rounds/test_participant.py",
     "fedtui/control/viewonly.py": "tests/fedtui/control/test_replay.py",
     "fedtui/demo/main.py": "tests/loopback/test_demo.py",

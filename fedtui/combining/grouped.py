@@ -134,7 +134,8 @@ def _of_groups(
     combine(recipe, start, updates, sink, about)
     seen = _seen(good, recipe.manifest.num_values)
     liars = tuple(liar for group in good for liar in group.liars)
-    return Unmasked(training_sums(scalars), liars, (*seen, *spoilt))
+    sums = training_sums(scalars) if plan.dp is None else {}
+    return Unmasked(sums, liars, (*seen, *spoilt))
 
 
 def _opened(

@@ -1,7 +1,8 @@
 """From masked vectors to the next model, chunk by chunk; no single update is ever seen.
 
 For each chunk of the encoding: read it of every vector, add up modulo 2**64, take the masks away,
-divide the sums by the summed weight, let the strategy step from the base model, check, write. The
+divide the sums by the summed weight, add noise if the plan wants it of the coordinator, let the
+strategy step from the base model, check, write. The
 weight is a scalar at the end of the vectors, so the chunks that hold the scalars are opened first.
 Memory is a few chunks, as in visible.py; but these chunks are the encoding's, and so are the
 pieces of the model that go with them.
@@ -32,7 +33,8 @@ from fedtui.combining.visible import (
     step,
 )
 from fedtui.crypto.keystream import Words
-from fedtui.rounds import compression, masking
+from fedtui.privacy.noise import NoiseError
+from fedtui.rounds import compression, hiding, masking
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
 from fedtui.rounds.sums import training_sums
@@ -90,9 +92,10 @@ def unmask(
         for pieces in mean.all_pieces():
             put(sink, pieces)
         mean.check_length()
-    except (LostError, EncodingError, TransformError) as error:
+    except (LostError, EncodingError, NoiseError, TransformError) as error:
         raise CannotCombineError(str(error)) from error
-    return Unmasked(training_sums(mean.scalars), opener.ids(unmasking.liars))
+    sums = training_sums(mean.scalars) if plan.dp is None else {}
+    return Unmasked(sums, opener.ids(unmasking.liars))
 
 
 class Mean:
@@ -131,6 +134,9 @@ class Mean:
         num_survivors = unmasking.num_survivors
         self.scalars = encoding.scalars(layout, digits, num_survivors)
         self._share = masking.share_of_full(plan, self.scalars, num_survivors)
+        weight = self._share * plan.weight_cap
+        self._noise = start.hides(weight, num_values)
+        self._slack = hiding.in_sum(plan, num_survivors) / self._share
         self._about = masking.cohort_of(plan, self.scalars, num_survivors)
 
     @property
@@ -174,6 +180,8 @@ class Mean:
             mean_C = masking.mean_of(self.layout, piece_C, self._share)
             if self._bound is not None:  # not np.dot: BLAS would wake threads of its own for this
                 self._squares[index] += float(np.square(mean_C).sum())
+            if self._noise is not None:
+                mean_C = self._noise.hide(mean_C, place.start + first)
             yield place.start + first, mean_C
 
     def check_length(self) -> None:
@@ -188,6 +196,8 @@ class Mean:
         # Stochastic rounding moves each value of each vector by less than one step.
         steps = self._unmasking.num_survivors / (self.layout.scale * self._share)
         most = self._bound * (1 + 1e-5) + steps * math.sqrt(self.layout.num_values)
+        # The nodes' noise is so long, and longer once in a million million times.
+        most += self._slack * (math.sqrt(self.layout.num_values) + 7)
         if length > most:
             raise EncodingError(
                 f"the mean update has length {length:g}, but the plan bounds every update to "

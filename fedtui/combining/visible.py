@@ -27,6 +27,7 @@ from fedtui.combining.aggregating import Prepared
 from fedtui.combining.looking import Glance, Look, Looking
 from fedtui.errors import FedtuiError
 from fedtui.learning.params import Manifest, Vector, first_outside
+from fedtui.privacy.noise import Central, NoiseError
 from fedtui.rounds import robust, strategic
 from fedtui.rounds.plan import Plan
 from fedtui.strategies.base import Cohort, State, Strategy, Wide
@@ -83,13 +84,22 @@ class Recipe:
         return self.manifest.num_values // (1 + len(self.strategy.carried))
 
 
+def _in_the_open(weight: float, num_values: int) -> None:
+    """For means that nobody hides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What round `round` begins with: the model, and what its strategy kept so far."""
+    """What round `round` begins with: the model, and what its strategy kept so far.
+
+    `hides` gives, for updates that weigh so much together and means of so many values, the noise
+    that is added to their mean before anything else sees it, or None (rounds/hiding.py).
+    """
 
     base: Values
     kept: Parts = field(default_factory=State)
     round: int = 0
+    hides: Callable[[float, int], Central | None] = _in_the_open
 
 
 def _nowhere(state_C: State) -> None:
@@ -134,17 +144,20 @@ def combine(
         raise CannotCombineError(f"[aggregator] {why}: too few updates are left of this round")
     size, looking = aggregating.chunk_size(len(updates)), Looking(len(updates), num_values)
 
+    noise = start.hides(sum(weight for _, weight in updates), num_values)
+
     def one_chunk(first: int) -> tuple[list[Piece], Glance]:
         chunks = [update.read(first, size) for update, _ in updates]
-        pieces = step(recipe, start, first, _combined(prepared, chunks), about)
-        return pieces, looking.glance(first, chunks)
+        mean_C = _combined(prepared, chunks)
+        hidden_C = mean_C if noise is None else noise.hide(mean_C, first)
+        return step(recipe, start, first, hidden_C, about), looking.glance(first, chunks)
 
     try:
         prepared = _prepared(recipe, updates)
         for pieces, seen in in_order(one_chunk, range(0, num_values, size)):
             put(sink, pieces)
             looking.add(seen)
-    except TransformError as error:
+    except (TransformError, NoiseError) as error:
         raise CannotCombineError(str(error)) from error
     return looking.looks()
 

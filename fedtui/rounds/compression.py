@@ -9,7 +9,8 @@ update may have, `[traffic] update_bytes`, and what loses least is chosen here, 
 
 Rotated values are near the length of the update / sqrt(n). So where updates are bounded
 (update_clip) and the plan says no value_range, it is RANGE_STEPS times that: fewer than one in ten
-million values are cut, but for those in a short last block.
+million values are cut, but for those in a short last block. Under [dp] the noise of a node has its
+room beside that (rounds/hiding.py).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from fedtui import plugins
-from fedtui.rounds import beside, strategic
+from fedtui.rounds import beside, hiding, strategic
 from fedtui.rounds.shrinking import Chain, built
 from fedtui.secagg.encoding import MIN_VALUE_BITS, Encoding
 from fedtui.transforms.base import BLOCK
@@ -79,10 +80,13 @@ class _Form:
     privacy: PrivacySection
     clip: float | None
     scalars: tuple[str, ...]
+    room: float | None
+    """For the noise of a node, beyond its values; None without [dp]."""
 
     @classmethod
     def of(cls, plan: Plan) -> _Form:
-        return cls(plan.privacy, plan.training.update_clip, beside.update_scalars(plan))
+        room = None if plan.dp is None else hiding.room(plan)
+        return cls(plan.privacy, plan.training.update_clip, beside.update_scalars(plan), room)
 
     def encoding(self, choice: Choice, num_values: int) -> Encoding:
         of = choice.chain
@@ -95,11 +99,17 @@ class _Form:
         )
 
     def value_range(self, choice: Choice, num_values: int) -> float:
-        """What is said, or what suits rotated updates of a bounded length."""
+        """What is said, or what suits updates of a bounded length, and the noise of a node."""
         if self.privacy.value_range is not None:
             return self.privacy.value_range
-        if self.clip is None or not choice.rotates or not num_values:
+        return self._values(choice, num_values) + (self.room or 0.0)
+
+    def _values(self, choice: Choice, num_values: int) -> float:
+        """Beyond what values are cut that have no noise."""
+        if self.clip is None or not num_values:
             return DEFAULT_RANGE
+        if not choice.rotates:
+            return DEFAULT_RANGE if self.room is None else self.clip
         names = [name for name, _ in choice.steps]
         mixed = choice.chain.sizes(min(BLOCK, num_values))[names.index("hadamard")]
         return self.clip * min(1.0, RANGE_STEPS / math.sqrt(1 << (mixed.bit_length() - 1)))
@@ -239,6 +249,8 @@ def misfit(plan: Plan, num_values: int) -> str:
 
     The plan must be without conflicts.
     """
+    if plan.masked and (why := hiding.misfit(plan, encoding(plan, num_values))):
+        return why
     budget = plan.traffic.update_bytes
     if budget is None or (least := update_bytes(plan, num_values)) <= budget:
         return ""

@@ -4,7 +4,8 @@ The note in the ledger comes first, then the upload: what leaves is on disk befo
 """
 
 from fedtui.rounds import lateness
-from fedtui.rounds.machine import Note, ParticipantEffect, Prepared, Trained, Upload
+from fedtui.rounds.machine import Note, ParticipantEffect, Trained, Upload
+from fedtui.rounds.masking_steps import Prepared
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.rounds.sums import TRAINING
 from fedtui.wire.messages import Offer
@@ -23,6 +24,8 @@ def hand_in(
         header, form, beside = trained.header, VISIBLE, ["number of examples", "training sums"]
     else:
         update, header, form, beside = prepared, None, MASKED, ["training sums"]
+    if not trained.header.sums:  # as under [dp], where nothing is told beside it
+        beside = []
     late = lateness.said(trained.header.base or offer.round, offer.round)
     what = _listed([_update(update.num_bytes, offer.model.num_bytes), *beside, *own]) + late
     return [
@@ -47,4 +50,6 @@ def _update(num_bytes: int, plain_bytes: int) -> str:
 
 
 def _listed(parts: list[str]) -> str:
+    if len(parts) == 1:
+        return parts[0]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"

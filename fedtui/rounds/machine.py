@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
 
 from fedtui.crypto.keys import PublicIdentity
-from fedtui.rounds.claims import Claim
 from fedtui.rounds.figures import Figure
+from fedtui.rounds.masking_steps import Journal, Prepare, Prepared
 from fedtui.rounds.records import Record
 from fedtui.rounds.suspicion import GroupSeen
-from fedtui.secagg.context import Attempt
-from fedtui.secagg.encoding import Encoding
 from fedtui.secagg.grouped import Grouped
-from fedtui.secagg.participant import Masks
 from fedtui.wire.messages import FromCoordinator, FromNode, ModelRef, Role, UpdateHeader
 
 E_contra = TypeVar("E_contra", contravariant=True)
@@ -32,7 +29,6 @@ class Machine(Protocol[E_contra, F]):
     @property
     def deadline(self) -> float | None:
         """When a Tick is due, in seconds of the driver's clock; None if nothing is awaited."""
-        ...
 
     def handle(self, event: E_contra, now: float) -> list[F]: ...
 
@@ -293,20 +289,6 @@ class Trained:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """The update is encoded and masked: a file of `num_bytes` with this digest.
-
-    `num_saturated` values were out of the plan's range and are cut to it.
-    """
-
-    round: int
-    attempt: int
-    digest: bytes
-    num_bytes: int
-    num_saturated: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class TrainerProgressed:
     round: int
     attempt: int
@@ -394,38 +376,6 @@ class Train:
     attempt: int
     model: ModelRef
     within_s: float | None = None  # what fits into so long, if the plan takes partial work
-
-
-@dataclass(frozen=True, slots=True)
-class Prepare:
-    """Encode the update at hand, mask it, and write the vector to disk; answer with Prepared.
-
-    `scalars` are what travels in the vector beside the values, by name; `weight` is the share of a
-    full weight, in (0, 1]; `rounding_seed` follows from the update's digest.
-    """
-
-    round: int
-    attempt: int
-    encoding: Encoding
-    masks: Masks
-    scalars: dict[str, float]
-    weight: float
-    rounding_seed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """Write down, synced, before anything else of this call: what the node went along with.
-
-    `sets` are ctx3 and H(U2) (secagg/context.py). For people: the claim, and who is not in it.
-    """
-
-    step: Literal["vote", "reveal"]
-    attempt: Attempt
-    sets: tuple[bytes, bytes]
-    num_survivors: int
-    claim: Claim | None = None
-    lost: tuple[NodeId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

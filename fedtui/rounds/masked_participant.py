@@ -19,15 +19,9 @@ from fedtui.learning.metrics import sums_for
 from fedtui.rounds import answers, lateness, masking, splitting
 from fedtui.rounds.answers import Answered
 from fedtui.rounds.handing_in import hand_in
-from fedtui.rounds.machine import (
-    ParticipantEffect,
-    Prepared,
-    Say,
-    Tell,
-    UpdateAcknowledged,
-    UpdateRefused,
-)
+from fedtui.rounds.machine import ParticipantEffect, Say, Tell, UpdateAcknowledged, UpdateRefused
 from fedtui.rounds.masked_work import MaskedWork, MaskingSide
+from fedtui.rounds.masking_steps import Prepared
 from fedtui.rounds.participant import Policy, RoundParticipant
 from fedtui.rounds.phases import Phase
 from fedtui.secagg.participant import RefusedError

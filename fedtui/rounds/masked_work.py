@@ -18,17 +18,10 @@ import numpy as np
 from fedtui.crypto.keys import FINGERPRINT_BYTES, PublicIdentity, fingerprint
 from fedtui.errors import LocalProtocolError
 from fedtui.learning.metrics import said
-from fedtui.rounds import beside, lateness, masking, splitting, strategic
+from fedtui.rounds import beside, hiding, lateness, masking, splitting, strategic
 from fedtui.rounds.claims import Claim
-from fedtui.rounds.machine import (
-    Journal,
-    NodeId,
-    Note,
-    ParticipantEffect,
-    Prepare,
-    Say,
-    Trained,
-)
+from fedtui.rounds.machine import NodeId, Note, ParticipantEffect, Say, Trained
+from fedtui.rounds.masking_steps import Journal, Prepare
 from fedtui.rounds.plan import MASKED, Plan
 from fedtui.secagg import graph, masks
 from fedtui.secagg.context import Attempt, Purpose, identity_of
@@ -150,6 +143,7 @@ class MaskedWork:
         self._declared = side.declared
         self._invited = work.cohort_size
         self._base = work.round if base is None else base
+        self._honest = hiding.honest_of(numbers.minimum, numbers.colluders)
         self._ids: tuple[NodeId, ...] = ()
         self._sums: dict[str, float] = {}
         self._half = Participant(
@@ -229,7 +223,7 @@ class MaskedWork:
     def prepare(self, trained: Trained) -> Prepare:
         """What turns the update into the vector that leaves, once the Mailbox was heard."""
         weight = masking.weight_of(self._plan, trained.header.num_examples, self._declared)
-        sums = trained.header.sums
+        sums = trained.header.sums  # none under [dp]
         scalars = {name: float(sums.get(name, 0.0)) for name in beside.TRAINING_SCALARS}
         scalars |= {n: weight * sums.get(n, 0.0) for n in strategic.scalars(self._plan)}
         scalars[beside.WEIGHT] = float(weight)
@@ -242,6 +236,7 @@ class MaskedWork:
             scalars,
             weight / self._plan.weight_cap * lateness.share(self._plan, self._base, attempt.round),
             masks.rounding_seed(trained.digest),
+            hiding.at_node(self._plan, self._honest),
         )
 
     def sums(self) -> list[ParticipantEffect]:

@@ -88,14 +88,8 @@ def _of_groups(plan: Plan, invited: int) -> Numbers | None:
     group = plan.privacy.group
     if group is None:
         return None
-    colluders = plan.privacy.colluders or graph.default_colluders(group)
-    minimum = plan.privacy.minimum or graph.quorum(group, colluders)
-    return Numbers(
-        invited=invited,
-        colluders=colluders,
-        minimum=max(minimum, colluders + 2),
-        group=group,
-    )
+    colluders, minimum = graph.of_group(group, plan.privacy.colluders, plan.privacy.minimum)
+    return Numbers(invited=invited, colluders=colluders, minimum=minimum, group=group)
 
 
 def encoding(plan: Plan, num_values: int, purpose: Purpose) -> Encoding:

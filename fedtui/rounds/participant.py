@@ -33,7 +33,6 @@ from fedtui.rounds.machine import (
     Note,
     ParticipantEffect,
     ParticipantEvent,
-    Prepared,
     Say,
     StopUpload,
     Tell,
@@ -45,6 +44,7 @@ from fedtui.rounds.machine import (
     UpdateRefused,
     UploadFailed,
 )
+from fedtui.rounds.masking_steps import Prepared
 from fedtui.rounds.phases import TRANSITIONS, Phase
 from fedtui.rounds.plan import VISIBLE
 from fedtui.rounds.sums import finite

@@ -18,6 +18,7 @@ from fedtui.rounds import (
     choices,
     compression,
     gate,
+    hiding,
     lateness,
     masking,
     owned,
@@ -208,6 +209,13 @@ class TrafficSection(_Section, frozen=True, kw_only=True):
     update_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**40)] | None = None
 
 
+class DpSection(_Section, frozen=True, kw_only=True):
+    """Differential privacy of nodes."""
+
+    mechanism: Literal["distributed", "central", "local"] = "distributed"
+    noise: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+
+
 class Plan(_Section, frozen=True, kw_only=True):
     federation: FederationSection
     task: TaskSection
@@ -224,6 +232,7 @@ class Plan(_Section, frozen=True, kw_only=True):
     privacy: PrivacySection = PrivacySection()
     transforms: Annotated[tuple[Named, ...], msgspec.Meta(max_length=4)] = ()
     traffic: TrafficSection = TrafficSection()
+    dp: DpSection | None = None
 
     @property
     def masked(self) -> bool:
@@ -262,7 +271,7 @@ def plan_hash(plan: Plan, manifest: Manifest) -> bytes:
 def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
-    found += robust.conflicts(plan) + compression.conflicts(plan)
+    found += robust.conflicts(plan) + compression.conflicts(plan) + hiding.conflicts(plan)
     found += gate.conflicts(plan) + lateness.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out

@@ -13,6 +13,10 @@ the largest cohort times the largest value, no honest sum can overflow: it is no
 What saturated is counted for the node's own operator and never sent. Scalars are exact: counts up
 to 2**39, other numbers to 2**-16.
 
+Under differential privacy (fedtui/privacy/noise.py) values are shortened to their clip, saturate
+so much earlier that the noise has room in its lane to its last sigma, and get discrete Gaussian
+noise as whole numbers.
+
 Words lie in chunks of 8,192 (keystream.py), and each chunk begins with a guard word of value 1: in
 the sum of n vectors it must be n, or masks or vectors did not belong together.
 
@@ -31,11 +35,13 @@ import numpy.typing as npt
 from fedtui.crypto import keystream
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.errors import FedtuiError, LocalProtocolError
+from fedtui.privacy import discrete_gaussian, noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fedtui.learning.params import Vector
+    from fedtui.privacy.noise import Noise
 
 PAYLOAD_WORDS = CHUNK_WORDS - 1
 LANES = (2, 3, 4)
@@ -124,6 +130,14 @@ class Encoding:
         return range(first, min(first + PAYLOAD_WORDS * self.lanes, self.num_slots))
 
 
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """How a vector is hidden; `seed` is 32 fresh random bytes, for this vector alone."""
+
+    noise: Noise
+    seed: bytes = field(repr=False)
+
+
 class Encoder:
     """One node's vector, chunk by chunk. `num_saturated` grows as chunks are made."""
 
@@ -135,21 +149,28 @@ class Encoder:
         *,
         weight: float,
         rounding_seed: bytes,
+        hidden: Hidden | None = None,
     ) -> None:
         """Take D float32 values, every scalar of the encoding by name, and a weight in (0, 1].
 
         Raises:
             EncodingError: a scalar is no number.
+            NoiseError: the update cannot be hidden in this encoding.
             LocalProtocolError: not what this encoding is for.
         """
         fits = len(update_D) == encoding.num_values and scalars.keys() >= {*encoding.scalars}
         if not fits or not 0 < weight <= 1:
             raise LocalProtocolError("these are not the values and weight of this encoding")
         self.num_saturated = 0
-        self._encoding = encoding
+        self.encoding = encoding
         self._update_D = update_D
         self._factor = weight * encoding.scale
         self._seed = rounding_seed
+        self._most = 2 ** (encoding.value_bits - 1) - 1
+        self._hidden = hidden
+        self._sigma = 0.0  # in steps
+        if hidden is not None:
+            self._clip(hidden.noise)
         self._digits = self._digits_of([scalars[name] for name in encoding.scalars])
         most_slots = min(PAYLOAD_WORDS * encoding.lanes, encoding.num_slots + encoding.lanes)
         self._values_S = np.empty(most_slots)
@@ -162,7 +183,7 @@ class Encoder:
         Raises:
             EncodingError: the chunk holds NaN or Inf. Make all chunks before any of them leaves.
         """
-        encoding = self._encoding
+        encoding = self.encoding
         words_C: Words = np.empty(encoding.chunk_words(index), "<u8")
         words_C[0] = 1
         slots_S = self._slots_of(words_C)
@@ -180,9 +201,9 @@ class Encoder:
 
     def _slots_of(self, words_C: Words) -> npt.NDArray[np.signedinteger[Any]]:
         """Where the slots of a chunk are written: into its words, if a lane is a whole type."""
-        if self._encoding.lanes in _DENSE:
-            return words_C[1:].view(_DENSE[self._encoding.lanes])
-        return self._spare_S[: (len(words_C) - 1) * self._encoding.lanes]
+        if self.encoding.lanes in _DENSE:
+            return words_C[1:].view(_DENSE[self.encoding.lanes])
+        return self._spare_S[: (len(words_C) - 1) * self.encoding.lanes]
 
     def _values(self, first: int, count: int, index: int) -> npt.NDArray[np.float64]:
         """What stands for `count` values from `first` on: whole numbers, offsets added.
@@ -196,15 +217,30 @@ class Encoder:
         noise_S *= 2.0**-32
         values_S += noise_S
         np.floor(values_S, out=values_S)
-        offset = 2 ** (self._encoding.value_bits - 1)
-        most = float(offset - 1)
+        most = float(self._most)
         if not max(values_S.max(), -values_S.min()) <= most:  # NaN makes it false, too
             if not np.isfinite(values_S).all():
                 raise EncodingError("the update holds NaN or Inf: nothing is sent")
             self.num_saturated += int(np.count_nonzero(np.abs(values_S) > most))
             np.clip(values_S, -most, most, out=values_S)
-        values_S += offset
+        if self._hidden is not None and self._sigma:
+            of = noise.source(self._hidden.seed, index)
+            values_S += discrete_gaussian.sample(self._sigma, count, of)
+        values_S += 2 ** (self.encoding.value_bits - 1)
         return values_S
+
+    def _clip(self, wanted: Noise) -> None:
+        """Shorten the values, and leave the noise its room. Raises NoiseError."""
+        encoding = self.encoding
+        self._factor *= noise.shortening(self._update_D, wanted.clip, 1 / encoding.scale)
+        if wanted.sigma:
+            self._sigma = wanted.sigma * encoding.scale
+            self._most -= discrete_gaussian.most(self._sigma)
+        if self._most <= 0:
+            raise noise.NoiseError(
+                f"noise of {wanted.sigma:g} has no room in a range of {encoding.value_range:g}: "
+                "nothing is sent"
+            )
 
     def _draw(self, noise_S: npt.NDArray[np.float64], index: int) -> None:
         """Whole random numbers below 2**32, two to a word of the streams 2i and 2i + 1."""
@@ -215,14 +251,14 @@ class Encoder:
                 np.copyto(part_S, words_C.view("<u4")[: len(part_S)])
 
     def _digits_of(self, scalars: Sequence[float]) -> npt.NDArray[np.uint64]:
-        bits, digits = self._encoding.value_bits, []
+        bits, digits = self.encoding.value_bits, []
         for scalar in scalars:
             if not math.isfinite(scalar):
                 raise EncodingError("a sum is not a number: nothing is sent")
             steps = float(scalar) * _FRACTION
             self.num_saturated += not -_MOST <= steps < _MOST
             rest = round(max(-_MOST, min(_MOST - 1, steps))) + _MOST
-            for _ in range(self._encoding.num_digits):
+            for _ in range(self.encoding.num_digits):
                 digits.append(rest % 2**bits)
                 rest >>= bits
         return np.array(digits, np.uint64)

@@ -44,6 +44,12 @@ def default_minimum(num_invited: int, colluders: int) -> int:
     return max(3, colluders + 2, -(-num_invited // 2))
 
 
+def of_group(size: int, colluders: int | None, minimum: int | None) -> tuple[int, int]:
+    """Colluders and least nodes of a group of at least `size`; None: the plan names none."""
+    bad = colluders or default_colluders(size)
+    return bad, max(minimum or quorum(size, bad), bad + 2)
+
+
 def threshold(num_nodes: int, colluders: int, degree: int) -> int:
     """t: how many shares open a secret, in a graph of this degree (n - 1: the full one)."""
     if degree == num_nodes - 1:

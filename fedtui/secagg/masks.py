@@ -15,7 +15,7 @@ import numpy as np
 from fedtui.crypto import keystream
 from fedtui.crypto.keys import digest
 from fedtui.secagg import encoding
-from fedtui.secagg.encoding import Encoder, Encoding
+from fedtui.secagg.encoding import Encoder, Encoding, Hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,22 +39,10 @@ def rounding_seed_of(update_D: Vector) -> bytes:
 class Masker:
     """One vector on its way out; `chunks` may be taken once."""
 
-    def __init__(
-        self,
-        layout: Encoding,
-        update_D: Vector,
-        scalars: Mapping[str, float],
-        *,
-        weight: float,
-        rounding_seed: bytes,
-        of: Masks,
-    ) -> None:
-        """Take what `Encoder` takes, and the seeds. Raises EncodingError for what is no number."""
-        self._layout = layout
+    def __init__(self, encoder: Encoder, of: Masks) -> None:
+        """Mask what the encoder makes."""
+        self._encoder = encoder
         self._masks = of
-        self._encoder = Encoder(
-            layout, update_D, scalars, weight=weight, rounding_seed=rounding_seed
-        )
 
     @property
     def num_saturated(self) -> int:
@@ -62,9 +50,9 @@ class Masker:
         return self._encoder.num_saturated
 
     def chunks(self) -> Iterator[Words]:
-        """The masked words, chunk by chunk, in order."""
+        """The masked words, chunk by chunk, in order. EncodingError as the encoder."""
         of = self._masks
-        for index in range(self._layout.num_chunks):
+        for index in range(self._encoder.encoding.num_chunks):
             words_C = self._encoder.chunk(index)
             keystream.add(words_C, index, of.plus, by=of.keystream)
             keystream.subtract(words_C, index, of.minus, by=of.keystream)
@@ -72,11 +60,18 @@ class Masker:
 
 
 def masked(
-    layout: Encoding, update_D: Vector, scalars: Mapping[str, float], *, weight: float, of: Masks
+    layout: Encoding,
+    update_D: Vector,
+    scalars: Mapping[str, float],
+    *,
+    weight: float,
+    of: Masks,
+    hidden: Hidden | None = None,
 ) -> tuple[Words, int]:
     """The whole masked vector, for those that fit in memory, and how many values were cut."""
     seed = rounding_seed_of(update_D)
-    masker = Masker(layout, update_D, scalars, weight=weight, rounding_seed=seed, of=of)
+    encoder = Encoder(layout, update_D, scalars, weight=weight, rounding_seed=seed, hidden=hidden)
+    masker = Masker(encoder, of)
     words = np.empty(layout.num_words, np.uint64)
     for (_, place), words_C in zip(encoding.chunks(layout), masker.chunks(), strict=True):
         words[place] = words_C

@@ -9,6 +9,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from fedtui.crypto.keys import digest
+
 
 class Purpose(IntEnum):
     """What is drawn."""
@@ -25,8 +27,15 @@ class Purpose(IntEnum):
     SHIFT = 7_000_010
     SLOW = 7_000_011
     DECLARED = 7_000_012
+    NOISE = 7_000_013
 
 
 def generator(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
     """The generator of one purpose; the numbers of `key` are 0 or more."""
     return np.random.default_rng([seed, int(purpose), *key])
+
+
+def noise_seed(seed: int, *key: int) -> bytes:
+    """What stands for 32 fresh random bytes where differential privacy wants them."""
+    parts = (seed, int(Purpose.NOISE), *key)
+    return digest("fedtui1-simulated", *(part.to_bytes(8, "little") for part in parts))

@@ -3,7 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
-from fedtui.rounds.machine import Journal, ParticipantEffect, Say, Train, Upload
+from fedtui.rounds.machine import ParticipantEffect, Say, Train, Upload
+from fedtui.rounds.masking_steps import Journal
 from fedtui.simulation.availability import Availability
 from fedtui.simulation.dropping import Drop, drop
 from fedtui.wire.masked_messages import Shares

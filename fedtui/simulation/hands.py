@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import unfit
 from fedtui.learning.params import Manifest, Vector
-from fedtui.rounds import compression
+from fedtui.rounds import beside, compression
 from fedtui.rounds.machine import Measure, Train
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
@@ -47,7 +47,7 @@ class Hands:
         self._engine = engine
         self._memory = memory
         self._manifest = manifest
-        self._seed = plan.seed
+        self._plan = plan
         self._chain = compression.chain(plan, manifest.num_values)
         self._on_failure = on_failure
         self._given: set[bytes] = set()
@@ -123,7 +123,7 @@ class Hands:
                 self.results[key] = remembered
                 self._memory.job_done(key, remembered)
                 parcel = work.Parcel(update_D, digest, update_D.nbytes, flaw)
-                return work.Trained(parcel, work.header(num_examples, sums))
+                return work.Trained(parcel, beside.header(self._plan, num_examples, sums))
 
     def told_again(
         self, key: JobKey, known: Remembered | Measured | Failed
@@ -137,7 +137,7 @@ class Hands:
             case Remembered(digest=digest, num_examples=num_examples, sums=sums, flaw=flaw):
                 self.results[key] = known
                 parcel = work.Parcel(None, digest, self._num_bytes, flaw)
-                return work.Trained(parcel, work.header(num_examples, sums))
+                return work.Trained(parcel, beside.header(self._plan, num_examples, sums))
 
     @property
     def _num_bytes(self) -> int:
@@ -147,7 +147,7 @@ class Hands:
     def _judged(self, update_D: Vector, number: int) -> tuple[bytes, str]:
         """Digest, and what is wrong with it; made once of a task that gives one array only."""
         if self._judgement[0] is not update_D:
-            spot, num_values = Spot(self._seed, number), self._manifest.num_values
+            spot, num_values = Spot(self._plan.seed, number), self._manifest.num_values
             whole = restored(Values(update_D), self._chain, spot, num_values)
             flaw = unfit(whole, self._manifest) or ""
             self._judgement = (update_D, vector_digest(update_D), flaw)

@@ -20,14 +20,8 @@ import numpy as np
 from fedtui.learning.params import Vector
 from fedtui.rounds import masking
 from fedtui.rounds.history import replay
-from fedtui.rounds.machine import (
-    CoordinatorEvent,
-    Journal,
-    Prepare,
-    Said,
-    UpdateOpened,
-    Upload,
-)
+from fedtui.rounds.machine import CoordinatorEvent, Said, UpdateOpened, Upload
+from fedtui.rounds.masking_steps import Journal, Prepare
 from fedtui.rounds.plan import AggregatorSection
 from fedtui.rounds.records import (
     PhaseEntered,

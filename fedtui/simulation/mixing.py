@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from fedtui.combining.visible import (
 )
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.learning.params import Vector
-from fedtui.rounds import compression
+from fedtui.rounds import compression, hiding
 from fedtui.rounds.figures import Figure, figures_of
 from fedtui.rounds.machine import Aggregate
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
 from fedtui.rounds.suspicion import GroupSeen
+from fedtui.simulation.draws import noise_seed
 from fedtui.strategies.base import State, first_state
 
 
@@ -88,7 +90,9 @@ class Mixer:
             CannotCombineError: these updates give no usable model.
         """
         recipe = self.recipe
-        start = replace(start, round=effect.round)
+        seed = noise_seed(self.plan.seed, effect.round, effect.attempt)
+        hides = partial(hiding.at_coordinator, self.plan, seed=seed)
+        start = replace(start, round=effect.round, hides=hides)
         model = _Sheet(recipe.manifest.num_values)
         kept = {name: _Sheet(recipe.num_values, np.float64) for name in recipe.strategy.kept}
 

@@ -18,15 +18,12 @@ from fedtui.rounds.machine import (
     FetchModel,
     Heard,
     JobFailed,
-    Journal,
     Measure,
     Measured,
     ModelHere,
     Note,
     ParticipantEffect,
     ParticipantEvent,
-    Prepare,
-    Prepared,
     Say,
     StopUpload,
     Tell,
@@ -39,9 +36,12 @@ from fedtui.rounds.machine import (
 )
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import Floors, MaskingSide
+from fedtui.rounds.masking_steps import Journal, Prepare, Prepared
 from fedtui.rounds.participant import RoundParticipant
 from fedtui.secagg import masks
+from fedtui.secagg.encoding import Hidden
 from fedtui.simulation import work
+from fedtui.simulation.draws import noise_seed
 from fedtui.simulation.work import Duty, Parcel
 from fedtui.wire.messages import Abort, FromCoordinator, Result, Role
 
@@ -322,8 +322,15 @@ class NodeHost:
             prepare.scalars,
             weight=prepare.weight,
             of=prepare.masks,
+            hidden=self._hidden(prepare),
         )
         return Parcel(words, vector_digest(words), words.nbytes), num_saturated
+
+    def _hidden(self, prepare: Prepare) -> Hidden | None:
+        if prepare.noise is None:
+            return None
+        key = (prepare.round, prepare.attempt, self.index)
+        return Hidden(prepare.noise, noise_seed(self.world.plan.seed, *key))
 
     @property
     def outgoing(self) -> Parcel | None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from fedtui import __version__, status
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import machine, strategic
+from fedtui.rounds import machine, masking_steps, strategic
 from fedtui.rounds.machine import ParticipantEffect, ParticipantEvent
 from fedtui.rounds.plan import MASKED
 from fedtui.telling import agreement, privacy, showing
@@ -234,7 +234,7 @@ class Onlooker:
                 self._training = None
             case machine.Note():
                 self._on_note(effect)
-            case machine.Journal(step="vote", attempt=attempt):
+            case masking_steps.Journal(step="vote", attempt=attempt):
                 work = self._node.machine.work
                 if isinstance(work, Offer) and attempt.purpose == "update":
                     plan = self._world.plan

@@ -3,12 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fedtui.rounds.machine import (
-    CoordinatorEvent,
-    Journal,
-    Prepare,
-    Upload,
-)
+from fedtui.rounds.machine import CoordinatorEvent, Upload
+from fedtui.rounds.masking_steps import Journal, Prepare
 from fedtui.rounds.records import Record
 from fedtui.simulation.work import Parcel
 from fedtui.wire.messages import FromNode

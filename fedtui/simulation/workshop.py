@@ -32,9 +32,11 @@ from fedtui.learning.result import TrainError
 from fedtui.learning.sections import widened
 from fedtui.learning.task import FixedUpdate, prepared
 from fedtui.learning.trainer import Workbench, set_num_threads, use_device
-from fedtui.rounds import compression, strategic
+from fedtui.privacy.noise import noised
+from fedtui.rounds import compression, hiding, strategic
 from fedtui.rounds.shrinking import Spot, sent
 from fedtui.simulation.blame import sentence
+from fedtui.simulation.draws import noise_seed
 from fedtui.simulation.ground import EVALUATOR
 from fedtui.simulation.jobs import Failed, Measured, Trained, TrainJob
 from fedtui.simulation.shift import shifted
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from fedtui.learning.result import TrainResult
     from fedtui.learning.task import Task
     from fedtui.learning.training import TrainingSpec
+    from fedtui.rounds.plan import Plan
     from fedtui.simulation.ground import Ground, Setup
     from fedtui.simulation.jobs import Job, MeasureJob, Outcome
 
@@ -95,6 +98,7 @@ class _Fixed:
 
     def __init__(self, task: FixedUpdate, setup: Setup, attacks: dict[int, Attack]) -> None:
         self._task = task
+        self._plan = setup.plan
         self._seed = setup.plan.seed
         self._attacks = attacks
         strategy = strategic.built(setup.plan)
@@ -119,7 +123,12 @@ class _Fixed:
 
     def _leaving(self, job: TrainJob, update_D: Vector, num_examples: int) -> Trained:
         leaving = sent(self._chain, update_D, job.held, Spot(self._seed, job.round))
-        return Trained(leaving.vector_M, num_examples, dict(self._sums), leaving.held)
+        return Trained(
+            _hidden(self._plan, job, leaving.vector_M),
+            num_examples,
+            dict(self._sums),
+            leaving.held,
+        )
 
     def measure(self, job: MeasureJob, model_D: Vector) -> Measured:  # noqa: ARG002
         names = metrics.sums_for(self._task.metric)
@@ -173,7 +182,8 @@ class _Learner:
         """What leaves of an update, as the plan makes it smaller."""
         chain = compression.chain(self._plan, len(update_W))
         leaving = sent(chain, update_W, job.held, Spot(self._plan.seed, job.round))
-        return Trained(leaving.vector_M, num_examples, sums, held | leaving.held)
+        hidden_M = _hidden(self._plan, job, leaving.vector_M)
+        return Trained(hidden_M, num_examples, sums, held | leaving.held)
 
     def _learn(self, job: TrainJob, model_W: Vector, examples: Examples, rows: Indices) -> Learnt:
         seed = (self._plan.seed, job.round, job.node)
@@ -246,6 +256,14 @@ def _shortened(training: TrainingSpec, num_examples: int, share: float) -> Train
     num_batches = math.ceil(num_examples / training.batch_size)
     steps = int(share * (training.steps or training.epochs * num_batches))
     return msgspec.structs.replace(training, steps=max(1, steps))
+
+
+def _hidden(plan: Plan, job: TrainJob, sent_M: Vector) -> Vector:
+    """What leaves visible, clipped and with noise if the plan wants it so."""
+    wanted = None if plan.masked else hiding.at_node(plan)
+    if wanted is None:
+        return sent_M
+    return noised(sent_M, wanted, noise_seed(plan.seed, job.round, job.attempt, job.node))
 
 
 def _liar(seed: int, job: TrainJob) -> np.random.Generator:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import claims, masking
+from fedtui.rounds import claims, hiding, masking, masking_steps
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.masked_work import names
 from fedtui.secagg import context, graph
@@ -22,7 +22,6 @@ from fedtui.wire.messages import Offer
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from fedtui.rounds import machine
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.context import Attempt, Purpose, RosterBody
     from fedtui.wire.masked_messages import Roster
@@ -166,7 +165,21 @@ def in_cohort(plan: Plan, work: Offer | Evaluate | None) -> str:
     return f" ({said}, sums of {numbers.minimum} or more)"
 
 
-def what_is_known(plan: Plan, vote: machine.Journal, cohort_size: int) -> str:
+def noise_in(plan: Plan, work: Offer | Evaluate | None) -> str:
+    """For the ledger: how an update is hidden under [dp]; empty of one that is not."""
+    if not isinstance(work, Offer):
+        return ""
+    numbers = masking.numbers(plan, work.cohort_size)
+    noise = hiding.at_node(plan, hiding.honest_of(numbers.minimum, numbers.colluders))
+    if noise is None:
+        return ""
+    bound = f", clipped to {noise.clip:g}"
+    if not noise.sigma:
+        return f"{bound}; the coordinator adds the noise"
+    return f"{bound}, with noise of {noise.sigma:.3g} added to each value"
+
+
+def what_is_known(plan: Plan, vote: masking_steps.Journal, cohort_size: int) -> str:
     """Who can learn what of this node's update from the sum that it voted for.
 
     That the coordinator sees the sum, and that colluders can take their own updates away from it,

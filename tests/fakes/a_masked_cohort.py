@@ -13,11 +13,12 @@ import numpy as np
 
 from fedtui.crypto.keys import Identity
 from fedtui.learning.params import Vector
-from fedtui.rounds import compression, masking
+from fedtui.rounds import compression, hiding, masking
 from fedtui.rounds.plan import FederationSection, Plan, PrivacySection, TaskSection, WeightsSection
 from fedtui.rounds.shrinking import Spot, sent
 from fedtui.secagg import masks
 from fedtui.secagg.context import Attempt
+from fedtui.secagg.encoding import Hidden
 from fedtui.secagg.grouped import Grouped
 from fedtui.secagg.participant import Participant
 from fedtui.secagg.terms import Terms
@@ -125,8 +126,15 @@ class MaskedCohort:
             scalars,
             weight=examples / self.plan.weight_cap,
             of=self.halves[number].masks(letter),
+            hidden=self._hidden(number),
         )
         return words.astype("<u8").tobytes()
+
+    def _hidden(self, number: int) -> Hidden | None:
+        numbers = masking.numbers(self.plan, len(self.updates))
+        honest = hiding.honest_of(numbers.minimum, numbers.colluders)
+        noise = hiding.at_node(self.plan, honest)
+        return None if noise is None else Hidden(noise, bytes([number]) * 32)
 
 
 def _spoilt(reveal: Reveal) -> Reveal:

@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 from a_plan import MANIFEST, MODEL, PLAN, model_ref
 from fake_federation import Clock
 
-from fedtui.rounds import machine
-from fedtui.rounds.plan import VISIBLE, plan_hash
+from fedtui.learning.training import TrainingSpec
+from fedtui.rounds import machine, masking_steps
+from fedtui.rounds.plan import VISIBLE, DpSection, PrivacySection, plan_hash
 from fedtui.status import Limits, NodeStatus
 from fedtui.telling.agreement import Agreement
-from fedtui.wire.messages import AuditHead, ModelRef, Result
+from fedtui.wire.messages import AuditHead, ModelRef, Offer, Result
 from node import lines
 from node.board import Board
 from node.bookkeeping import MEND_DISK, Bookkeeping, Books
@@ -67,6 +69,41 @@ def test_an_upload_that_goes_on_is_one_entry_and_one_sent_again_another(home: Pr
     assert len(books.board.status.ledger) == 3
 
 
+@pytest.mark.parametrize(
+    ("mechanism", "said"),
+    [
+        ("central", "update, clipped to 2; the coordinator adds the noise"),
+        ("local", "update, clipped to 2, with noise of 3 added to each value"),
+        ("distributed", "update, clipped to 2, with noise of 1.5 added to each value"),
+    ],
+)
+def test_N4_the_ledger_says_how_an_update_was_hidden(
+    home: Profile, mechanism: str, said: str
+) -> None:
+    _, books = open_books(home)
+    plan = msgspec.structs.replace(
+        PLAN,
+        privacy=PrivacySection(minimum=5, colluders=1),
+        training=TrainingSpec(update_clip=2.0),
+        dp=DpSection(mechanism=mechanism, noise=1.5),
+    )
+    books = replace(books, agreement=replace(books.agreement, plan=plan))
+    offer = Offer(
+        incarnation=1,
+        round=1,
+        attempt=1,
+        plan_hash=bytes(32),
+        manifest_digest=b"m" * 32,
+        model=model_ref(),
+        cohort_size=8,
+        accept_s=1.0,
+        deadline_s=2.0,
+    )
+    assert Bookkeeping(books).note(NOTE, offer, NodeConfig()) is None
+    (entry,) = books.ledger.tail(10)
+    assert entry.what == said
+
+
 def test_what_passes_the_days_limit_is_not_noted(home: Profile) -> None:
     kept, books = open_books(home)
     config = NodeConfig(limits=Limits(max_upload_mb_per_day=0.0015))
@@ -108,7 +145,7 @@ FIELDS = RESULT.__struct_fields__
 
 def test_no_masked_step_without_a_journal(home: Profile) -> None:
     kept, _ = open_books(home)
-    effect = machine.Journal("vote", None, (b"", b""), 3)
+    effect = masking_steps.Journal("vote", None, (b"", b""), 3)
     trouble = kept.witness(effect, None)
     assert trouble is not None
     assert "journal" in trouble.reason

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import machine
+from fedtui.rounds import masking_steps
 from fedtui.rounds.claims import Claim
 from fedtui.secagg.context import Attempt
 from node import journal, lines
@@ -31,7 +31,7 @@ def attempt(**changes: object) -> Attempt:
 
 
 def step(kind: str = "vote", sets: tuple[bytes, bytes] = (b"1", b"2"), **changes: object):
-    return machine.Journal(kind, attempt(**changes), sets, 5)
+    return masking_steps.Journal(kind, attempt(**changes), sets, 5)
 
 
 def open_journal(home: Profile, **changes: bytes) -> Journal:
@@ -96,7 +96,7 @@ def test_the_same_step_is_written_once(home: Profile) -> None:
     ids=["survivors", "U1", "attempt", "reveal"],
 )
 def test_another_set_of_the_same_round_is_never_written(
-    home: Profile, other: machine.Journal
+    home: Profile, other: masking_steps.Journal
 ) -> None:
     book = open_journal(home)
     book.note(step())

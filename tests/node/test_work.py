@@ -11,17 +11,22 @@ from fake_trainer import FakeTrainer
 from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.learning.params import Manifest, TensorSpec
-from fedtui.rounds import machine, masking
+from fedtui.learning.training import TrainingSpec
+from fedtui.privacy.noise import Noise
+from fedtui.rounds import machine, masking, masking_steps
 from fedtui.rounds.plan import (
     DeadlinesSection,
+    DpSection,
     EvaluationSection,
     Named,
+    Plan,
     TaskSection,
     plan_hash,
 )
 from fedtui.secagg.participant import Masks
 from fedtui.status import Refused
 from fedtui.telling.agreement import Agreement
+from fedtui.wire.messages import UpdateHeader
 from node import jobs
 from node.config import DataTable, NodeConfig, TaskTable
 from node.models import Models
@@ -81,6 +86,36 @@ async def test_a_train_job_says_exactly_what_the_plan_and_the_operator_said(home
     (event,) = bench.heard
     assert isinstance(event, machine.Trained)
     assert event.num_bytes == len(MODEL)
+
+
+def hiding_plan(mechanism: str, plan: Plan = PLAN) -> Plan:
+    return msgspec.structs.replace(
+        plan,
+        dp=DpSection(mechanism=mechanism, noise=1.5),
+        training=TrainingSpec(update_clip=2.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "masked", "noise"),
+    [
+        ("local", False, Noise(clip=2.0, sigma=3.0)),
+        ("central", False, Noise(clip=2.0, sigma=0.0)),
+        ("local", True, None),  # masking adds it
+    ],
+)
+async def test_what_leaves_visible_is_hidden_by_the_trainer_and_tells_nothing_beside(
+    home: Profile, mechanism: str, masked: bool, noise: Noise | None
+) -> None:
+    bench = Bench(home, FakeTrainer())
+    plan = hiding_plan(mechanism, MASKED_PLAN if masked else PLAN)
+    agreement = Agreement(plan, MANIFEST, plan_hash(plan, MANIFEST))
+    bench.work.train(machine.Train(5, 1, model_ref()), agreement, write_config(home))
+    await settle()
+    (job,) = bench.trainer.done
+    assert job.noise == noise
+    (event,) = bench.heard
+    assert event.header == UpdateHeader(num_examples=1, sums={})
 
 
 @pytest.mark.parametrize("partial", [False, True])
@@ -296,11 +331,14 @@ async def test_a_bug_of_ours_fails_the_job_at_once(
     assert "the trainer does one job at a time" in capsys.readouterr().err
 
 
-def prepare(number: int = 1) -> machine.Prepare:
+def prepare(number: int = 1) -> masking_steps.Prepare:
     layout = masking.encoding(MASKED_PLAN, MANIFEST.num_values, "update")
     scalars = dict.fromkeys(layout.scalars, 1.0)
     of = Masks((b"s" * 32,), (b"m" * 32,))
-    return machine.Prepare(number, 2, layout, of, scalars, 0.5, rounding_seed=b"r" * 32)
+    noise = Noise(clip=2.0, sigma=0.1)
+    return masking_steps.Prepare(
+        number, 2, layout, of, scalars, 0.5, rounding_seed=b"r" * 32, noise=noise
+    )
 
 
 async def test_a_mask_job_holds_the_seeds_and_the_vector_belongs_to_the_update(
@@ -315,8 +353,9 @@ async def test_a_mask_job_holds_the_seeds_and_the_vector_belongs_to_the_update(
     assert isinstance(job, jobs.MaskJob)
     assert (job.plus, job.minus, job.weight) == ((b"s" * 32,), (b"m" * 32,), 0.5)
     assert job.rounding_seed == b"r" * 32
+    assert job.noise == Noise(clip=2.0, sigma=0.1)
     (event,) = bench.heard
-    assert isinstance(event, machine.Prepared)
+    assert isinstance(event, masking_steps.Prepared)
     assert (event.round, event.attempt) == (1, 2)
     assert event.num_bytes == prepare().encoding.num_bytes == updates.masked.stat().st_size
     assert event.digest == digest_of(updates.masked.read_bytes())

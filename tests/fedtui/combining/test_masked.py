@@ -1,5 +1,6 @@
 """Masked vectors in files become the next model: exact, or refused with a reason."""
 
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds.machine import Aggregate, Aggregated, Contribution
-from fedtui.rounds.plan import Named, Plan
+from fedtui.rounds.plan import DpSection, Named, Plan, WeightsSection
 from fedtui.secagg.encoding import PAYLOAD_WORDS
 from fedtui.strategies.fedavg import FedAvg
 from fedtui.transforms.base import BLOCK
@@ -224,3 +225,63 @@ def test_a_model_out_of_range_is_refused_by_name(tmp_path: Path) -> None:
     place.base = ModelRef(round=3, digest=done.digest, num_bytes=done.num_bytes)
     with pytest.raises(CannotCombineError, match=r"tensor 'w'.*diverged"):
         place.run()
+
+
+# ---- under differential privacy -----------------------------------------------------------------
+
+CLIP, Z = 1.0, 2.0
+
+
+def hidden_cohort(mechanism: str, length: float = 0.0, size: int = FULL + 9) -> MaskedCohort:
+    """Four nodes whose updates all have this length."""
+    plan = msgspec.structs.replace(
+        MASKED_PLAN,
+        weights=WeightsSection(by="equal"),
+        training=TrainingSpec(update_clip=CLIP),
+        dp=DpSection(mechanism=mechanism, noise=Z),
+    )
+    update_D = np.full(size, length / size**0.5, np.float32)
+    return MaskedCohort(plan, [update_D] * 4, [1] * 4).run()
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "sigma"),
+    [
+        ("distributed", Z * CLIP / 2**0.5 * 4**0.5 / 4),  # minimum 3, of which 1 colludes
+        ("local", Z * CLIP * 4**0.5 / 4),
+        ("central", Z * CLIP / 4),
+    ],
+)
+def test_N1_a_mean_has_the_noise_that_the_plan_promises(
+    tmp_path: Path, mechanism: str, sigma: float
+) -> None:
+    place = Place(tmp_path, hidden_cohort(mechanism))
+    done = place.run()
+    noise_D = place.model(done).astype(np.float64) - place.base_D
+    assert abs(noise_D.std() / sigma - 1) < 5 / (2 * len(noise_D)) ** 0.5
+    assert abs(noise_D.mean()) < 5 * sigma / len(noise_D) ** 0.5
+    assert done.sums == {}
+
+
+@pytest.mark.parametrize("mechanism", ["distributed", "local", "central"])
+def test_N2_what_is_longer_than_the_clip_moves_the_mean_by_the_clip(
+    tmp_path: Path, mechanism: str
+) -> None:
+    moved = []
+    for number, length in enumerate((0.0, 50.0)):
+        place = Place(tmp_path / str(number), hidden_cohort(mechanism, length))
+        if mechanism == "central":
+            place.combiner = replace(place.combiner, plan=_quiet(place.combiner.plan))
+        moved.append(place.model(place.run()).astype(np.float64))
+    assert np.linalg.norm(moved[1] - moved[0]) == pytest.approx(CLIP, rel=1e-2)
+
+
+def _quiet(plan: Plan) -> Plan:
+    """The coordinator of this one adds next to nothing."""
+    return msgspec.structs.replace(plan, dp=DpSection(mechanism="central", noise=1e-6))
+
+
+def test_N3_a_coordinator_never_adds_the_same_noise_twice(tmp_path: Path) -> None:
+    place = Place(tmp_path, hidden_cohort("central"))
+    first, again = (place.model(place.run()) - place.base_D for _ in range(2))
+    assert abs(np.corrcoef(first, again)[0, 1]) < 5 / len(first) ** 0.5

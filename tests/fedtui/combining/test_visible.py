@@ -15,6 +15,7 @@ from fedtui.aggregators.mean import Mean
 from fedtui.combining import visible
 from fedtui.combining.visible import CannotCombineError, Recipe, Sink, Start, combine, unfit
 from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.privacy.noise import Central
 from fedtui.strategies.base import State, Strategy, first_state, stepped
 from fedtui.strategies.fedavg import FedAvg
 
@@ -219,3 +220,22 @@ def test_a_failing_writer_stops_the_threads(shelf: Shelf) -> None:
     base = shelf.put(np.zeros(D))
     with pytest.raises(OSError, match="full"):
         combine(RECIPE, Start(base), [(base, 1)], Sink(full))
+
+
+def test_N1_a_mean_is_hidden_before_anything_else_sees_it(shelf: Shelf) -> None:
+    """By the noise of the plan, which is another in every chunk."""
+    asked = []
+
+    def hides(weight: float, num_values: int) -> Central:
+        asked.append((weight, num_values))
+        return Central(2.0, 0.25, num_values, b"s" * 32)
+
+    written: list[bytes] = []
+    updates = [(shelf.put(np.full(D, 0.5)), 1) for _ in range(3)]
+    start = Start(shelf.put(np.zeros(D)), hides=hides)
+    combine(RECIPE, start, updates, Sink(lambda data: written.append(bytes(data))))
+    noise_D = np.frombuffer(b"".join(written), "<f4").astype(float) - 0.5
+    assert asked == [(3, D)]
+    assert abs(noise_D.std() / 0.5 - 1) < 5 / (2 * D) ** 0.5
+    first, second = noise_D[: visible.CHUNK], noise_D[visible.CHUNK : 2 * visible.CHUNK]
+    assert abs(np.corrcoef(first, second)[0, 1]) < 5 / visible.CHUNK**0.5

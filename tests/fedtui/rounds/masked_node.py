@@ -3,17 +3,10 @@
 import numpy as np
 from masked_desk import BASE, BOSS, NODES, MaskedDesk, node
 
-from fedtui.rounds.machine import (
-    Heard,
-    ModelHere,
-    Prepare,
-    Prepared,
-    Say,
-    Trained,
-    UpdateAcknowledged,
-)
+from fedtui.rounds.machine import Heard, ModelHere, Say, Trained, UpdateAcknowledged
 from fedtui.rounds.masked_participant import MaskedParticipant
 from fedtui.rounds.masked_work import MaskingSide
+from fedtui.rounds.masking_steps import Prepare, Prepared
 from fedtui.rounds.phases import Phase
 from fedtui.secagg import masks
 from fedtui.wire.codec import decode, encode

@@ -1,7 +1,8 @@
 import pytest
 
 from fedtui.rounds.handing_in import hand_in
-from fedtui.rounds.machine import Note, Prepared, Trained, Upload
+from fedtui.rounds.machine import Note, Trained, Upload
+from fedtui.rounds.masking_steps import Prepared
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.wire.messages import ModelRef, Offer, UpdateHeader
 
@@ -16,7 +17,7 @@ OFFER = Offer(
     accept_s=1.0,
     deadline_s=2.0,
 )
-HEADER = UpdateHeader(num_examples=7, sums={})
+HEADER = UpdateHeader(num_examples=7, sums={"loss_sum": 1.0, "examples": 7.0})
 
 
 TRAINED = Trained(2, 1, digest=b"t" * 32, num_bytes=20_000, header=HEADER)
@@ -53,6 +54,18 @@ def test_what_the_strategy_says_is_noted_by_name(prepared: Prepared | None, what
     note, _ = hand_in(OFFER, trained, prepared, incarnation=4)
     assert isinstance(note, Note)
     assert note.what == what
+
+
+@pytest.mark.parametrize("prepared", [None, PREPARED])
+def test_that_nothing_is_noted_beside_an_update_of_which_nothing_is_told(
+    prepared: Prepared | None,
+) -> None:
+    bare = Trained(
+        2, 1, digest=b"t" * 32, num_bytes=20_000, header=UpdateHeader(num_examples=1, sums={})
+    )
+    note, _ = hand_in(OFFER, bare, prepared, incarnation=4)
+    assert isinstance(note, Note)
+    assert note.what == "update"
 
 
 def test_what_was_saved_of_an_update_is_noted() -> None:

@@ -16,7 +16,6 @@ from fedtui.rounds.machine import (
     LocalOperator,
     ModelHere,
     Note,
-    Prepare,
     RefuseUpdate,
     Tell,
     Tick,
@@ -24,6 +23,7 @@ from fedtui.rounds.machine import (
     Upload,
 )
 from fedtui.rounds.masked_work import MaskedWork
+from fedtui.rounds.masking_steps import Prepare
 from fedtui.rounds.phases import Phase
 from fedtui.rounds.plan import (
     DeadlinesSection,

@@ -12,18 +12,16 @@ from fedtui.rounds.machine import (
     DropUpdate,
     FetchModel,
     Heard,
-    Journal,
     LocalOperator,
     ModelHere,
     Note,
-    Prepare,
-    Prepared,
     Tell,
     Tick,
     Train,
     Upload,
 )
 from fedtui.rounds.masked_work import Floors
+from fedtui.rounds.masking_steps import Journal, Prepare, Prepared
 from fedtui.rounds.phases import Phase
 from fedtui.rounds.plan import MASKED
 from fedtui.secagg import context, masks

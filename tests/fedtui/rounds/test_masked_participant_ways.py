@@ -11,13 +11,11 @@ from fedtui.rounds.machine import (
     FetchModel,
     Heard,
     JobFailed,
-    Journal,
     LocalOperator,
     Measure,
     Measured,
     ModelHere,
     Note,
-    Prepared,
     Say,
     StopUpload,
     Tell,
@@ -26,6 +24,7 @@ from fedtui.rounds.machine import (
     UpdateRefused,
 )
 from fedtui.rounds.masked_participant import MaskedParticipant
+from fedtui.rounds.masking_steps import Journal, Prepared
 from fedtui.rounds.plan import MASKED, VISIBLE
 from fedtui.wire.masked_messages import (
     Mailbox,

@@ -1,15 +1,19 @@
 """One node's part in one attempt: its floors, what it prepares, and what it writes down."""
 
+import msgspec
 import numpy as np
 import pytest
 from masked_desk import MaskedDesk, masked_plan
 from masked_node import OTHERS, TRAINED, side
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds.machine import Journal, Note, Say
+from fedtui.learning.training import TrainingSpec
+from fedtui.privacy.noise import Noise
+from fedtui.rounds.machine import Note, Say
 from fedtui.rounds.masked import Phase
 from fedtui.rounds.masked_work import Floors, MaskedWork
-from fedtui.rounds.plan import MASKED, WeightsSection
+from fedtui.rounds.masking_steps import Journal
+from fedtui.rounds.plan import MASKED, DpSection, WeightsSection
 from fedtui.secagg.participant import RefusedError
 from fedtui.wire.masked_messages import Mailbox, Roster, Survivors, Votes
 from fedtui.wire.messages import Evaluate, Offer
@@ -100,6 +104,20 @@ def test_an_update_is_weighed_as_the_plan_says(weights, weight: float, share: fl
     assert prepare.scalars["weight"] == weight
     assert prepare.weight == share
     assert (prepare.round, prepare.attempt) == (1, 1)
+
+
+def test_under_dp_the_guaranteed_honest_nodes_carry_the_noise() -> None:
+    desk, _ = work(minimum=4)
+    plan = msgspec.structs.replace(
+        desk.plan,
+        weights=WeightsSection(by="equal"),
+        training=TrainingSpec(update_clip=2.0),
+        dp=DpSection(mechanism="distributed", noise=1.5),
+    )
+    one = MaskedWork(side(desk, plan=plan), desk.heard(0, Offer))
+    masking(desk, one)
+    prepare = one.prepare(TRAINED)
+    assert prepare.noise == Noise(clip=2.0, sigma=1.5 * 2.0 / 3**0.5)  # 4 nodes, 1 colludes
 
 
 def test_sums_that_training_did_not_give_count_nothing() -> None:

@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 
 from fedtui.crypto import keystream
 from fedtui.errors import LocalProtocolError
+from fedtui.privacy import discrete_gaussian
+from fedtui.privacy.noise import Noise, NoiseError
 from fedtui.secagg import encoding
-from fedtui.secagg.encoding import Encoder, Encoding, EncodingError
+from fedtui.secagg.encoding import Encoder, Encoding, EncodingError, Hidden
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "secagg.json").read_text())
 SEED = bytes(range(32))
@@ -304,3 +306,73 @@ def test_the_sizes_of_the_specification(lanes: int, megabytes: float) -> None:
     assert 8 * sum(sizes) == form.num_bytes
     slots = [slot for index in range(form.num_chunks) for slot in form.slots_of(index)]
     assert slots == list(range(form.num_slots))
+
+
+# ---- under differential privacy -----------------------------------------------------------------
+
+
+def hidden_values(
+    form: Encoding, update: np.ndarray, sigma: float, *, seed: bytes = SEED, clip: float = 0.5
+) -> np.ndarray:
+    """What an encoder made of an update, in steps."""
+    made = Encoder(
+        form,
+        update,
+        dict.fromkeys(NAMES, 0.0),
+        weight=1.0,
+        rounding_seed=SEED,
+        hidden=Hidden(Noise(clip=clip, sigma=sigma), seed),
+    )
+    total = vector_of(form, made)
+    return np.array(opened(form, total, 1)[0])
+
+
+@pytest.mark.parametrize(("lanes", "num"), [(2, 50_000), (3, 3_000), (4, 300)])
+def test_that_noise_has_the_spread_that_was_asked_for(lanes: int, num: int) -> None:
+    form = form_of(num, lanes=lanes, value_range=2.0)
+    steps = hidden_values(form, np.zeros(num, np.float32), 0.1)
+    sigma = 0.1 * form.scale
+    assert abs(steps.std() / sigma - 1) < 5 / math.sqrt(2 * num)
+    assert abs(steps.mean()) < 5 * sigma / math.sqrt(num)
+
+
+def test_that_whole_numbers_are_never_longer_than_the_clip() -> None:
+    form = form_of(2_000, lanes=3)
+    update = np.random.default_rng(2).normal(size=2_000).astype(np.float32)
+    steps = hidden_values(form, update, 0.0)
+    assert 0.49 < np.linalg.norm(steps) / form.scale <= 0.5
+    short = update * np.float32(0.001)
+    kept = hidden_values(form, short, 0.0) / form.scale
+    assert np.abs(kept - short).max() <= 1 / form.scale
+
+
+def test_that_noise_of_two_seeds_and_of_two_chunks_is_another() -> None:
+    num = 4 * PAYLOAD
+    form = form_of(num, value_range=2.0)
+    nothing = np.zeros(num, np.float32)
+    first, other = (hidden_values(form, nothing, 0.1, seed=s) for s in (SEED, b"o" * 32))
+    assert np.array_equal(first, hidden_values(form, nothing, 0.1))
+    assert abs(np.corrcoef(first, other)[0, 1]) < 5 / math.sqrt(num)
+    halves = first[: 2 * PAYLOAD], first[2 * PAYLOAD :]
+    assert abs(np.corrcoef(*halves)[0, 1]) < 5 / math.sqrt(2 * PAYLOAD)
+
+
+def test_that_values_saturate_before_the_noise_has_no_room() -> None:
+    """However large: what leaves is in its lane, and the noise is whole."""
+    form = form_of(100, value_range=2.0)
+    update = np.zeros(100, np.float32)
+    update[0] = 1.9
+    made = hidden_values(form, update, 0.1, clip=1.95)
+    room = 2 ** (form.value_bits - 1) - 1 - discrete_gaussian.most(0.1 * form.scale)
+    quiet = hidden_values(form, np.zeros(100, np.float32), 0.1, clip=1.95)
+    assert made[0] - quiet[0] == room
+    assert np.array_equal(made[1:], quiet[1:])
+
+
+def test_that_noise_without_room_is_refused() -> None:
+    with pytest.raises(NoiseError, match="no room"):
+        hidden_values(form_of(10), np.zeros(10, np.float32), 0.1)
+
+
+def test_that_no_repr_shows_the_seed_of_noise() -> None:
+    assert "seed" not in repr(Hidden(Noise(clip=1.0, sigma=1.0), SEED))

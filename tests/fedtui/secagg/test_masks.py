@@ -8,7 +8,7 @@ from fedtui.crypto import keystream
 from fedtui.errors import LocalProtocolError
 from fedtui.secagg import encoding, masks, opening
 from fedtui.secagg.coordinator import Unmasking
-from fedtui.secagg.encoding import CHUNK_WORDS, PAYLOAD_WORDS, Encoding, EncodingError
+from fedtui.secagg.encoding import CHUNK_WORDS, PAYLOAD_WORDS, Encoder, Encoding, EncodingError
 from fedtui.secagg.participant import Masks
 
 OF = Masks((b"p" * 32, b"q" * 32), (b"m" * 32,))
@@ -58,7 +58,7 @@ def test_chunks_are_the_vector_in_order_and_count_what_was_cut() -> None:
     made = layout(5 * PAYLOAD_WORDS)
     values = update(made.num_values, scale=4.0)
     seed = masks.rounding_seed_of(values)
-    masker = masks.Masker(made, values, SCALARS, weight=1.0, rounding_seed=seed, of=OF)
+    masker = masks.Masker(Encoder(made, values, SCALARS, weight=1.0, rounding_seed=seed), OF)
     whole, num_saturated = masks.masked(made, values, SCALARS, weight=1.0, of=OF)
     assert np.array_equal(np.concatenate(list(masker.chunks())), whole)
     assert masker.num_saturated == num_saturated

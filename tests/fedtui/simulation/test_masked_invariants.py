@@ -62,8 +62,8 @@ def test_I2_a_weight_in_the_vector_that_is_not_the_one_it_was_scaled_with(monkey
 def test_I2_values_cut_where_they_need_not_be(monkeypatch) -> None:
     original = masks.masked
 
-    def masked(layout, update_D, scalars, *, weight, of):
-        return original(layout, update_D.clip(-0.05, 0.05), scalars, weight=weight, of=of)
+    def masked(layout, update_D, scalars, **rest):
+        return original(layout, update_D.clip(-0.05, 0.05), scalars, **rest)
 
     monkeypatch.setattr(masks, "masked", masked)
     with pytest.raises(InvariantError, match="I2"):

@@ -13,7 +13,13 @@ from fedtui.learning import metrics
 from fedtui.learning.trainer import initial
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import federation, masked_participant, participant
-from fedtui.rounds.plan import Named, SelectionSection, WeightsSection
+from fedtui.rounds.plan import (
+    DpSection,
+    EvaluationSection,
+    Named,
+    SelectionSection,
+    WeightsSection,
+)
 from fedtui.simulation.clock import Clock
 from fedtui.simulation.ground import survey
 from fedtui.simulation.jobs import Measured, MeasureJob, Trained, TrainJob
@@ -53,6 +59,40 @@ def test_equal_seeds_give_equal_runs_to_the_last_byte(masked: bool) -> None:
         runs.append((told.timeless(), told.nodes))
     assert runs[0] == runs[1]
     assert len(runs[0][0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "masked", "spread"),
+    [
+        ("distributed", True, 0.01 / 2**0.5 * 6**0.5 / 6),  # sums of 3 with 1 colluder
+        ("local", True, 0.01 * 6**0.5 / 6),
+        ("local", False, 0.01 * 6**0.5 / 6),
+        ("central", True, 0.01 / 6),
+        ("central", False, 0.01 / 6),
+    ],
+)
+def test_N1_a_population_hides_its_updates_as_real_nodes_do(
+    mechanism: str, masked: bool, spread: float
+) -> None:
+    models = []
+    hidden = DpSection(mechanism=mechanism, noise=0.001)
+    for dp in (None, hidden, hidden):
+        setup = setup_of(nodes=6, rounds=1, masked=masked)
+        plan = msgspec.structs.replace(
+            setup.plan,
+            dp=dp,
+            training=TrainingSpec(update_clip=10.0),  # which no update here is as long as
+            weights=WeightsSection(by="equal"),
+            evaluation=EvaluationSection(with_evaluator=True),
+            privacy=msgspec.structs.replace(setup.plan.privacy, minimum=3, colluders=1),
+        )
+        village = village_of(replace(setup, plan=plan), Told())
+        village.run(seconds=1e6)
+        host = village.coordinator
+        models.append(host.models[host.machine.model.digest])
+    noise_D = models[1].astype(float) - models[0]
+    assert abs(noise_D.std() / spread - 1) < 5 / (2 * len(noise_D)) ** 0.5
+    assert np.array_equal(models[1], models[2]), "equal seeds, equal noise"
 
 
 @pytest.mark.parametrize("chosen", [Named(name="ditto"), Named(name="fedper", options=STAYS)])

@@ -26,25 +26,30 @@ FOLDER = Path(os.environ.get("TEST_BUILD", ""))
 
 def build_trainer() -> None:
     """Every masked vector leaves its plain integers behind."""
+    from copy import copy
     from hashlib import blake2b
 
     import numpy as np
 
     from fedtui.secagg import encoding, masks
 
-    masker = masks.Masker
-    begin, take = masker.__init__, masker.chunks
+    masker, maker = masks.Masker, encoding.Encoder
+    begin, take, make = masker.__init__, masker.chunks, maker.__init__
 
-    def begin_for_tests(self: Any, layout: Any, update_D: Any, scalars: Any, **rest: Any) -> None:
-        begin(self, layout, update_D, scalars, **rest)
-        of_both = {name: rest[name] for name in ("weight", "rounding_seed")}
-        plain = encoding.Encoder(layout, update_D, scalars, **of_both)
+    def make_for_tests(self: Any, layout: Any, update_D: Any, scalars: Any, **rest: Any) -> None:
+        make(self, layout, update_D, scalars, **rest)
+        self.weight_of_tests = scalars["weight"]
+
+    def begin_for_tests(self: Any, encoder: Any, of: Any) -> None:
+        begin(self, encoder, of)
+        layout, plain = encoder.encoding, copy(encoder)  # which counts what it cuts for itself
         slots = [
             encoding.decode(layout, plain.chunk(index), index, 1)
             for index in range(layout.num_chunks)
         ]
         values = np.concatenate(slots)[: layout.num_values]
-        self.of_tests = {"values": values, "weight": scalars["weight"], "scale": layout.scale}
+        weight = encoder.weight_of_tests
+        self.of_tests = {"values": values, "weight": weight, "scale": layout.scale}
 
     def chunks_for_tests(self: Any) -> Any:
         state = blake2b(digest_size=32)
@@ -57,6 +62,7 @@ def build_trainer() -> None:
         (folder / f".{state.hexdigest()}.npz").rename(folder / f"{state.hexdigest()}.npz")
 
     masker.__init__, masker.chunks = begin_for_tests, chunks_for_tests
+    maker.__init__ = make_for_tests
 
 
 def build_coordinator() -> None:

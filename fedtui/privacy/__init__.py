@@ -1,0 +1,1 @@
+"""Differential privacy: what is spent, and how the noise is made."""

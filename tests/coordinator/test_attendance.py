@@ -89,7 +89,7 @@ def test_whoever_drops_out_is_told_once_with_the_reason(desk: Desk) -> None:
 
 def test_that_who_was_not_needed_any_more_did_not_drop_out(desk: Desk) -> None:
     attempt = desk.federation.attempt
-    attempt._cohort.lose([*attempt.members][0], ENOUGH)
+    attempt._cohort.lose(next(iter(attempt.members)), ENOUGH)
     desk.put(Tick())
     assert [*desk.alarms.newest] == []
 

@@ -31,6 +31,7 @@ ORDER = (
     "stragglers",
     "cost_of_nodes",
     "cost_of_values",
+    "norm_bound",
     "leakage",
 )
 _HEAD = """\

@@ -32,6 +32,7 @@ ORDER = (
     "cost_of_nodes",
     "cost_of_values",
     "robustness",
+    "norm_bound",
     "leakage",
 )
 _HEAD = """\

@@ -12,7 +12,7 @@ PACKAGES = ("fedtui", "node", "coordinator")
 SOURCES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 
 # What each entry must never pull in at run time, whatever plug-ins and lazy imports do.
-HEADLESS = ("torch", "scipy", "sklearn", "textual", "ray")
+HEADLESS = ("torch", "scipy", "sklearn", "textual", "ray", "dp_accounting")
 ENTRIES = [
     "node.service",
     "coordinator.service",
@@ -66,6 +66,7 @@ TESTED_IN = {
     "fedtui/status/controls.py": "tests/fedtui/control/test_client.py",
     "fedtui/status/limits.py": "tests/node/test_config.py",
     "fedtui/status/parts.py": "tests/fedtui/status/test_events.py",
+    "fedtui/privacy/accounting_child.py": "tests/fedtui/privacy/test_accounting.py",
     "fedtui/rounds/beside.py": "tests/fedtui/rounds/test_masked_work.py",
     "fedtui/strategies/base.py": "tests/contracts/test_every_strategy.py",
     "fedtui/tracking/base.py": "tests/contracts/test_every_tracker.py",

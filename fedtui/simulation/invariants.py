@@ -9,6 +9,7 @@ I7  a round's phase only moves forward within one incarnation
 I10 nobody is in the sum who did not accept the offer and deliver
 I11 no sum of fewer survivors than the plan's minimum, of a group too
 I12 nothing leaves a node that is not in its ledger
+I13 an update counts in the round it was trained for, or so many rounds later as the plan says
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fedtui.learning.params import Vector
-from fedtui.rounds import masking
+from fedtui.rounds import lateness, masking
 from fedtui.rounds.history import replay
 from fedtui.rounds.machine import CoordinatorEvent, Said, UpdateOpened, Upload
 from fedtui.rounds.masking_steps import Journal, Prepare
@@ -159,6 +160,9 @@ class Invariants(Watch):
                 offered = (record.node, record.digest) in self._opened
                 self._hold(offered, "I10: an update that was offered for another attempt")
                 self._hold(self._delivered(record), "I10: an update that was not delivered")
+                behind = record.sums.get(lateness.BEHIND, 0)
+                in_time = 0 <= behind <= lateness.stalest(self.world.plan)
+                self._hold(in_time, f"I13: an update that is {behind:g} rounds late")
                 self._updates[record.node] = record
             case SurvivorsChosen():
                 self._hold(self._survivors is None, "I2: the survivors were chosen twice")

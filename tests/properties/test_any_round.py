@@ -31,7 +31,14 @@ from fedtui.rounds.machine import (
     UpdateBroken,
     UpdateOpened,
 )
-from fedtui.rounds.plan import DeadlinesSection, PrivacySection, RoundsSection, SelectionSection
+from fedtui.rounds.plan import (
+    DeadlinesSection,
+    Named,
+    PrivacySection,
+    RoundsSection,
+    SelectionSection,
+    check,
+)
 from fedtui.rounds.records import Evaluated, RoundFailed, RoundFinished
 from fedtui.simulation.network import Weather
 from fedtui.simulation.node_host import vector_digest
@@ -73,6 +80,17 @@ MASKED = msgspec.structs.replace(
 GROUPED = msgspec.structs.replace(
     MASKED, privacy=PrivacySection(updates="masked", group=3, largest_cohort=20)
 )
+BUFFERED: dict[str, object] = {
+    "strategy": Named(name="fedbuff"),
+    "selection": SelectionSection(minimum=2, count=2),
+    "deadlines": msgspec.structs.replace(MASKED.deadlines, late="buffer", max_staleness=2),
+}
+LATE = msgspec.structs.replace(PLAN, **BUFFERED)
+MASKED_LATE = msgspec.structs.replace(
+    MASKED,
+    **BUFFERED | {"selection": SelectionSection(minimum=3, count=3)},
+    privacy=PrivacySection(updates="masked", minimum=3, colluders=1),
+)
 DEADLINES_S = 3 * (PLAN.deadlines.update_s + PLAN.deadlines.evaluate_s + 30.0)
 NAMES = [f"n{i}" for i in range(1, 7)]
 names = st.sampled_from(NAMES)
@@ -83,7 +101,8 @@ sums = st.dictionaries(
     st.floats(-1e300, 1e300),
     max_size=5,
 )
-headers = st.builds(UpdateHeader, num_examples=st.integers(1, 2**40), sums=sums)
+bases = st.one_of(st.none(), st.integers(1, 6), st.integers(1, 2**40))
+headers = st.builds(UpdateHeader, num_examples=st.integers(1, 2**40), sums=sums, base=bases)
 
 
 class AnyRound(RuleBasedStateMachine):
@@ -384,10 +403,32 @@ class AnyGroupedRound(AnyMaskedRound):
     spare = 2
 
 
+class AnyLateRound(AnyRound):
+    """Rounds that close with the first that are ready; updates of earlier ones count too."""
+
+    plan = LATE
+
+
+class AnyMaskedLateRound(AnyMaskedRound):
+    """The same under masks."""
+
+    plan = MASKED_LATE
+    spare = 1
+
+
+def test_that_the_plans_played_have_no_conflicts() -> None:
+    for plan in (PLAN, MASKED, GROUPED, LATE, MASKED_LATE):
+        assert check(plan) == []
+
+
 TestAnyRound = pytest.mark.timeout(600)(AnyRound.TestCase)  # shrinking takes its time
 TestAnyMaskedRound = pytest.mark.timeout(600)(AnyMaskedRound.TestCase)
 TestAnyGroupedRound = pytest.mark.timeout(600)(AnyGroupedRound.TestCase)
+TestAnyLateRound = pytest.mark.timeout(600)(AnyLateRound.TestCase)
+TestAnyMaskedLateRound = pytest.mark.timeout(600)(AnyMaskedLateRound.TestCase)
 if os.environ.get("HYPOTHESIS_PROFILE", "ci") == "ci":
     TestAnyRound.settings = settings(max_examples=80, stateful_step_count=40)
     TestAnyMaskedRound.settings = settings(max_examples=50, stateful_step_count=40)
     TestAnyGroupedRound.settings = settings(max_examples=20, stateful_step_count=40)
+    TestAnyLateRound.settings = settings(max_examples=40, stateful_step_count=40)
+    TestAnyMaskedLateRound.settings = settings(max_examples=30, stateful_step_count=40)

@@ -9,7 +9,7 @@ from coordinator.answers import ModelLine, State, Status, UpdateLine
 from coordinator.figures import Figures
 from coordinator.groupsseen import GroupsSeen
 from fedtui.crypto.keys import fingerprint, short_id
-from fedtui.rounds import claims, gate, masked
+from fedtui.rounds import claims, gate, masked, promised
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.ending import best_of
@@ -174,8 +174,8 @@ def _base(
 def privacy_of(plan: Plan) -> str:
     """Who can read the updates of nodes under this plan, as a sentence."""
     if not plan.masked:
-        return "updates are visible to the coordinator"
-    return claims.of_plan(plan)
+        return f"updates are visible to the coordinator{promised.sentence(plan)}"
+    return claims.of_plan(plan) + promised.sentence(plan)
 
 
 def _model_line(finished: FinishedRound) -> ModelLine:

@@ -29,6 +29,7 @@ TESTED_IN = {
     "coordinator/cli_key.py": "tests/coordinator/test_rotating.py",
     "coordinator/cli_nodes.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_options.py": "tests/coordinator/test_cli.py",
+    "coordinator/cli_plan.py": "tests/coordinator/test_plans.py",
     "coordinator/cli_start.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_status.py": "tests/coordinator/test_cli.py",
     "coordinator/vectorfiles.py": "tests/fedtui/combining/test_visible.py",

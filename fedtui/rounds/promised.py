@@ -48,19 +48,29 @@ def realised(plan: Plan, *, invited: int, survivors: int) -> float:
 
 
 def in_league(plan: Plan, invited: int, colluders: int) -> float:
-    """The guaranteed one in a cohort of this size, if so many nodes collude; 0 if nothing is."""
+    """The guaranteed one in a cohort of this size if so many nodes collude.
+
+    With more than the plan reckons with masks may open: what a node added itself is left then.
+    """
     if plan.dp is None or plan.dp.mechanism != "distributed":
         return guaranteed(plan)
     numbers = masking.numbers(plan, invited)
-    if colluders > numbers.colluders:
-        return 0.0
     least = hiding.honest_of(numbers.minimum, numbers.colluders)
+    if colluders > numbers.colluders:
+        return summed.as_continuous(plan.dp.noise / math.sqrt(least), 1)
     return guaranteed(plan) * math.sqrt((numbers.minimum - colluders) / least)
 
 
 def all_rounds(plan: Plan) -> tuple[Release, ...]:
     """What a node releases that is in every round; nothing without [dp]."""
     return (Release(guaranteed(plan), plan.rounds.maximum),) if plan.dp is not None else ()
+
+
+def cohort(plan: Plan, members: int = 0) -> int:
+    """How many nodes a round invites if so many are there, or as many as the plan knows of."""
+    if plan.selection.count is not None:
+        return plan.selection.count
+    return max(plan.minimum, math.ceil(plan.selection.fraction * num_known(plan, members)))
 
 
 def num_known(plan: Plan, members: int = 0) -> int:
@@ -96,6 +106,26 @@ def releases(
         )
         for node, counts in found.items()
     }
+
+
+def sentence(plan: Plan) -> str:
+    """What [dp] promises in a line, to be said after who can read updates; empty without it."""
+    if plan.dp is None:
+        return ""
+    who = {
+        "distributed": "nodes add noise together",
+        "local": "every node adds noise of its own",
+        "central": "the coordinator, which is trusted with it, adds noise",
+    }[plan.dp.mechanism]
+    bound = (
+        "bounds no epsilon"
+        if plan.dp.epsilon is None
+        else f"bounds epsilon by {plan.dp.epsilon:g} in all {plan.rounds.maximum} rounds"
+    )
+    return (
+        f"; {who}, {plan.dp.noise:g} times as much as a node can change: the plan {bound}, at "
+        f"delta {plan.dp.delta or 0:g}"
+    )
 
 
 def conflicts(plan: Plan) -> list[str]:

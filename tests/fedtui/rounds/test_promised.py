@@ -96,8 +96,17 @@ def test_fewer_colluders_leave_more_noise_and_more_break_it() -> None:
     assert found[:3] == sorted(found[:3], reverse=True)
     assert found[2] == promised.guaranteed(plan)
     assert found[0] == pytest.approx(found[2] * math.sqrt(6 / 4))
-    assert found[3] == 0
+    own = hiding.at_node(plan, hiding.honest_of(6, 2)).sigma
+    assert found[3] == pytest.approx(own, rel=1e-2)
+    assert found[3] < own
     assert promised.in_league(plan_of("local"), 12, 11) == 2.0
+
+
+def test_the_cohort_is_that_of_the_nodes_that_are_known() -> None:
+    assert promised.cohort(plan_of()) == 6
+    assert promised.cohort(plan_of(), 30) == 30
+    assert promised.cohort(plan_of(selection=SelectionSection(fraction=0.5)), 30) == 15
+    assert promised.cohort(plan_of(selection=SelectionSection(count=9)), 30) == 9
 
 
 def test_every_round_counts_for_who_was_in_it() -> None:
@@ -121,6 +130,21 @@ def test_a_round_whose_sum_may_have_been_opened_counts_for_all() -> None:
     sure, real = found[NODES[0]]
     assert sure == (Release(usual, 3),)
     assert real[0] == Release(usual, 2)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "who"),
+    [("distributed", "together"), ("local", "of its own"), ("central", "trusted with it")],
+)
+def test_the_promise_in_a_line(mechanism: str, who: str) -> None:
+    line = promised.sentence(plan_of(mechanism))
+    assert who in line
+    assert (
+        "2 times as much as a node can change: the plan bounds no epsilon, at delta 0.0001" in line
+    )
+    capped = plan_of(dp=DpSection(delta=1e-4, epsilon=8.0))
+    assert "bounds epsilon by 8 in all 20 rounds" in promised.sentence(capped)
+    assert promised.sentence(plan_of(dp=None)) == ""
 
 
 def test_delta_must_be_said_and_be_small() -> None:

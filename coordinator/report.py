@@ -17,7 +17,7 @@ from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import Plan
-from fedtui.status.coordinator import MAX_AWAITED, RoundLine
+from fedtui.status.coordinator import MAX_AWAITED, Epsilons, RoundLine
 
 _STATES: dict[AttemptPhase | masked.Phase, State] = {
     AttemptPhase.INVITING: "inviting",
@@ -50,7 +50,7 @@ class Surroundings:
 
     `name` gives a node's name for people; `traffic` is bytes up and down, by round, `saved` those
     that did not have to travel (savings.py); `figures` what the nodes' updates looked like,
-    `groups` what the groups of masked rounds did.
+    `groups` what the groups of masked rounds did, `spent` what nodes spent under [dp].
     """
 
     fingerprint: str
@@ -67,6 +67,7 @@ class Surroundings:
     name: Callable[[bytes], str] = short_id
     figures: Figures = field(default_factory=Figures)
     groups: GroupsSeen = field(default_factory=GroupsSeen)
+    spent: Epsilons | None = None
 
 
 def of_running(federation: Federation, around: Surroundings) -> Status:
@@ -168,6 +169,7 @@ def _base(
         uptime_s=around.uptime_s,
         saved_up=around.saved[0],
         saved_down=around.saved[1],
+        spent=around.spent,
     )
 
 

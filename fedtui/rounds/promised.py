@@ -15,9 +15,8 @@ from fedtui.privacy.spending import Release
 from fedtui.rounds import hiding, masking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from fedtui.rounds.history import FinishedRound
     from fedtui.rounds.plan import Plan
 
     EpsilonOf = Callable[[Sequence[Release], float], float]
@@ -76,36 +75,6 @@ def cohort(plan: Plan, members: int = 0) -> int:
 def num_known(plan: Plan, members: int = 0) -> int:
     """How many nodes the federation is known to have at least."""
     return max(members, plan.minimum, plan.selection.count or 0, plan.rounds.start_with or 0)
-
-
-def releases(
-    plan: Plan, rounds: Iterable[FinishedRound], burnt: int = 0
-) -> Mapping[bytes, tuple[tuple[Release, ...], tuple[Release, ...]]]:
-    """What every node was in, guaranteed and realised; empty without [dp].
-
-    A round that failed with its sum perhaps open (its number is missing, up to `burnt`) counts as
-    one that everybody was in, at what is guaranteed.
-    """
-    if plan.dp is None:
-        return {}
-    done = [each for each in rounds if each.round]
-    found: dict[bytes, dict[float, int]] = {}
-    for each in done:
-        noise = realised(plan, invited=len(each.cohort), survivors=len(each.survivors))
-        for node in each.survivors:
-            counts = found.setdefault(node, {})
-            counts[noise] = counts.get(noise, 0) + 1
-    newest = max(burnt, done[-1].round if done else 0)
-    lost = newest - len(done)
-    usual = guaranteed(plan)
-    least = (Release(usual, lost),) if lost else ()
-    return {
-        node: (
-            (Release(usual, sum(counts.values()) + lost),),
-            (*least, *(Release(noise, count) for noise, count in counts.items())),
-        )
-        for node, counts in found.items()
-    }
 
 
 def sentence(plan: Plan) -> str:

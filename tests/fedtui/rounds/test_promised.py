@@ -13,7 +13,6 @@ from fedtui import tomlfile
 from fedtui.learning.training import TrainingSpec
 from fedtui.privacy.spending import Release, together
 from fedtui.rounds import hiding, masking, promised
-from fedtui.rounds.history import FinishedRound
 from fedtui.rounds.plan import (
     DpSection,
     EvaluationSection,
@@ -28,8 +27,6 @@ from fedtui.rounds.plan import (
 )
 from fedtui.tomlfile import ConfigError
 
-NODES = tuple(bytes([n]) * 32 for n in range(12))
-
 
 def plan_of(mechanism: str = "distributed", **sections: object) -> Plan:
     usual = {
@@ -43,10 +40,6 @@ def plan_of(mechanism: str = "distributed", **sections: object) -> Plan:
     return Plan(
         federation=FederationSection(name="f"), task=TaskSection(name="digits"), **usual | sections
     )
-
-
-def finished(number: int, survivors: tuple[bytes, ...], cohort: int = 12) -> FinishedRound:
-    return FinishedRound(number, 1, b"", 0, "", NODES[:cohort], survivors, {}, 1.0)
 
 
 def of_event(releases: tuple[Release, ...], delta: float) -> float:
@@ -107,29 +100,6 @@ def test_the_cohort_is_that_of_the_nodes_that_are_known() -> None:
     assert promised.cohort(plan_of(), 30) == 30
     assert promised.cohort(plan_of(selection=SelectionSection(fraction=0.5)), 30) == 15
     assert promised.cohort(plan_of(selection=SelectionSection(count=9)), 30) == 9
-
-
-def test_every_round_counts_for_who_was_in_it() -> None:
-    plan = plan_of()
-    rounds = [finished(0, ()), finished(1, NODES), finished(2, NODES[:6]), finished(3, NODES[:8])]
-    found = promised.releases(plan, rounds)
-    usual = promised.guaranteed(plan)
-    sure, real = found[NODES[0]]
-    assert sure == (Release(usual, 3),)
-    assert together(real) > together(sure)
-    assert sum(one.count for one in real) == 3
-    assert found[NODES[7]][0] == (Release(usual, 2),)
-    assert found[NODES[11]][1] == (Release(promised.realised(plan, invited=12, survivors=12), 1),)
-    assert promised.releases(plan_of(dp=None), rounds) == {}
-
-
-def test_a_round_whose_sum_may_have_been_opened_counts_for_all() -> None:
-    plan = plan_of()
-    usual = promised.guaranteed(plan)
-    found = promised.releases(plan, [finished(0, ()), finished(2, NODES[:6])], burnt=3)
-    sure, real = found[NODES[0]]
-    assert sure == (Release(usual, 3),)
-    assert real[0] == Release(usual, 2)
 
 
 @pytest.mark.parametrize(

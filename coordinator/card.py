@@ -6,8 +6,9 @@ from coordinator.report import privacy_of
 from fedtui.crypto.keys import fingerprint
 from fedtui.learning.params import Manifest
 from fedtui.learning.sections import narrowed
-from fedtui.rounds import strategic
+from fedtui.rounds import lateness, strategic
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
+from fedtui.rounds.plan import Plan
 
 _MEANS = {
     "accuracy": "share of examples answered correctly (1.0 is all of them)",
@@ -58,7 +59,7 @@ def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRou
         "",
         f"| round | {plan.task.metric} | participants | dropped out | seconds |",
         "|---:|---:|---:|---:|---:|",
-        *(_row(each) for each in snapshot.rounds if each.round),
+        *(_row(plan, each) for each in snapshot.rounds if each.round),
         "",
         "## Limits",
         "",
@@ -130,9 +131,9 @@ def _beside(manifest: Manifest) -> str:
     return f"; beside frozen weights that are not in this file (SHA-256): `{manifest.frozen}`"
 
 
-def _row(each: FinishedRound) -> str:
+def _row(plan: Plan, each: FinishedRound) -> str:
     score = f"{each.score:.4f}" if each.score is not None else "-"
-    dropped = len(each.cohort) - len(each.survivors)
+    dropped = len(lateness.dropped(plan, each))
     return f"| {each.round} | {score} | {len(each.survivors)} | {dropped} | {each.seconds:.1f} |"
 
 

@@ -9,7 +9,7 @@ from coordinator.answers import ModelLine, State, Status, UpdateLine
 from coordinator.figures import Figures
 from coordinator.groupsseen import GroupsSeen
 from fedtui.crypto.keys import fingerprint, short_id
-from fedtui.rounds import claims, gate, masked, promised
+from fedtui.rounds import claims, gate, lateness, masked, promised
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.ending import best_of
@@ -191,7 +191,7 @@ def _model_line(finished: FinishedRound) -> ModelLine:
 
 def _round_line(finished: FinishedRound, plan: Plan, around: Surroundings) -> RoundLine:
     bytes_up, bytes_down = (around.traffic or {}).get(finished.round, (None, None))
-    lost = sorted(set(finished.cohort) - set(finished.survivors))
+    lost = lateness.dropped(plan, finished)
     line = RoundLine(
         round=finished.round,
         attempt=finished.attempt,

@@ -1,5 +1,6 @@
 """The model card: what a model is, how it came about, and what its figures mean."""
 
+from coordinator import spending
 from coordinator.opening import Settings
 from coordinator.report import privacy_of
 from fedtui.crypto.keys import fingerprint
@@ -53,6 +54,7 @@ def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRou
         "",
         _what_it_means(settings),
         "",
+        *_spent(settings, snapshot),
         "## Rounds",
         "",
         f"| round | {plan.task.metric} | participants | dropped out | seconds |",
@@ -77,6 +79,22 @@ def _score(metric: str, finished: FinishedRound) -> str:
         f"{metric}: {finished.score:.4f} over {examples:,} examples at {finished.num_evaluators} "
         f"nodes ({_MEANS.get(metric, metric)})"
     )
+
+
+def _spent(settings: Settings, snapshot: FederationSnapshot) -> list[str]:
+    """How private the model is, under [dp]: for the node that was in most rounds."""
+    spent = spending.of_stopped(settings.plan, snapshot)
+    if spent is None or settings.plan.dp is None:
+        return []
+    mechanism = settings.plan.dp.mechanism
+    return [
+        "## Differential privacy",
+        "",
+        f"Of nodes, mechanism `{mechanism}`: {spent.text()}. All models of these rounds "
+        "together are covered, this one among them; docs/privacy.md of fedtui says what that "
+        "means and what it does not.",
+        "",
+    ]
 
 
 def _what_it_means(settings: Settings) -> str:

@@ -32,11 +32,11 @@ import numpy.typing as npt
 
 from fedtui.crypto import keystream
 from fedtui.errors import LocalProtocolError
+from fedtui.privacy.summed import TAIL_SIGMAS
 
 if TYPE_CHECKING:
     from fedtui.crypto.keystream import Words
 
-TAIL_SIGMAS = 13
 MOST_SIGMA = 2.0**36
 LEAST_SIGMA = 0.01
 _STEPS = 16  # bins of a sigma at least

@@ -24,11 +24,12 @@ import numpy.typing as npt
 
 from fedtui.crypto.keys import digest
 from fedtui.errors import FedtuiError, LocalProtocolError
-from fedtui.privacy import discrete_gaussian
-from fedtui.privacy.discrete_gaussian import Source
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from fedtui.learning.params import Vector
+    from fedtui.privacy.discrete_gaussian import Ints, Source
 
 _EXACT = 1 - 1e-9  # what float64 may be wrong by when it measures a length
 _FINE_BITS = 24  # a sigma has so many bits of steps where steps may be chosen
@@ -55,9 +56,28 @@ class Noise:
             raise LocalProtocolError(f"no clip or noise: {self.clip} and {self.sigma}")
 
 
+def _sampler() -> ModuleType:
+    """Loaded by whoever draws: a node's daemon never does, and has no room for it."""
+    from fedtui.privacy import discrete_gaussian  # noqa: PLC0415
+
+    return discrete_gaussian
+
+
+def sample(sigma: float, count: int, of: Source) -> Ints:
+    """`count` values of discrete Gaussian noise, as discrete_gaussian.py draws them."""
+    drawn_N: Ints = _sampler().sample(sigma, count, of)
+    return drawn_N
+
+
+def most(sigma: float) -> int:
+    """No noise is larger in magnitude."""
+    return int(_sampler().most(sigma))
+
+
 def source(seed: bytes, index: int) -> Source:
     """What part `index` of a vector is hidden with; another part never gets the same."""
-    return Source(digest("fedtui1-noise", seed, index.to_bytes(8, "little")))
+    made: Source = _sampler().Source(digest("fedtui1-noise", seed, index.to_bytes(8, "little")))
+    return made
 
 
 def shortening(update_D: Vector, clip: float, step: float) -> float:
@@ -125,7 +145,7 @@ class Grid:
         if not (np.abs(steps_C) < 2.0**62).all():
             raise NoiseError("a value is NaN, Inf or too large for its noise")
         whole_C = steps_C.astype(np.int64)
-        whole_C += discrete_gaussian.sample(self._sigma, len(whole_C), of)
+        whole_C += sample(self._sigma, len(whole_C), of)
         hidden_C: npt.NDArray[np.float64] = whole_C.astype(np.float64)
         hidden_C *= self.step  # a power of two: exact
         return hidden_C

@@ -21,6 +21,8 @@ import math
 
 from fedtui.errors import LocalProtocolError
 
+TAIL_SIGMAS = 13
+"""No noise that is drawn is farther from 0."""
 LEAST_SIGMA = 16.0
 """Steps of the noise of each node, wherever it is accounted for as below."""
 SPARE = 2.0

@@ -14,9 +14,8 @@ import math
 from typing import TYPE_CHECKING
 
 from fedtui import plugins
-from fedtui.privacy.discrete_gaussian import TAIL_SIGMAS
 from fedtui.privacy.noise import Central, Noise
-from fedtui.privacy.summed import LEAST_SIGMA
+from fedtui.privacy.summed import LEAST_SIGMA, TAIL_SIGMAS
 from fedtui.rounds import strategic
 from fedtui.secagg import graph
 

@@ -35,7 +35,7 @@ import numpy.typing as npt
 from fedtui.crypto import keystream
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.errors import FedtuiError, LocalProtocolError
-from fedtui.privacy import discrete_gaussian, noise
+from fedtui.privacy import noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -225,7 +225,7 @@ class Encoder:
             np.clip(values_S, -most, most, out=values_S)
         if self._hidden is not None and self._sigma:
             of = noise.source(self._hidden.seed, index)
-            values_S += discrete_gaussian.sample(self._sigma, count, of)
+            values_S += noise.sample(self._sigma, count, of)
         values_S += 2 ** (self.encoding.value_bits - 1)
         return values_S
 
@@ -235,7 +235,7 @@ class Encoder:
         self._factor *= noise.shortening(self._update_D, wanted.clip, 1 / encoding.scale)
         if wanted.sigma:
             self._sigma = wanted.sigma * encoding.scale
-            self._most -= discrete_gaussian.most(self._sigma)
+            self._most -= noise.most(self._sigma)
         if self._most <= 0:
             raise noise.NoiseError(
                 f"noise of {wanted.sigma:g} has no room in a range of {encoding.value_range:g}: "

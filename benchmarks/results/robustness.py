@@ -69,7 +69,7 @@ DEFENCES = {
     "median": Defence(rule="median"),
     "trimmed mean": Defence(rule="trimmed_mean", options="bad = 0.25"),
     "geometric median": Defence(rule="geometric_median"),
-    "Multi-Krum": Defence(rule="krum", options="bad = 0.25, keep = 15"),
+    "Multi-Krum": Defence(rule="krum", options="bad = 0.25, keep = 10"),
     "groups of 3, mean": Defence(rule="mean", group=3),
     "groups of 3, median": Defence(rule="median", group=3),
     "groups of 3, median, clipped": Defence(rule="median", group=3, clip=True),

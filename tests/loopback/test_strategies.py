@@ -203,7 +203,7 @@ async def test_killed_on_both_sides_it_comes_to_the_simulated_model(
     assert bool(undone) == (GATE in traffic)
     for number in undone:
         assert f"round {number} was rolled back" in (scratch / "coordinator.log").read_text()
-        told = [path.read_text() for path in scratch.glob("node-*.log")]
+        told = [(scratch / f"{name}.log").read_text() for name in programs.started]
         heard = [text for text in told if f"round {number} committed" in text]
         if number + 1 in scores:  # who was away when it was committed has nothing to go back from
             back = f"round {number} was rolled back: going on from the model"

@@ -32,7 +32,7 @@ CLIP = 1.0
 ATTACKS = {
     "label flip": 'attack = "label_flip"',
     "sign flip": 'attack = "sign_flip"\noptions = { strength = 3.0 }',
-    "scaling": 'attack = "scaling"\noptions = { factor = -10.0 }',
+    "scaling": 'attack = "scaling"\noptions = { factor = 100.0 }',
     "Gaussian": 'attack = "gaussian"\noptions = { sigma = 0.1 }',
 }
 

@@ -6,6 +6,7 @@ import typer
 
 from fedtui.errors import ExitCode, FedtuiError
 from fedtui.experiments.cli_compare import compare
+from fedtui.experiments.cli_drill import drill
 from fedtui.experiments.cli_leak import leak
 from fedtui.experiments.cli_run import run
 from fedtui.experiments.cli_sweep import sweep
@@ -25,6 +26,7 @@ app.command("run")(run)
 app.command("watch")(watch)
 app.command("compare")(compare)
 app.command("sweep")(sweep)
+app.command("drill")(drill)
 app.command("leak")(leak)
 
 

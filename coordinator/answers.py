@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from fedtui.status.coordinator import RoundLine
+from fedtui.status.coordinator import Epsilons, RoundLine
 
 State = Literal[
     "waiting",
@@ -59,7 +59,7 @@ class Status(_Part, frozen=True, kw_only=True):
     `suspects` are nodes in bad groups more often than chance explains, each with the counts.
     `updates_seen` are those of the newest round, none under masks.
     `saved_up` and `saved_down` are bytes that shorter updates, and changes in place of models,
-    spared in this life.
+    spared in this life. `spent` is None without [dp], and until it was worked out.
     """
 
     running: bool
@@ -97,6 +97,7 @@ class Status(_Part, frozen=True, kw_only=True):
     uptime_s: float = 0.0
     saved_up: int = 0
     saved_down: int = 0
+    spent: Epsilons | None = None
 
 
 class NodeLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from coordinator.alarms import Alarms
-from fedtui.rounds.cohort import Member, Standing
+from fedtui.rounds.cohort import ENOUGH, Member, Standing
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.machine import CoordinatorEvent
@@ -115,6 +115,7 @@ class Attendance:
             if node not in self._told
             and (member := work.members.get(node)) is not None
             and member.standing in {Standing.LOST, Standing.DECLINED}
+            and member.reason != ENOUGH  # it did nothing wrong
         ]
         if not gone:
             return

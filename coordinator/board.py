@@ -77,6 +77,7 @@ def of(service: "CoordinatorService") -> Board:
         rounds=status.rounds[-MAX_ROUNDS:],
         saved_up=status.saved_up,
         saved_down=status.saved_down,
+        spent=status.spent,
         num_rounds=len(status.rounds),
         best_round=status.best.round,
         best_score=status.best.score,

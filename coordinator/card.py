@@ -1,12 +1,14 @@
 """The model card: what a model is, how it came about, and what its figures mean."""
 
+from coordinator import spending
 from coordinator.opening import Settings
 from coordinator.report import privacy_of
 from fedtui.crypto.keys import fingerprint
 from fedtui.learning.params import Manifest
 from fedtui.learning.sections import narrowed
-from fedtui.rounds import strategic
+from fedtui.rounds import lateness, strategic
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
+from fedtui.rounds.plan import Plan
 
 _MEANS = {
     "accuracy": "share of examples answered correctly (1.0 is all of them)",
@@ -52,11 +54,12 @@ def card(settings: Settings, snapshot: FederationSnapshot, finished: FinishedRou
         "",
         _what_it_means(settings),
         "",
+        *_spent(settings, snapshot),
         "## Rounds",
         "",
         f"| round | {plan.task.metric} | participants | dropped out | seconds |",
         "|---:|---:|---:|---:|---:|",
-        *(_row(each) for each in snapshot.rounds if each.round),
+        *(_row(plan, each) for each in snapshot.rounds if each.round),
         "",
         "## Limits",
         "",
@@ -76,6 +79,22 @@ def _score(metric: str, finished: FinishedRound) -> str:
         f"{metric}: {finished.score:.4f} over {examples:,} examples at {finished.num_evaluators} "
         f"nodes ({_MEANS.get(metric, metric)})"
     )
+
+
+def _spent(settings: Settings, snapshot: FederationSnapshot) -> list[str]:
+    """How private the model is, under [dp]: for the node that was in most rounds."""
+    spent = spending.of_stopped(settings.plan, snapshot)
+    if spent is None or settings.plan.dp is None:
+        return []
+    mechanism = settings.plan.dp.mechanism
+    return [
+        "## Differential privacy",
+        "",
+        f"Of nodes, mechanism `{mechanism}`: {spent.text()}. All models of these rounds "
+        "together are covered, this one among them; docs/privacy.md of fedtui says what that "
+        "means and what it does not.",
+        "",
+    ]
 
 
 def _what_it_means(settings: Settings) -> str:
@@ -112,9 +131,9 @@ def _beside(manifest: Manifest) -> str:
     return f"; beside frozen weights that are not in this file (SHA-256): `{manifest.frozen}`"
 
 
-def _row(each: FinishedRound) -> str:
+def _row(plan: Plan, each: FinishedRound) -> str:
     score = f"{each.score:.4f}" if each.score is not None else "-"
-    dropped = len(each.cohort) - len(each.survivors)
+    dropped = len(lateness.dropped(plan, each))
     return f"| {each.round} | {score} | {len(each.survivors)} | {dropped} | {each.seconds:.1f} |"
 
 

@@ -15,6 +15,7 @@ from coordinator.metrics import Metrics
 from coordinator.roster import Roster
 from coordinator.savings import Savings
 from fedtui.crypto.keys import short_id
+from fedtui.rounds import lateness
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.machine import CoordinatorEvent, Joined, Left, Said
 from fedtui.rounds.picking import Terms
@@ -194,8 +195,8 @@ class Chronicle:
 
     def _finished(self, record: RoundFinished) -> None:
         self.metrics.rounds.labels("finished").inc()
-        cohort, survivors = self.federation.rounds[-1].cohort, self.federation.rounds[-1].survivors
-        lost = sorted(set(cohort) - set(survivors))
+        finished = self.federation.rounds[-1]
+        survivors, lost = finished.survivors, lateness.dropped(self.federation.plan, finished)
         self.metrics.survivors.set(len(survivors))
         self.metrics.dropouts.inc(len(lost))
         self._say(

@@ -16,6 +16,7 @@ from coordinator import (
     cli_keep,
     cli_key,
     cli_nodes,
+    cli_plan,
     cli_start,
     cli_status,
     cli_watch,
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 app.command()(cli_start.init)
 app.command()(cli_start.serve)
+app.add_typer(cli_plan.plan_app, name="plan")
 app.command()(cli_invites.invite)
 app.add_typer(cli_invites.invites_app, name="invites")
 app.add_typer(cli_nodes.nodes_app, name="nodes")

@@ -51,6 +51,8 @@ def _text(found: Status) -> str:
             f"  saved        {megabytes(found.saved_up)} up by shorter updates, "
             f"{megabytes(found.saved_down)} down by changes in place of models (since its start)"
         )
+    if found.spent is not None:
+        lines.append(f"  spent        {found.spent.text()}")
     if found.suspects:
         lines.append(
             f"  suspects     {', '.join(found.suspects)}; 'fedtui-coordinator nodes revoke' puts "

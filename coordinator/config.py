@@ -13,6 +13,8 @@ import msgspec
 from coordinator.layout import Layout
 from coordinator.templates import DEFAULT_HEALTH_PORT, DEFAULT_PORT
 from fedtui import plugins, tomlfile
+from fedtui.privacy import accounting
+from fedtui.rounds import promised
 from fedtui.rounds.plan import Plan, check
 from fedtui.tomlfile import ConfigError
 
@@ -136,16 +138,21 @@ def load(layout: Layout) -> CoordinatorConfig:
     return tomlfile.read(layout.config, CoordinatorConfig)
 
 
-def load_plan(path: Path) -> Plan:
+def load_plan(path: Path, *, accounted: bool = False) -> Plan:
     """Read a plan and check that its choices fit together, with the operator's own plug-ins.
 
-    Those lie in the folder `plugins` beside the plan.
+    Those lie in the folder `plugins` beside the plan. `accounted` asks dp-accounting, too, whether
+    all rounds stay within [dp] epsilon: a second, where there is one.
 
     Raises:
         ConfigError: as tomlfile.read, or every conflict of `plan.check`, a line each.
+        AccountingError: dp-accounting does not answer.
     """
     plan = tomlfile.read(path, Plan)
     plugins.use_own(path.parent / "plugins")
-    if conflicts := check(plan):
+    conflicts = check(plan)
+    if accounted:
+        conflicts += promised.cap_conflicts(plan, accounting.epsilon_now, accounting.noise_now)
+    if conflicts:
         raise ConfigError("\n".join(f"{path}: {sentence}" for sentence in conflicts))
     return plan

@@ -40,7 +40,8 @@ MEANING = {
     Exit.REFUSED: "what was asked contradicts what is stored (a revoked node, a spent name)",
     Exit.BAD_DATA: "a model, manifest, fingerprint or backup is not what it should be",
     Exit.MISSING_INPUT: "a file or directory that was named does not exist",
-    Exit.CANNOT_LISTEN: "the port is taken, or the address is not this machine's",
+    Exit.CANNOT_LISTEN: "the port is taken, or the address is not this machine's; or "
+    "dp-accounting does not answer",
     Exit.INTERNAL: "a bug in fedtui",
     Exit.CANNOT_CREATE: "something exists already where a new thing should be written",
     Exit.IO: "the disk failed",

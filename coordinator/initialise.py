@@ -184,7 +184,7 @@ def _plan_and_model(layout: Layout, wishes: Wishes) -> tuple[Plan, Params]:
 
 def _write_plan(layout: Layout, text: str) -> Plan:
     layout.plan.write_text(text, encoding="utf-8")
-    return load_plan(layout.plan)
+    return load_plan(layout.plan, accounted=True)
 
 
 async def _store_first_model(

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from coordinator import figures, groupsseen, report
+from coordinator import figures, groupsseen, report, spending
 from coordinator.answers import NodeLine, Status
 from coordinator.asks import AskInvite
 from coordinator.clock import wall_s
@@ -32,6 +32,7 @@ def status(layout: Layout) -> Status:
         name=lambda node: labels.get(node) or f"node {short_id(node)}",
         figures=looks,
         groups=groups,
+        spent=spending.of_stopped(settings.plan, snapshot),
     )
     return report.of_stopped(snapshot, settings.plan, settings.plan_hash, around)
 

@@ -48,8 +48,8 @@ class Opened(Settings):
     problems: tuple[str, ...]
 
 
-def read_settings(layout: Layout) -> Settings:
-    """Configuration, plan and manifest.
+def read_settings(layout: Layout, *, accounted: bool = False) -> Settings:
+    """Configuration, plan and manifest; `accounted` as of `config.load_plan`.
 
     Raises:
         MissingInputError: there is no coordinator in this directory.
@@ -60,7 +60,7 @@ def read_settings(layout: Layout) -> Settings:
             f"{layout.root} holds no coordinator: make one with 'fedtui-coordinator init', or "
             "give its directory with --dir or FEDTUI_COORDINATOR_DIR"
         )
-    settings, plan = config.load(layout), config.load_plan(layout.plan)
+    settings, plan = config.load(layout), config.load_plan(layout.plan, accounted=accounted)
     manifest = modelfile.read(layout, plan)
     return Settings(
         layout=layout,

@@ -9,7 +9,7 @@ from coordinator.answers import ModelLine, State, Status, UpdateLine
 from coordinator.figures import Figures
 from coordinator.groupsseen import GroupsSeen
 from fedtui.crypto.keys import fingerprint, short_id
-from fedtui.rounds import claims, gate, masked
+from fedtui.rounds import claims, gate, lateness, masked, promised
 from fedtui.rounds.coordinator import Phase as AttemptPhase
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.ending import best_of
@@ -17,7 +17,7 @@ from fedtui.rounds.federation import Federation, Phase
 from fedtui.rounds.history import FederationSnapshot, FinishedRound
 from fedtui.rounds.masked_round import MaskedRound
 from fedtui.rounds.plan import Plan
-from fedtui.status.coordinator import MAX_AWAITED, RoundLine
+from fedtui.status.coordinator import MAX_AWAITED, Epsilons, RoundLine
 
 _STATES: dict[AttemptPhase | masked.Phase, State] = {
     AttemptPhase.INVITING: "inviting",
@@ -50,7 +50,7 @@ class Surroundings:
 
     `name` gives a node's name for people; `traffic` is bytes up and down, by round, `saved` those
     that did not have to travel (savings.py); `figures` what the nodes' updates looked like,
-    `groups` what the groups of masked rounds did.
+    `groups` what the groups of masked rounds did, `spent` what nodes spent under [dp].
     """
 
     fingerprint: str
@@ -67,6 +67,7 @@ class Surroundings:
     name: Callable[[bytes], str] = short_id
     figures: Figures = field(default_factory=Figures)
     groups: GroupsSeen = field(default_factory=GroupsSeen)
+    spent: Epsilons | None = None
 
 
 def of_running(federation: Federation, around: Surroundings) -> Status:
@@ -168,14 +169,15 @@ def _base(
         uptime_s=around.uptime_s,
         saved_up=around.saved[0],
         saved_down=around.saved[1],
+        spent=around.spent,
     )
 
 
 def privacy_of(plan: Plan) -> str:
     """Who can read the updates of nodes under this plan, as a sentence."""
     if not plan.masked:
-        return "updates are visible to the coordinator"
-    return claims.of_plan(plan)
+        return f"updates are visible to the coordinator{promised.sentence(plan)}"
+    return claims.of_plan(plan) + promised.sentence(plan)
 
 
 def _model_line(finished: FinishedRound) -> ModelLine:
@@ -189,7 +191,7 @@ def _model_line(finished: FinishedRound) -> ModelLine:
 
 def _round_line(finished: FinishedRound, plan: Plan, around: Surroundings) -> RoundLine:
     bytes_up, bytes_down = (around.traffic or {}).get(finished.round, (None, None))
-    lost = sorted(set(finished.cohort) - set(finished.survivors))
+    lost = lateness.dropped(plan, finished)
     line = RoundLine(
         round=finished.round,
         attempt=finished.attempt,

@@ -40,6 +40,7 @@ from coordinator.nodewords import NodeWords
 from coordinator.opening import Opened
 from coordinator.savings import Savings
 from coordinator.server import NodeServer, ServerSettings
+from coordinator.spending import Spending
 from coordinator.spool import Spool
 from coordinator.tracking import Tracking
 from coordinator.vitals import Vitals
@@ -122,6 +123,7 @@ class CoordinatorService:
         plan, manifest = opened.plan, opened.manifest
         self.figures = self.store.load_figures()
         self.groups = self.store.load_groups()
+        self.spending = Spending(plan, opened.snapshot)
         self.spool = Spool(self.layout.spool, quota_bytes=self.config.storage.spool_bytes)
         recipe = Recipe.of(plan, manifest)
         self._combiner = Combiner(self.layout.checkpoints, self.spool, recipe, plan)
@@ -208,6 +210,7 @@ class CoordinatorService:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._tracking.stop)
             self._tracking.start()
+            self.spending.start()
             stack.push_async_callback(self._finish_work)
             driving = asyncio.create_task(self.driver.run())
             stack.push_async_callback(self._end_task, driving)
@@ -296,6 +299,7 @@ class CoordinatorService:
             await asyncio.wait(self._tasks, timeout=FINISH_S)
         await self._arrivals.finish()
         await self.words.finish()
+        await self.spending.finish()
 
     async def _measure_lag(self) -> None:
         loop = asyncio.get_running_loop()
@@ -316,6 +320,7 @@ class CoordinatorService:
             _ = self._start(self._prune(finished[-1].round))
         self.figures.committed(records)
         self.groups.committed(records)
+        self.spending.committed(records, self.federation.rounds)
         self.chronicle.committed(records)
         self._tracking.committed(records)
 
@@ -422,6 +427,7 @@ class CoordinatorService:
             name=self.chronicle.name_of,
             figures=self.figures,
             groups=self.groups,
+            spent=self.spending.told,
         )
         return report.of_running(self.federation, around)
 

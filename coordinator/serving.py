@@ -33,7 +33,7 @@ def serve(layout: Layout, *, as_json: bool, announce: bool = False) -> int:
         FedtuiError, StoreError, OSError: it cannot start, or the disk failed; see exits.py.
     """
     hardening.harden()
-    settings = read_settings(layout)
+    settings = read_settings(layout, accounted=True)
     identity = load_identity(layout)
     run = _Run(spoken(layout.root, identity.id), as_json, announce)
     wanted = settings.config.log

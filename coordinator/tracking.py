@@ -17,6 +17,7 @@ import structlog
 from coordinator.chronicle import Chronicle
 from coordinator.config import TrackingSection
 from coordinator.tracking_child import Begin, Problem, Told
+from fedtui.rounds import lateness
 from fedtui.rounds.federation import Federation
 from fedtui.rounds.records import Evaluated, Record, RoundFinished
 
@@ -89,7 +90,7 @@ class Tracking:
         found = {
             "seconds": record.seconds,
             "participants": float(len(counted.survivors)),
-            "dropped": float(len(set(counted.cohort) - set(counted.survivors))),
+            "dropped": float(len(lateness.dropped(self._federation.plan, counted))),
         }
         if record.sums.get("examples"):
             found["loss"] = record.sums.get("loss_sum", math.nan) / record.sums["examples"]

@@ -12,7 +12,7 @@ PACKAGES = ("fedtui", "node", "coordinator")
 SOURCES = sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py"))
 
 # What each entry must never pull in at run time, whatever plug-ins and lazy imports do.
-HEADLESS = ("torch", "scipy", "sklearn", "textual", "ray")
+HEADLESS = ("torch", "scipy", "sklearn", "textual", "ray", "dp_accounting")
 ENTRIES = [
     "node.service",
     "coordinator.service",
@@ -29,6 +29,7 @@ TESTED_IN = {
     "coordinator/cli_key.py": "tests/coordinator/test_rotating.py",
     "coordinator/cli_nodes.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_options.py": "tests/coordinator/test_cli.py",
+    "coordinator/cli_plan.py": "tests/coordinator/test_plans.py",
     "coordinator/cli_start.py": "tests/coordinator/test_cli.py",
     "coordinator/cli_status.py": "tests/coordinator/test_cli.py",
     "coordinator/vectorfiles.py": "tests/fedtui/combining/test_visible.py",
@@ -66,6 +67,7 @@ TESTED_IN = {
     "fedtui/status/controls.py": "tests/fedtui/control/test_client.py",
     "fedtui/status/limits.py": "tests/node/test_config.py",
     "fedtui/status/parts.py": "tests/fedtui/status/test_events.py",
+    "fedtui/privacy/accounting_child.py": "tests/fedtui/privacy/test_accounting.py",
     "fedtui/rounds/beside.py": "tests/fedtui/rounds/test_masked_work.py",
     "fedtui/strategies/base.py": "tests/contracts/test_every_strategy.py",
     "fedtui/tracking/base.py": "tests/contracts/test_every_tracker.py",

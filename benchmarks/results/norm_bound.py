@@ -67,8 +67,10 @@ def cell(plans: list[str]) -> str:
     """Accuracy in the end, and how many groups were left out, a round."""
     try:
         runs = [simulate(one) for one in plans]
-    except RunError:
-        return "no model: too few groups left"
+    except RunError as error:
+        if "groups have a usable sum" not in str(error):
+            raise
+        return "too few groups left"
     score = statistics.mean(run.scores[-1] for run in runs)
     counted = statistics.mean(one["num_counted"] for run in runs for one in run.rounds)
     lost = NODES - counted

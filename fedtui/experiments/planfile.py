@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 
 from fedtui import plugins, tomlfile
+from fedtui.privacy import accounting
 from fedtui.rounds import plan as plans
+from fedtui.rounds import promised
 from fedtui.rounds.plan import Plan
 from fedtui.simulation import population as populations
 from fedtui.simulation.population import Population
@@ -47,6 +49,9 @@ def parse(text: str, *, path: Path) -> PlanFile:
     plugins.use_own(path.parent / "plugins")
     plan = Plan(**{name: getattr(both, name) for name in Plan.__struct_fields__})
     conflicts = [*plans.check(plan), *populations.check(both.population, plan)]
+    if not promised.conflicts(plan):  # now with as many nodes as there really are
+        conflicts += promised.delta_conflicts(plan, both.population.nodes)
+    conflicts += promised.cap_conflicts(plan, accounting.epsilon_now, accounting.noise_now)
     if conflicts:
         raise ConfigError("\n".join(_placed(sentence, text, path) for sentence in conflicts))
     return PlanFile(text, plan, both.population)

@@ -24,7 +24,7 @@ class TrainingSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     momentum: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.0
     weight_decay: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.0
     clip_norm: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    update_clip: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    update_clip: Annotated[float, msgspec.Meta(gt=0, le=1e6)] | None = None
     precision: Precision = "float32"
     deterministic: bool = True
     out_of_memory: Literal["halve", "refuse"] = "halve"

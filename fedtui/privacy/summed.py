@@ -1,14 +1,18 @@
-"""What a sum of discrete Gaussians from many nodes hides, next to one discrete Gaussian.
+"""What a sum of discrete Gaussians from many nodes hides, next to one continuous Gaussian.
 
-A sum of n independent discrete Gaussians of sigma is not quite a discrete Gaussian of
-sqrt(n) * sigma, but near it (Kairouz, Liu and Steinke, ICML 2021, "The Distributed Discrete
-Gaussian Mechanism", arXiv:2102.06387, Theorem 1): no probability differs by more than a factor
-exp(`tau`) in any coordinate, and sums of D coordinates whose true values differ by at most
-sqrt(n) * sigma / z in length are (epsilon**2 / 2)-concentrated differentially private with
+Two steps, each near to exact from LEAST_SIGMA steps of sigma at every node on:
 
-    epsilon = min(sqrt(1 / z**2 + tau * D / 2), 1 / z + tau * sqrt(D))
+A sum of n independent discrete Gaussians of sigma is near a discrete one of sqrt(n) * sigma
+(Kairouz, Liu and Steinke, ICML 2021, arXiv:2102.06387, Theorem 1): no probability differs by more
+than a factor exp(`tau`) in any coordinate.
 
-From 3 steps of sigma at each node on, tau is below 1e-36, and nothing is left of it.
+A discrete Gaussian is near what somebody makes of a continuous one, who knows nothing but that:
+whoever is given a Gaussian of variance S**2 - s**2 and rounds it at random, by a discrete Gaussian
+of s around it, has a discrete Gaussian of S (Peikert, CRYPTO 2010, Theorem 3.1), but for a factor
+exp(`rounding`) in any coordinate. So the sum tells no more than a continuous Gaussian that is
+smaller by sqrt(1 - (s / S)**2): that is what `as_continuous` gives, for any number of values.
+
+With SPARE = s = 2 steps both factors are below 1 + 1e-33: nothing is left of them.
 """
 
 from __future__ import annotations
@@ -17,30 +21,42 @@ import math
 
 from fedtui.errors import LocalProtocolError
 
-LEAST_SIGMA = 0.5  # what the theorem holds from
+LEAST_SIGMA = 16.0
+"""Steps of the noise of each node, wherever it is accounted for as below."""
+SPARE = 2.0
+_TAU_FROM = 0.5  # what the theorem holds from
 
 
 def tau(sigma: float, num_nodes: int) -> float:
     """By how much a log-probability of the sum can differ, of `num_nodes` at `sigma` steps each.
 
     Raises:
-        LocalProtocolError: sigma is below LEAST_SIGMA, or there is no node.
+        LocalProtocolError: sigma is below 0.5, or there is no node.
     """
-    if not LEAST_SIGMA <= sigma < math.inf or num_nodes < 1:
+    if not _TAU_FROM <= sigma < math.inf or num_nodes < 1:
         raise LocalProtocolError(f"no bound is known for noise of {sigma} steps")
     turns = 2 * math.pi**2 * sigma**2
     return 10 * math.fsum(math.exp(-turns * k / (k + 1)) for k in range(1, num_nodes))
 
 
-def multiplier(noise: float, sigma: float, num_nodes: int, num_values: int) -> float:
-    """The noise multiplier of one Gaussian that hides no more than these nodes' sum does.
+def rounding(spare: float) -> float:
+    """By how much a log-probability can differ through rounding at random by `spare` steps.
 
-    `noise` is sqrt(num_nodes) * sigma over the largest length, both in steps; the sum has
-    `num_values` coordinates. What is returned is at most `noise`, and meant for Renyi accounting.
+    Twice the bound of Peikert's lemma, which is 2 * exp(-2 * pi**2 * spare**2) and a rest that is
+    far less, on both sides.
+    """
+    return 8 * math.exp(-2 * math.pi**2 * spare**2)
+
+
+def as_continuous(noise: float, num_nodes: int, sigma: float = LEAST_SIGMA) -> float:
+    """The noise multiplier of a continuous Gaussian that hides no more than these nodes' sum.
+
+    `noise` is that of the sum; each of `num_nodes` adds `sigma` steps or more.
 
     Raises:
-        LocalProtocolError: as `tau`.
+        LocalProtocolError: the sum has no more than SPARE steps.
     """
-    apart = tau(sigma, num_nodes)
-    together = math.sqrt(noise**-2 + apart * num_values / 2)
-    return 1 / min(together, 1 / noise + apart * math.sqrt(num_values))
+    whole = sigma * math.sqrt(num_nodes)
+    if not whole > SPARE:
+        raise LocalProtocolError(f"noise of {whole} steps is too coarse to be accounted for")
+    return noise * math.sqrt(1 - (SPARE / whole) ** 2)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fedtui import plugins
 from fedtui.privacy.discrete_gaussian import TAIL_SIGMAS
 from fedtui.privacy.noise import Central, Noise
+from fedtui.privacy.summed import LEAST_SIGMA
 from fedtui.rounds import strategic
 from fedtui.secagg import graph
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from fedtui.rounds.plan import Plan
     from fedtui.secagg.encoding import Encoding
 
-_LEAST_SIGMA = 4.0
-"""Steps of a node's noise: from here on a sum of discrete Gaussians is as good as one."""
 _MOST_ROUNDING = 0.1
 """Of the clip, what rounding may take away."""
 _TAIL = TAIL_SIGMAS + 0.2  # a bin, and the last steps, beyond the tail
@@ -65,18 +64,18 @@ def honest_of(minimum: int, colluders: int) -> int:
 
 def in_sum(plan: Plan, num_survivors: int) -> float:
     """At most how much noise a masked sum of updates can have: sigma, in full weights."""
-    hidden = at_node(plan, _least_honest(plan))
+    hidden = at_node(plan, least_honest(plan))
     return hidden.sigma * math.sqrt(num_survivors) if hidden is not None else 0.0
 
 
 def room(plan: Plan) -> float:
     """How far beyond a value the noise of one node can go, in any cohort of the plan."""
-    hidden = at_node(plan, _least_honest(plan))
+    hidden = at_node(plan, least_honest(plan))
     return _TAIL * hidden.sigma if hidden is not None else 0.0
 
 
-def _least_honest(plan: Plan) -> int:
-    """In the smallest sum, with as many colluders as the largest cohort has."""
+def least_honest(plan: Plan) -> int:
+    """Honest nodes of the smallest sum, with as many colluders as the largest cohort has."""
     privacy = plan.privacy
     if privacy.group is not None:
         colluders, minimum = graph.of_group(privacy.group, privacy.colluders, privacy.minimum)
@@ -176,7 +175,7 @@ def misfit(plan: Plan, layout: Encoding) -> str:
         return ""
     lost = math.sqrt(layout.num_values) / (hidden.clip * layout.scale)
     sigma = hidden.sigma * layout.scale
-    if lost <= _MOST_ROUNDING and (not sigma or sigma >= _LEAST_SIGMA):
+    if lost <= _MOST_ROUNDING and (not sigma or sigma >= LEAST_SIGMA):
         return ""
     return (
         f"[privacy] lanes = {layout.lanes}: the steps of {layout.num_values:,} values are too "

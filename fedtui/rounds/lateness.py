@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from fedtui.rounds import strategic
 
 if TYPE_CHECKING:
+    from fedtui.rounds.history import FinishedRound
+    from fedtui.rounds.machine import NodeId
     from fedtui.rounds.plan import Plan
     from fedtui.wire.messages import Offer
 
@@ -47,6 +49,13 @@ def too_late(base: int, number: int) -> str:
     return (
         f"what was trained for round {base} is too late for round {number}: training begins anew"
     )
+
+
+def dropped(plan: Plan, finished: FinishedRound) -> list[NodeId]:
+    """Who was to be in a round and is not, in order; nobody where it trains on for a later one."""
+    if plan.deadlines.late == "buffer":
+        return []
+    return sorted(set(finished.cohort) - set(finished.survivors))
 
 
 def serves(base: Offer, offer: Offer, stalest: int) -> bool:

@@ -23,6 +23,7 @@ from fedtui.rounds import (
     lateness,
     masking,
     owned,
+    promised,
     robust,
     strategic,
 )
@@ -211,10 +212,16 @@ class TrafficSection(_Section, frozen=True, kw_only=True):
 
 
 class DpSection(_Section, frozen=True, kw_only=True):
-    """Differential privacy of nodes."""
+    """Differential privacy of nodes: who adds the noise, and what it must do (docs/privacy.md).
+
+    `noise` is its sigma in what is summed, in clips. With it every node spends an epsilon at
+    `delta` in all `rounds.maximum` rounds together; with `epsilon` that is bounded, else told.
+    """
 
     mechanism: Literal["distributed", "central", "local"] = "distributed"
     noise: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+    delta: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
+    epsilon: Annotated[float, msgspec.Meta(gt=0, le=1e5)] | None = None
 
 
 class Plan(_Section, frozen=True, kw_only=True):
@@ -274,6 +281,7 @@ def check(plan: Plan) -> list[str]:
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
     found += robust.conflicts(plan) + compression.conflicts(plan) + hiding.conflicts(plan)
     found += guiding.conflicts(plan) + gate.conflicts(plan) + lateness.conflicts(plan)
+    found += promised.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

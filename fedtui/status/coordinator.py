@@ -170,6 +170,34 @@ class Alarm(Part, frozen=True):
     text: str
 
 
+class Epsilons(Part, frozen=True):
+    """What the node that spent most has spent under [dp], by round `round`.
+
+    `guaranteed` counts on the honest nodes that every sum has at least, `realised` on those that
+    there were; None is no bound. `cap` is the plan's. `wrong` says why nothing is known.
+    """
+
+    round: int
+    delta: float
+    guaranteed: float | None = None
+    realised: float | None = None
+    cap: float | None = None
+    wrong: str = ""
+
+    def text(self) -> str:
+        """In a line."""
+        if self.wrong:
+            return f"epsilon is not known: {self.wrong}"
+        sure, real = (
+            "no bound" if one is None else f"{one:.4g}" for one in (self.guaranteed, self.realised)
+        )
+        cap = f" of at most {self.cap:g}" if self.cap is not None else ""
+        return (
+            f"epsilon {sure}{cap} guaranteed, {real} realised, by round {self.round} at delta "
+            f"{self.delta:g}"
+        )
+
+
 class Board(Part, frozen=True):
     """All that the screen draws. `text` is the state as one sentence.
 
@@ -217,6 +245,7 @@ class Board(Part, frozen=True):
     invites_changed: int = 0
     saved_up: int = 0
     saved_down: int = 0
+    spent: Epsilons | None = None
 
 
 class InviteLine(Part, frozen=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fedtui.rounds import claims, compression, masking
+from fedtui.rounds import claims, compression, masking, promised
 from fedtui.status import PlanSummary
 from fedtui.telling import form
 from fedtui.wire.labels import safe_label
@@ -97,7 +97,8 @@ def summary(
         leaves=leaves,
         stays=form.STAYS,
         differs=differs,
-        privacy=claims.of_plan(plan) if plan.masked else _VISIBLE_SENTENCE,
+        privacy=(claims.of_plan(plan) if plan.masked else _VISIBLE_SENTENCE)
+        + promised.sentence(plan),
         needs=needs,
         worst=worst,
         form_hash=form.form_hash(leaves, form.STAYS, worst),

@@ -8,6 +8,7 @@ from test_report import TEXT, federation, finished
 from coordinator.alarms import Alarms
 from coordinator.attendance import Attendance, owing_now
 from fedtui import tomlfile
+from fedtui.rounds.cohort import ENOUGH
 from fedtui.rounds.machine import Joined, Left, Said, Tick
 from fedtui.rounds.plan import Plan
 from fedtui.wire.messages import Accepting, Away, Declining, Progress
@@ -84,6 +85,13 @@ def test_whoever_drops_out_is_told_once_with_the_reason(desk: Desk) -> None:
     assert desk.attendance.late[two] == 1
     assert desk.attendance.attempts_failed == 1
     assert sum("dropped out" in alarm.text for alarm in desk.alarms.newest) == 2
+
+
+def test_that_who_was_not_needed_any_more_did_not_drop_out(desk: Desk) -> None:
+    attempt = desk.federation.attempt
+    attempt._cohort.lose(next(iter(attempt.members)), ENOUGH)
+    desk.put(Tick())
+    assert [*desk.alarms.newest] == []
 
 
 def test_who_is_away_paused_or_idle(desk: Desk) -> None:

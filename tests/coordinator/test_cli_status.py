@@ -1,5 +1,8 @@
 import json
+import math
+from pathlib import Path
 
+import dp_accounting
 import pytest
 from a_coordinator import a_finished_run
 from msgspec.structs import replace
@@ -80,3 +83,18 @@ def test_a_masked_round_says_who_dropped_out_and_what_could_be_learned() -> None
     )
     older = replace(line, ready=0, threshold=0, colluders=0, num_honest=0)
     assert cli_status._mask_text(older) == "masked; cohort of 5"
+
+
+def test_status_says_what_was_spent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    layout = a_finished_run(tmp_path)
+    assert run("status", "--dir", layout.root) == Exit.OK
+    assert "spent" not in capsys.readouterr().out
+    hidden = '[dp]\nmechanism = "local"\nnoise = 2.0\ndelta = 0.01\n'
+    hidden += '[training]\nupdate_clip = 1.0\n[weights]\nby = "equal"\n'
+    hidden += "[evaluation]\nholdout = 0.0\n"
+    layout.plan.write_text(layout.plan.read_text() + hidden)
+    assert run("status", "--dir", layout.root) == Exit.OK
+    told = capsys.readouterr().out
+    one = dp_accounting.get_epsilon_gaussian(2.0 / math.sqrt(2), 0.01)
+    assert f"spent        epsilon {one:.4g} guaranteed" in told
+    assert "every node adds noise of its own" in told

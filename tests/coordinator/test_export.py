@@ -1,6 +1,8 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import dp_accounting
 import msgspec
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from coordinator.opening import read_settings
 from coordinator.reading import reading
 from coordinator.refusals import BadDataError, BadRequestError, CannotCreateError
 from fedtui.rounds.history import FederationSnapshot
-from fedtui.rounds.plan import Named
+from fedtui.rounds.plan import DpSection, Named
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,18 @@ def test_the_result_wins_over_the_best(ran: Layout) -> None:
     assert choose(snapshot, "accuracy", None).round == 2
     running = FederationSnapshot(rounds=snapshot.rounds[:2])
     assert choose(running, "accuracy", None).round == 1
+
+
+def test_a_card_says_what_was_spent(ran: Layout) -> None:
+    settings = read_settings(ran)
+    with reading(ran) as database:
+        snapshot = database.snapshot()
+    assert "epsilon" not in card(settings, snapshot, snapshot.rounds[-1])
+    hidden = DpSection(mechanism="local", noise=2.0, delta=0.01, epsilon=5.0)
+    plan = msgspec.structs.replace(settings.plan, dp=hidden)
+    text = card(replace(settings, plan=plan), snapshot, snapshot.rounds[-1])
+    one = dp_accounting.get_epsilon_gaussian(2.0 / math.sqrt(2), 0.01)
+    assert f"mechanism `local`: epsilon {one:.4g} of at most 5 guaranteed" in text
 
 
 @pytest.mark.parametrize(

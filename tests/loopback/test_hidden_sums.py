@@ -61,6 +61,7 @@ colluders = 1
 [dp]
 mechanism = "distributed"
 noise = {NOISE}
+delta = 0.01
 """
 
 

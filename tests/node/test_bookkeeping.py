@@ -85,7 +85,7 @@ def test_N4_the_ledger_says_how_an_update_was_hidden(
         PLAN,
         privacy=PrivacySection(minimum=5, colluders=1),
         training=TrainingSpec(update_clip=2.0),
-        dp=DpSection(mechanism=mechanism, noise=1.5),
+        dp=DpSection(mechanism=mechanism, noise=1.5, delta=0.01),
     )
     books = replace(books, agreement=replace(books.agreement, plan=plan))
     offer = Offer(

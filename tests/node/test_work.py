@@ -91,7 +91,7 @@ async def test_a_train_job_says_exactly_what_the_plan_and_the_operator_said(home
 def hiding_plan(mechanism: str, plan: Plan = PLAN) -> Plan:
     return msgspec.structs.replace(
         plan,
-        dp=DpSection(mechanism=mechanism, noise=1.5),
+        dp=DpSection(mechanism=mechanism, noise=1.5, delta=0.01),
         training=TrainingSpec(update_clip=2.0),
     )
 

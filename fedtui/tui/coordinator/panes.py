@@ -41,6 +41,8 @@ def health(view: View) -> Lines:
     if board.saved_up or board.saved_down:
         up, down = wording.size(board.saved_up), wording.size(board.saved_down)
         lines.append(_line("saved", f"{up} up, {down} down (this life)"))
+    if board.spent is not None:
+        lines.append(_line("spent", harmless(board.spent.text())))
     lines += _weights(board)
     lines += _gate(board)
     lines.append(_counts(now))

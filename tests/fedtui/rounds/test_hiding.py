@@ -28,7 +28,7 @@ VISIBLE = PrivacySection(updates="visible")
 
 def plan_of(mechanism: str = "distributed", **sections: object) -> Plan:
     usual = {
-        "dp": DpSection(mechanism=mechanism, noise=1.5),
+        "dp": DpSection(mechanism=mechanism, noise=1.5, delta=0.01),
         "training": TrainingSpec(update_clip=2.0),
         "weights": WeightsSection(by="equal"),
         "evaluation": EvaluationSection(holdout=0.0),

@@ -8,6 +8,7 @@ from masked_desk import MaskedDesk, node
 from masked_node import TRAINED, MaskedNode
 
 from fedtui.rounds import lateness
+from fedtui.rounds.history import FinishedRound
 from fedtui.rounds.machine import (
     CancelJob,
     DropUpdate,
@@ -93,6 +94,22 @@ def test_what_does_not_fit_is_said(sections: dict[str, object], word: str) -> No
 def test_fedbuff_needs_late_updates() -> None:
     (sentence,) = check(make_plan(strategy=Named(name="fedbuff")))
     assert 'write late = "buffer"' in sentence
+
+
+def test_that_nobody_drops_out_who_trains_on() -> None:
+    done = FinishedRound(
+        round=1,
+        attempt=1,
+        model_digest=bytes(32),
+        num_bytes=8,
+        checkpoint_name="m1",
+        cohort=(b"c", b"a", b"b"),
+        survivors=(b"a",),
+        sums={},
+        seconds=1.0,
+    )
+    assert lateness.dropped(plan(), done) == []
+    assert lateness.dropped(make_plan(), done) == [b"b", b"c"]
 
 
 # ---- a node

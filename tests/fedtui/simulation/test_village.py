@@ -78,7 +78,7 @@ def test_N1_a_population_hides_its_updates_as_real_nodes_do(
     mechanism: str, masked: bool, spread: float
 ) -> None:
     models = []
-    hidden = DpSection(mechanism=mechanism, noise=0.001)
+    hidden = DpSection(mechanism=mechanism, noise=0.001, delta=0.01)
     for dp in (None, hidden, hidden):
         setup = setup_of(nodes=6, rounds=1, masked=masked)
         plan = msgspec.structs.replace(

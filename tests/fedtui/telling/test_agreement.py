@@ -6,8 +6,8 @@ from masked_cohort import PLAN as MASKED_PLAN
 
 from fedtui.learning.params import Manifest, TensorSpec
 from fedtui.learning.training import TrainingSpec
-from fedtui.rounds import claims, masking
-from fedtui.rounds.plan import AggregatorSection, Named, SelectionSection, plan_hash
+from fedtui.rounds import claims, masking, promised
+from fedtui.rounds.plan import AggregatorSection, DpSection, Named, SelectionSection, plan_hash
 from fedtui.telling import agreement
 
 HASH = plan_hash(PLAN, MANIFEST)
@@ -38,6 +38,10 @@ def test_the_summary_says_what_is_asked_for() -> None:
     masked = agreement.summary(MASKED_AGREEMENT)
     assert masked.privacy == claims.of_plan(MASKED_PLAN)
     assert masked.form_hash != found.form_hash
+    hidden = msgspec.structs.replace(MASKED_PLAN, dp=DpSection(delta=0.01, epsilon=3.0))
+    told = agreement.summary(agreement.Agreement(hidden, MANIFEST, HASH)).privacy
+    assert told == masked.privacy + promised.sentence(hidden)
+    assert "bounds epsilon by 3" in told
 
 
 def test_an_upload_has_the_size_of_what_leaves() -> None:

@@ -1,7 +1,7 @@
 from fake_coordinator import BOARD, EVENTS, NODES
 from msgspec.structs import replace
 
-from fedtui.status.coordinator import Alarm, BoardSeen, Happened, Health
+from fedtui.status.coordinator import Alarm, BoardSeen, Epsilons, Happened, Health
 from fedtui.tui.coordinator import panes
 from fedtui.tui.coordinator.state import Acknowledged, View, reduce
 
@@ -28,6 +28,14 @@ def test_health_says_what_did_not_have_to_travel() -> None:
     board = replace(BOARD, saved_up=1_500_000, saved_down=2_000)
     said = text(panes.health(reduce(View(), BoardSeen(board=board))))
     assert "saved     1.5 MB up, 2.0 kB down (this life)" in said
+
+
+def test_health_says_what_was_spent() -> None:
+    assert "spent" not in text(panes.health(VIEW))
+    spent = Epsilons(round=3, delta=0.01, guaranteed=2.0, realised=1.5)
+    board = replace(BOARD, spent=spent)
+    said = text(panes.health(reduce(View(), BoardSeen(board=board))))
+    assert "spent     epsilon 2 guaranteed, 1.5 realised, by round 3 at delta 0.01" in said
 
 
 def test_many_awaited_are_counted() -> None:

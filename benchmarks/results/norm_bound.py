@@ -68,9 +68,9 @@ def cell(plans: list[str]) -> str:
     try:
         runs = [simulate(one) for one in plans]
     except RunError as error:
-        if "groups have a usable sum" not in str(error):
+        if not str(error).endswith(": exit 1\n"):  # the run came to nothing, and said so itself
             raise
-        return "too few groups left"
+        return "no model: too few groups left"
     score = statistics.mean(run.scores[-1] for run in runs)
     counted = statistics.mean(one["num_counted"] for run in runs for one in run.rounds)
     lost = NODES - counted

@@ -31,6 +31,7 @@ def main() -> None:
         for num in options.nodes
         for mix in (None, 0.2)
         for name in plugins.names("aggregators")
+        if mix is None or not plugins.build("aggregators", name).guided
     ]
     if options.json:
         print(json.dumps(found))
@@ -46,7 +47,7 @@ def one(name: str, mix: float | None, num: int, dim: int) -> dict[str, object]:
     recipe = Recipe(manifest, plugins.build("aggregators", name), FedAvg(), mix)
     start = Start(Values(np.zeros(dim, np.float32)))
     cpu, wall = time.process_time(), time.perf_counter()
-    combine(recipe, start, updates, Sink(len))
+    combine(recipe, start, updates, Sink(len), guide=0)
     scale = 1_000_000 / dim
     return {
         "nodes": num,

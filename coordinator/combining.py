@@ -36,7 +36,7 @@ from fedtui.combining.visible import (
     cohort_of,
     combine,
 )
-from fedtui.rounds import compression, hiding, masking
+from fedtui.rounds import compression, guiding, hiding, masking
 from fedtui.rounds.figures import figures_of
 from fedtui.rounds.machine import Aggregate, Aggregated
 from fedtui.rounds.plan import Plan
@@ -146,7 +146,8 @@ class Combiner:
             for value, part in zip(values, parts, strict=True)
         ]
         about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
-        return combine(recipe, start, updates, sink, about)
+        guide = guiding.place(self.plan, [part.node for part in parts])
+        return combine(recipe, start, updates, sink, about, guide)
 
     def _check(self, effect: Aggregate) -> None:
         num_bytes = compression.update_bytes(self.plan, self.recipe.manifest.num_values)

@@ -102,8 +102,9 @@ name = "fedavg"
 # options = {{ server_learning_rate = 1.0 }}
 
 [aggregator]
-# How updates become one: mean; or, with updates = "visible", one that bad updates cannot move far:
-# median, trimmed_mean, geometric_median, centred_clip, krum or bulyan, see docs/robustness.md.
+# How updates become one: mean; or, with updates = "visible" or groups, one that bad updates cannot
+# move far: median, trimmed_mean, geometric_median, centred_clip, krum or bulyan; or, if visible,
+# fltrust, which trusts one node. See docs/robustness.md.
 # name = "mean"
 # options = {{ bad = 1 }}
 # mix = 1                 # nearest-neighbour mixing first, with so many bad ones

@@ -33,6 +33,13 @@ def has_test(fault: str) -> bool:
     return any(re.search(rf"_{fault}(_|$)", name) for name in TEST_NAMES)
 
 
+def test_no_document_holds_two_versions_of_itself() -> None:
+    """What a merge leaves behind where nobody decided."""
+    left = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+    for path in (ROOT / "CHANGELOG.md", *DOCUMENTS):
+        assert not left.search(path.read_text()), path
+
+
 def test_every_security_claim_names_tests_that_exist() -> None:
     rows = rows_of(ROOT / "docs" / "threat-model.md", header="claim")
     assert len(rows) > 10

@@ -67,7 +67,9 @@ def cell(plans: list[str]) -> str:
     """Accuracy in the end, and how many groups were left out, a round."""
     try:
         runs = [simulate(one) for one in plans]
-    except RunError:
+    except RunError as error:
+        if not str(error).endswith(": exit 1\n"):  # the run came to nothing, and said so itself
+            raise
         return "no model: too few groups left"
     score = statistics.mean(run.scores[-1] for run in runs)
     counted = statistics.mean(one["num_counted"] for run in runs for one in run.rounds)

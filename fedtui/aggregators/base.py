@@ -50,6 +50,8 @@ class Aggregator:
     """One rule, a frozen dataclass of its options that overrides `combine`, `shares` or both.
 
     `by_products`: `shares` needs the inner products of all updates, so these are read twice.
+    `guided`: update 0 of those that `shares` gets is of the node whose fingerprint is the rule's
+    option `root`, and is trusted (rounds/guiding.py).
     """
 
     __slots__ = ()
@@ -57,6 +59,7 @@ class Aggregator:
     view: ClassVar[View] = View.GROUPS
     weighs: ClassVar[bool] = False
     by_products: ClassVar[bool] = False
+    guided: ClassVar[bool] = False
 
     def misfit(self, num_updates: int) -> str:  # noqa: ARG002
         """What the rule needs instead of so many updates, such as "at least 5"; empty if it fits.

@@ -86,17 +86,21 @@ def prepare(
     updates: Sequence[tuple[Readable, int]],
     num_values: int,
     in_order: InOrder,
+    guide: int | None = None,
 ) -> Prepared:
     """Get a rule ready for these (update, weight) pairs; reads them all if it must know distances.
 
-    `in_order` maps a function over a range, such as that of visible.py.
+    `in_order` maps a function over a range, such as that of visible.py. `guide` is the place of
+    the update that a guided rule trusts.
 
     Raises:
-        ValueError: the rule's shares are none.
+        ValueError: the rule's shares are none, or it is guided and there is no guide.
     """
     weights = tuple(weight for _, weight in updates)
     num = len(updates)
     rule = rule.for_round(num)
+    if rule.guided and guide is None:
+        raise ValueError("the update that the rule trusts is not among these")
     if mix is None and not rule.by_products:
         return Prepared(rule, weights, tuple(range(num)))
     size = chunk_size(num)
@@ -108,6 +112,8 @@ def prepare(
     for part_NN in in_order(one_chunk, range(0, num_values, size)):
         products_NN += part_NN
     order = _order(products_NN, [update for update, _ in updates], num_values)
+    if rule.guided:
+        order.sort(key=lambda at: at != guide)
     products_NN = products_NN[np.ix_(order, order)]
     shares: Shares = np.eye(num)
     if mix is not None:

@@ -64,6 +64,16 @@ def longest_mean(plan: Plan, layout: Encoding, num_nodes: int, share: float) -> 
     )
 
 
+def found_from(most: float, sigma: float, num_values: int) -> float:
+    """The length from which on a vector in noise that is not known is longer than `most`.
+
+    But for once in 10**11 times; `num_values` values of noise of this sigma.
+    """
+    across = NOISE_SIGMAS * sigma  # what the noise may have along the vector
+    least = sigma * max(0.0, math.sqrt(num_values) - NOISE_SIGMAS)
+    return across + math.sqrt(across**2 + most**2 - least**2)
+
+
 def too_long(sent: Values, most: float | None) -> str | None:
     """Why an update is refused whose every value is finite; None if it is no longer than `most`.
 

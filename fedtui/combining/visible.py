@@ -128,10 +128,12 @@ def combine(
     updates: Sequence[tuple[Values, int]],
     sink: Sink,
     cohort: Cohort | None = None,
+    guide: int | None = None,
 ) -> tuple[Look, ...]:
     """Write the model after the round: `start` and the (update, weight) pairs on top of it.
 
-    Returns what each update looked like beside the others.
+    `guide` is the place of the update that the rule trusts, if it is guided. Returns what each
+    update looked like beside the others.
 
     Raises:
         CannotCombineError: the rule cannot do with so many updates, the result is not finite or
@@ -153,7 +155,7 @@ def combine(
         return step(recipe, start, first, hidden_C, about), looking.glance(first, chunks)
 
     try:
-        prepared = _prepared(recipe, updates)
+        prepared = _prepared(recipe, updates, guide)
         for pieces, seen in in_order(one_chunk, range(0, num_values, size)):
             put(sink, pieces)
             looking.add(seen)
@@ -162,10 +164,12 @@ def combine(
     return looking.looks()
 
 
-def _prepared(recipe: Recipe, updates: Sequence[tuple[Values, int]]) -> Prepared:
+def _prepared(
+    recipe: Recipe, updates: Sequence[tuple[Values, int]], guide: int | None
+) -> Prepared:
     num_values, rule, mix = recipe.manifest.num_values, recipe.aggregator, recipe.mix
     try:
-        return aggregating.prepare(rule, mix, updates, num_values, in_order)
+        return aggregating.prepare(rule, mix, updates, num_values, in_order, guide)
     except (CannotCombineError, FedtuiError, OSError):
         raise
     except Exception as error:  # a rule may be its operator's own

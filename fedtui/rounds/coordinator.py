@@ -10,7 +10,7 @@ the next one. See attempt.py for the rest.
 from enum import Enum
 
 from fedtui.errors import LocalProtocolError
-from fedtui.rounds import compression, lateness, masking, strategic
+from fedtui.rounds import compression, guiding, lateness, masking, strategic
 from fedtui.rounds.attempt import Attempt, Frame
 from fedtui.rounds.cohort import Cohort, Standing
 from fedtui.rounds.history import Answer, OpenAttempt
@@ -65,6 +65,7 @@ class RoundCoordinator(Attempt):
         self.phase = Phase.INVITING
         self._sums: dict[NodeId, dict[str, float]] = {}
         self._scalars = strategic.scalars(frame.plan)
+        self._guide = guiding.guide_of(frame.plan)
         self._num_bytes = compression.update_bytes(frame.plan, base.num_bytes // 4)
 
     def resume(self, attempt: OpenAttempt, now: float) -> list[CoordinatorEffect]:
@@ -179,13 +180,19 @@ class RoundCoordinator(Attempt):
             return []
         minimum = self.frame.plan.minimum
         num_open, num_done = len(self.awaited), len(self.contributions)
+        guided = not self._guide or guiding.among(self._guide, self.contributions) is not None
         if num_open + num_done < minimum:
             return self._fail(
                 f"{num_done + num_open} of {len(self.members)} nodes were left, "
                 f"{minimum} are needed ({self._cohort.reasons()})"
             )
+        if self._guide is not None and not (guided or guiding.among(self._guide, self.awaited)):
+            return self._fail(
+                "the node whose update the aggregator trusts was left behind "
+                f"({self._cohort.reasons()})"
+            )
         effects: list[CoordinatorEffect] = []
-        if self.terms.enough is not None and num_done >= self.terms.enough:
+        if self.terms.enough is not None and num_done >= self.terms.enough and guided:
             self._cohort.let_go()
             num_open = 0
         if self.phase is Phase.INVITING and not self._cohort.num_offered:

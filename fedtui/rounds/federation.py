@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import Enum
 
 from fedtui.errors import CloseCode, LocalProtocolError
-from fedtui.rounds import gate, gathering
+from fedtui.rounds import gate, gathering, guiding
 from fedtui.rounds.attempt import Frame
 from fedtui.rounds.coordinator import RoundCoordinator
 from fedtui.rounds.ending import best_of, why_end
@@ -280,7 +280,7 @@ class Federation:
             self._enter(Phase.PAUSED)
             return self._say_waiting(now)
         wait = self._gathering
-        if not wait.enough(self.present.num_available, now) or now < wait.not_before:
+        if not wait.enough(self._num_ready, now) or now < wait.not_before:
             return self._say_waiting(now)
         number = max(self.rounds[-1].round, self._burnt) + 1
         attempt = self._last_attempt[1] + 1 if self._last_attempt[0] == number else 1
@@ -470,9 +470,17 @@ class Federation:
             return gathering.again(self.plan, num_before, len(self.failures), now)
         return gathering.next_round(self.plan, now)
 
+    @property
+    def _num_ready(self) -> int:
+        """How many are here to begin with: none without the node that the aggregator trusts."""
+        guide = self._picker.guide
+        if guide is not None and guiding.among(guide, self.present.available) is None:
+            return 0
+        return self.present.num_available
+
     def _gathering_due(self) -> float | None:
         wait, num = self._gathering, self.present.num_available
-        due = wait.due(num)
+        due = wait.due(self._num_ready)
         if wait.said == (num, wait.wanted, False):
             return due
         return wait.say_from if due is None else min(due, wait.say_from)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fedtui import plugins
-from fedtui.rounds import lateness, masking
+from fedtui.rounds import guiding, lateness, masking
 from fedtui.rounds.history import Answer, FederationSnapshot, FinishedRound
 from fedtui.rounds.plan import Plan
 from fedtui.selection.base import Candidate, Selection
@@ -62,6 +62,7 @@ class Picker:
         self._plan = plan
         chosen = plan.selection
         self.rule: Selection = plugins.build("selection", chosen.name, **chosen.options)
+        self.guide = guiding.guide_of(plan)
         self._past: dict[bytes, _Past] = {}
         for finished in snapshot.rounds:
             self.finished(finished, {})
@@ -97,6 +98,7 @@ class Picker:
         rng = np.random.default_rng([self._plan.seed, number, attempt])
         candidates = [self.candidate(node, present[node]) for node in sorted(present)]
         cohort = self._picked(rule, candidates, invited, rng, number)
+        cohort = guiding.with_guide(self.guide, cohort, present)
         within_s = self.within_s() if attempt == 1 else None
         enough = size
         if self._plan.masked:

@@ -18,6 +18,7 @@ from fedtui.rounds import (
     choices,
     compression,
     gate,
+    guiding,
     hiding,
     lateness,
     masking,
@@ -279,7 +280,8 @@ def check(plan: Plan) -> list[str]:
     """Every conflict between the plan's choices, each a sentence that says what to change."""
     found = owned.conflicts(plan) + choices.conflicts(plan) + strategic.conflicts(plan)
     found += robust.conflicts(plan) + compression.conflicts(plan) + hiding.conflicts(plan)
-    found += gate.conflicts(plan) + lateness.conflicts(plan) + promised.conflicts(plan)
+    found += guiding.conflicts(plan) + gate.conflicts(plan) + lateness.conflicts(plan)
+    found += promised.conflicts(plan)
     if (plan.rounds.target or plan.rounds.patience) and not (
         plan.evaluation.with_evaluator or plan.evaluation.held_out
     ):

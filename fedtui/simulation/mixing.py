@@ -22,7 +22,7 @@ from fedtui.combining.visible import (
 )
 from fedtui.crypto.keystream import CHUNK_WORDS, Words
 from fedtui.learning.params import Vector
-from fedtui.rounds import compression, hiding
+from fedtui.rounds import compression, guiding, hiding
 from fedtui.rounds.figures import Figure, figures_of
 from fedtui.rounds.machine import Aggregate
 from fedtui.rounds.plan import Plan
@@ -129,7 +129,8 @@ class Mixer:
                 for one, part in zip(whole, parts, strict=True)
             ]
             about = cohort_of(recipe, [(part.scalars, part.weight) for part in parts])
-            looks = combine(recipe, start, updates, sink, about)
+            guide = guiding.place(self.plan, [part.node for part in parts])
+            looks = combine(recipe, start, updates, sink, about, guide)
             figures = figures_of([part.node for part in parts], looks)
         if changing is not None:
             changing.finish()

@@ -130,6 +130,16 @@ def test_a_power_is_found_with_its_certainty() -> None:
 
 
 @pytest.mark.slow
+def test_a_bound_that_groups_enforce_is_tabulated(tmp_path: Path) -> None:
+    ((rule, bad, honest, *attacked),) = rows(short("norm_bound", tmp_path))
+    assert (rule, bad) == ("mean", "10%")
+    assert len(attacked) == 2
+    assert float(honest) > float(attacked[-1].partition(" ")[0]), (
+        "nothing holds it without a bound"
+    )
+
+
+@pytest.mark.slow
 def test_a_plain_update_gives_pictures_and_members_away_and_noise_does_not(tmp_path: Path) -> None:
     found = rows(short("leakage", tmp_path))
     pictures, members = found[:2], {(one[0], one[1]): one[2:] for one in found[2:]}

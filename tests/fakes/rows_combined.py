@@ -33,12 +33,13 @@ def aggregate(
     mix: float | None = None,
     weights: Sequence[int] | None = None,
     chunk: int = 2**16,
+    guide: int = 0,
 ) -> NDArray[np.float64]:
-    """What a round makes of these updates."""
+    """What a round makes of these updates; a guided rule trusts the one at `guide`."""
     counts = [1] * len(rows_ND) if weights is None else list(weights)
     updates = [(Held(row_D), weight) for row_D, weight in zip(rows_ND, counts, strict=True)]
     length = rows_ND.shape[1]
-    prepared = aggregating.prepare(rule, mix, updates, length, one_by_one)  # type: ignore[arg-type]
+    prepared = aggregating.prepare(rule, mix, updates, length, one_by_one, guide)  # type: ignore[arg-type]
     return np.concatenate(
         [
             prepared.combine([update.read(first, chunk) for update, _ in updates])

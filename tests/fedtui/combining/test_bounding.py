@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 from a_masked_cohort import MASKED_PLAN
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedtui.combining.bounding import longest, too_long
+from fedtui.combining.bounding import found_from, longest, too_long
 from fedtui.learning.training import TrainingSpec
 from fedtui.privacy.noise import noised
 from fedtui.rounds import compression, hiding
@@ -53,6 +53,7 @@ def judged(its_plan: Plan, update_D: np.ndarray) -> str | None:
         (Named(name="hadamard"), Named(name="random_subset")),
     ],
 )
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_A5_what_is_cut_passes_and_what_is_twice_as_long_does_not(
     transforms: tuple[Named, ...], seed: int
@@ -91,3 +92,15 @@ def test_local_noise_hides_what_is_shorter_than_itself() -> None:
 def test_some_plans_have_no_bound_of_a_single_update(its_plan: Plan) -> None:
     assert longest(its_plan, D) is None
     assert too_long(Values(of_length(1e6)), None) is None
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.01, 3.0])
+def test_A5_what_noise_does_not_hide_is_found(sigma: float) -> None:
+    most = CLIP + sigma * (math.sqrt(D) + 7)
+    found = found_from(most, sigma, D)
+    noise_D = np.random.default_rng(3).normal(0, sigma, D)
+    assert np.linalg.norm(noise_D + of_length(CLIP)) <= most * (1 + 1e-6)
+    assert np.linalg.norm(noise_D + of_length(found * 1.001)) > most
+    assert found <= most + 7 * sigma
+    if sigma:  # a third of that passes: the figure is not far from what holds
+        assert np.linalg.norm(noise_D + of_length(found / 3)) < most

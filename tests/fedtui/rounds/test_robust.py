@@ -7,6 +7,7 @@ import pytest
 
 from fedtui import plugins
 from fedtui.aggregators.base import View
+from fedtui.crypto.keys import fingerprint
 from fedtui.rounds import robust
 from fedtui.rounds.plan import Plan, check
 
@@ -26,7 +27,10 @@ def plan(name: str, options: dict[str, Any] | None = None, **more: Any) -> Plan:
 @pytest.mark.parametrize("name", plugins.names("aggregators"))
 @pytest.mark.parametrize("mix", [None, 0.2, 3])
 def test_every_aggregator_fits_a_visible_plan(name: str, mix: float | None) -> None:
-    assert check(plan(name, mix=mix, selection={"minimum": 10})) == []
+    guided = plugins.build("aggregators", name).guided
+    options = {"root": fingerprint(b"r" * 32)} if guided else {}
+    found = check(plan(name, options, mix=mix, selection={"minimum": 10}))
+    assert len(found) == (guided and mix is not None)
 
 
 def test_without_a_word_it_is_the_mean_of_sums() -> None:

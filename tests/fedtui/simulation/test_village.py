@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from a_village import Told, setup_of, village_of
 
+from fedtui.crypto.keys import fingerprint
 from fedtui.learning import metrics
 from fedtui.learning.trainer import initial
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import federation, masked_participant, participant
 from fedtui.rounds.plan import (
+    AggregatorSection,
     DpSection,
     EvaluationSection,
     Named,
@@ -21,6 +23,7 @@ from fedtui.rounds.plan import (
     WeightsSection,
 )
 from fedtui.simulation.clock import Clock
+from fedtui.simulation.federation import identity
 from fedtui.simulation.ground import survey
 from fedtui.simulation.jobs import Measured, MeasureJob, Trained, TrainJob
 from fedtui.simulation.network import Link, PostOffice, Session
@@ -218,6 +221,20 @@ def test_A5_who_does_not_cut_its_update_counts_in_no_round() -> None:
     village_of(setup, told).run(seconds=1e6)
     assert [report.num_counted for report in told.rounds] == [3, 3]
     assert {node.attack for node in told.nodes if node.fate == "counted"} == {""}
+
+
+def test_one_trusted_node_holds_against_a_majority_that_flips_signs() -> None:
+    scores = {}
+    for rule, options in (("fltrust", {"root": fingerprint(identity("n4").id)}), ("median", {})):
+        told = Told()
+        malice = (MaliceSection(attack="sign_flip", fraction=0.6),)
+        setup = setup_of(nodes=10, rounds=4, malice=malice)
+        assert 3 not in setup.attacks  # that is n4
+        chosen = AggregatorSection(name=rule, options=options)
+        setup = replace(setup, plan=msgspec.structs.replace(setup.plan, aggregator=chosen))
+        village_of(setup, told).run(seconds=1e6)
+        scores[rule] = told.rounds[-1].score
+    assert scores["fltrust"] > 0.3 > 0.2 > scores["median"]
 
 
 def test_a_job_that_fails_costs_its_node_and_nothing_else() -> None:

@@ -14,7 +14,8 @@ the median program since it began, `cpu_seconds_per_round` those of a role's pro
 
 The floor: a round moves 2 * N * 4 * D bytes over loopback, each encrypted, decrypted, hashed twice
 and written to disk once on either side. With `--secure` every node makes N masks of its vector on
-top, and the coordinator as many again.
+top, and the coordinator as many again; with `--group 3` each makes three, and the coordinator
+opens a sum of every group.
 """
 
 import argparse
@@ -40,8 +41,9 @@ Costs = dict[str, dict[str, float]]
 
 
 def plan_toml(options: argparse.Namespace) -> str:
-    """Fixed rounds, everybody in each, nothing measured."""
+    """Fixed rounds, everybody in each, nothing measured; of groups the median of their means."""
     digest = sha256(TASK_FILE.read_bytes()).hexdigest()
+    group = f"group = {options.group}\n" if options.group else ""
     return f"""\
 [federation]
 name = "benchmark"
@@ -52,6 +54,8 @@ metric = "loss"
 options = {{ dim = {options.dim} }}
 [selection]
 minimum = {options.nodes}
+[aggregator]
+name = "{"median" if options.group else "mean"}"
 [rounds]
 start_with = {options.nodes}
 maximum = {options.rounds + 1}
@@ -63,7 +67,7 @@ update_s = 600.0
 updates = "{"masked" if options.secure else "visible"}"
 largest_cohort = {max(100, options.nodes)}
 keystream = "{options.keystream}"
-"""
+{group}"""
 
 
 async def bring_up(federation: LocalFederation, options: argparse.Namespace) -> None:
@@ -161,6 +165,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "dim": options.dim,
         "thin": options.thin,
         "secure": options.secure,
+        "group": options.group,
         "keystream": options.keystream if options.secure else None,
         "rounds": len(counted),
         "seconds_per_round": {
@@ -188,9 +193,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds, 3 or more")
     parser.add_argument("--thin", action="store_true", help="all nodes in one process")
     parser.add_argument("--secure", action="store_true", help="masked updates")
+    parser.add_argument(
+        "--group", type=int, default=0, help="with --secure: least members of a group; 0: none"
+    )
     parser.add_argument("--keystream", choices=get_args(Keystream), default="chacha20")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     options = parser.parse_args()
+    if options.group and not options.secure:
+        parser.error("--group without --secure: only sums are split into groups")
     found = asyncio.run(measure(options))
     show(found, as_json=options.json)
 

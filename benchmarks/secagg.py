@@ -5,7 +5,12 @@
 One whole attempt of suite pairwise/1: keys, roster, shares, masks, votes, reveals, unmasking. The
 drop-outs are lost after their shares arrived and before their vectors do, which is the dearest
 moment: their pair masks must be rebuilt. Training is a random vector made beforehand. Every half
-runs on one core, so CPU seconds are what a core is busy; both sides' ciphers count.
+runs on one core, so CPU seconds are what a core is busy; both sides' ciphers count. With
+`--group 3` the cohort is split, and each group's sum is opened by itself.
+
+`model_cpu_seconds`: what the coordinator spends from the survivors' vectors to the next model, by
+the code that it runs (fedtui/combining): adding up, opening, the plan's rule, the step. With
+groups the rule is the median of their means, which are looked at and compared with it, too.
 
 `exact`: the decoded sum equals the sum of the survivors' quantised values, computed without masks.
 The floor that no code here can pass: one pass of the keystream and one addition per mask and word,
@@ -23,16 +28,31 @@ from typing import get_args
 import numpy as np
 
 from benchmarks.printing import show
+from fedtui.combining.visible import Recipe, Start
 from fedtui.crypto import keystream
 from fedtui.crypto.keys import Identity
+from fedtui.learning.params import Manifest, TensorSpec
+from fedtui.rounds.machine import Aggregate, Contribution
+from fedtui.rounds.plan import (
+    AggregatorSection,
+    FederationSection,
+    Plan,
+    PrivacySection,
+    TaskSection,
+    WeightsSection,
+)
 from fedtui.secagg import encoding, graph, masks, opening
 from fedtui.secagg.context import Attempt
-from fedtui.secagg.coordinator import Coordinator
+from fedtui.secagg.coordinator import Unmasking
 from fedtui.secagg.encoding import Encoder, Encoding
+from fedtui.secagg.grouped import Grouped
 from fedtui.secagg.participant import Participant
 from fedtui.secagg.terms import Terms
+from fedtui.simulation.mixing import Mixer, Values
+from fedtui.wire.messages import ModelRef
 
 WEIGHT = 0.5
+RANGE = 4.0
 SCALARS = {"weight": 1.0, "loss_sum": 3.25, "examples": 100.0}
 
 
@@ -53,8 +73,9 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     coordinator = Identity.from_seed(b"c" * 32)
     identities = [Identity.from_seed(i.to_bytes(32, "little")) for i in range(options.nodes)]
     names = {identity.id: f"node-{i}" for i, identity in enumerate(identities)}
-    colluders = options.colluders or graph.default_colluders(options.nodes)
-    minimum = graph.default_minimum(options.nodes, colluders)
+    cohort = options.group or options.nodes
+    colluders = options.colluders or graph.default_colluders(cohort)
+    minimum = graph.default_minimum(cohort, colluders)
     attempt = Attempt(
         federation_id=b"f" * 32,
         coordinator_id=coordinator.id,
@@ -71,14 +92,13 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         scalars=tuple(SCALARS),
         lanes=options.lanes,
         largest_cohort=options.nodes,
-        value_range=4.0,
+        value_range=RANGE,
     )
     costs = Costs()
-    terms = Terms(colluders=colluders, minimum=minimum, largest=options.nodes, aes=True)
+    numbers = {"colluders": colluders, "minimum": minimum, "group": options.group}
+    terms = Terms(**numbers, largest=options.nodes, aes=True)
     with costs.by("coordinator"):
-        half = Coordinator(
-            attempt, coordinator, colluders=colluders, minimum=minimum, dropouts=options.dropouts
-        )
+        half = Grouped(attempt, coordinator, **numbers, dropouts=options.dropouts)
     nodes = {}
     for identity in identities:
         with costs.by(names[identity.id]):
@@ -96,7 +116,7 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         with costs.by("coordinator"):
             half.shares(identity.id, shares)
     with costs.by("coordinator"):
-        half.include()
+        half.include(names)
     seeds = {}
     for identity in identities:
         with costs.by("coordinator"):
@@ -104,9 +124,11 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         with costs.by(names[identity.id]):
             seeds[identity.id] = nodes[identity.id].masks(mailbox)
     survivors = identities[options.dropouts :]
-    total = np.zeros(layout.num_words, np.uint64)
-    plain = np.zeros(layout.num_slots, np.int64)
+    groups = half.groups
+    total = {at: np.zeros(layout.num_words, np.uint64) for at in groups}
+    plain = {at: np.zeros(layout.num_slots, np.int64) for at in groups}
     rng = np.random.default_rng(1)
+    vectors = {}
     for identity in survivors:
         update_D = (rng.standard_normal(options.dim, np.float32) / 10).astype(np.float32)
         with costs.by(names[identity.id]):
@@ -114,29 +136,39 @@ def run(options: argparse.Namespace) -> dict[str, object]:
                 layout, update_D, SCALARS, weight=WEIGHT, of=seeds[identity.id]
             )
         with costs.by("coordinator"):
-            total += vector
-        plain += unmasked(layout, update_D)
+            total[half.group_of(identity.id)] += vector
+        vectors[identity.id] = vector
+        plain[half.group_of(identity.id)] += unmasked(layout, update_D)
     with costs.by("coordinator"):
         half.choose(identity.id for identity in survivors)
-        message = half.survivors_message(1)
     for identity in survivors:
+        with costs.by("coordinator"):
+            message = half.survivors_message(identity.id, 1)
         with costs.by(names[identity.id]):
             vote = nodes[identity.id].vote(message)
         with costs.by("coordinator"):
             half.vote(identity.id, vote)
-    with costs.by("coordinator"):
-        votes = half.votes(1)
     for identity in survivors:
+        with costs.by("coordinator"):
+            votes = half.votes(identity.id, 1)
         with costs.by(names[identity.id]):
             reveal = nodes[identity.id].reveal(votes)
         with costs.by("coordinator"):
             half.reveal(identity.id, reveal)
-    slots = []
     with costs.by("coordinator"):
-        unmasking = half.unmasking()
-        for index, place in encoding.chunks(layout):
-            slots.append(opening.open_chunk(layout, total[place], index, unmasking))
-    num_masks = len(unmasking.plus) + len(unmasking.minus)
+        unmaskings = {at: one.unmasking() for at, one in groups.items()}
+        slots = opened(layout, total, unmaskings)
+    with costs.by("model"):
+        made_D = model(options, half, vectors)
+    unmasking = next(iter(unmaskings.values()))
+    means = [np.concatenate(slots[at])[: options.dim] / layout.scale for at in groups]
+    means = [
+        mean_D / WEIGHT / one.num_survivors
+        for mean_D, one in zip(means, unmaskings.values(), strict=True)
+    ]
+    combined_D = np.median(means, axis=0) if options.group else means[0]
+    degree = half.roster(1).degree or cohort - 1
+    num_masks = sum(len(one.plus) + len(one.minus) for one in unmaskings.values())
     spent = [costs.of[names[identity.id]] for identity in survivors]
     return {
         "nodes": options.nodes,
@@ -145,17 +177,56 @@ def run(options: argparse.Namespace) -> dict[str, object]:
         "lanes": options.lanes,
         "keystream": unmasking.keystream,
         "colluders": colluders,
-        "degree": half.roster(1).degree,
-        "threshold": half.threshold,
+        "group": options.group,
+        "degree": degree,
+        "threshold": next(iter(groups.values())).threshold,
         "node_cpu_seconds": round(statistics.median(spent), 4),
         "coordinator_cpu_seconds": round(costs.of["coordinator"], 4),
+        "model_cpu_seconds": round(costs.of["model"], 4),
         "upload_bytes": layout.num_bytes,
-        "exact": bool(np.array_equal(np.concatenate(slots), plain)),
+        "exact": all(np.array_equal(np.concatenate(slots[at]), plain[at]) for at in groups)
+        and np.allclose(made_D, combined_D, rtol=1e-5, atol=1e-6),
         "floor_seconds": {
-            "node": round(floor(layout, half.roster(1).degree + 1, options.keystream), 4),
+            "node": round(floor(layout, degree + 1, options.keystream), 4),
             "coordinator": round(floor(layout, num_masks, options.keystream), 4),
         },
     }
+
+
+def opened(
+    layout: Encoding, total: dict[int, np.ndarray], unmaskings: dict[int, Unmasking]
+) -> dict[int, list[np.ndarray]]:
+    """The slots of every group's sum."""
+    slots: dict[int, list[np.ndarray]] = {at: [] for at in total}
+    for index, place in encoding.chunks(layout):
+        for at, unmasking in unmaskings.items():
+            slots[at].append(opening.open_chunk(layout, total[at][place], index, unmasking))
+    return slots
+
+
+def model(
+    options: argparse.Namespace, half: Grouped, vectors: dict[bytes, np.ndarray]
+) -> np.ndarray:
+    """The model that the vectors make of one that is all zeros."""
+    plan = Plan(
+        federation=FederationSection(name="benchmark"),
+        task=TaskSection(name="digits"),
+        weights=WeightsSection(cap=round(1 / WEIGHT)),
+        aggregator=AggregatorSection(name="median" if options.group else "mean"),
+        privacy=PrivacySection(
+            group=options.group or None,
+            largest_cohort=options.nodes,
+            lanes=options.lanes,
+            value_range=RANGE,
+        ),
+    )
+    manifest = Manifest((TensorSpec("w", (options.dim,)),))
+    mixer = Mixer(Recipe.of(plan, manifest), plan)
+    base = ModelRef(round=0, digest=b"m" * 32, num_bytes=4 * options.dim)
+    parts = tuple(Contribution(node, b"d" * 32, 1) for node in sorted(vectors))
+    start = Start(Values(np.zeros(options.dim, np.float32)), mixer.first_state())
+    contents = [vectors[part.node] for part in parts]
+    return mixer.mix(Aggregate(1, 1, base, parts, half), start, contents).model_D
 
 
 def unmasked(layout: Encoding, update_D: np.ndarray) -> np.ndarray:
@@ -188,7 +259,10 @@ def main() -> None:
     parser.add_argument("--colluders", type=int, default=0, help="0: a fifth of the nodes")
     parser.add_argument("--keystream", choices=get_args(keystream.Keystream), default="chacha20")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    parser.add_argument("--group", type=int, default=0, help="least members of a group; 0: none")
     options = parser.parse_args()
+    if options.group and options.dropouts:
+        parser.error("--group and --dropouts: a group of three is lost with any of its nodes")
     found = run(options)
     show(found, as_json=options.json)
 

@@ -129,7 +129,10 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InitReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What `init --json` prints; `notes` are worth reading and stop nothing."""
+    """What `init --json` prints; `notes` are worth reading and stop nothing.
+
+    `bound` says what keeps nodes to the plan's update_clip.
+    """
 
     directory: str
     fingerprint: str
@@ -138,6 +141,7 @@ class InitReport(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     num_values: int
     port: int
+    bound: str
     notes: tuple[str, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """Updates on their way in: from a node's stream through the spool to an event for the machine.
 
     StreamOpened -> UpdateOpened event -> AcceptUpdate effect -> bytes flow into the spool
-    StreamComplete -> thread: digest, sync, scan for NaN -> UpdateArrived or UpdateBroken
+    StreamComplete -> thread: digest, sync, NaN?, too long? -> UpdateArrived or UpdateBroken
     (a masked update is words that look random: there is nothing to scan for)
     Acknowledge effect (its record is committed by then) -> receipt
 
@@ -22,6 +22,7 @@ from coordinator.metrics import Metrics
 from coordinator.server import NodeLink
 from coordinator.spool import Promise, Spool, SpoolRefusedError, Upload
 from coordinator.vectorfiles import VectorFile
+from fedtui.combining.bounding import too_long
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import unfit
 from fedtui.errors import CloseCode
@@ -110,7 +111,7 @@ class Arrivals:
     """All uploads of all sessions. Its methods belong to the event loop and return at once.
 
     `masked` is the plan's: under it no update can be looked into. `chain` is how nodes make their
-    updates smaller, by the plan's `seed`.
+    updates smaller, by the plan's `seed`. What is longer than `longest` is refused.
     """
 
     spool: Spool
@@ -120,6 +121,7 @@ class Arrivals:
     masked: bool = False
     chain: Chain = field(default_factory=Chain)
     seed: int = 0
+    longest: float | None = None
     _streams: dict[Key, _Arrival] = field(default_factory=dict)
     _attempts: set[tuple[int, int]] = field(default_factory=set)
     _finished: bool = False
@@ -285,7 +287,8 @@ class Arrivals:
             num_values = self.manifest.num_values
             values = VectorFile(update.handle, self.chain.num_sent(num_values))
             spot = Spot(self.seed, promise.round)
-            return unfit(restored(values, self.chain, spot, num_values), self.manifest)
+            whole = restored(values, self.chain, spot, num_values)
+            return unfit(whole, self.manifest) or too_long(values, self.longest)
 
     async def _clean(self, keep: frozenset[tuple[int, int]]) -> None:
         """Remove the files of attempts that are over, once nobody syncs one of them."""

@@ -36,6 +36,7 @@ from fedtui.learning.sections import with_zeros
 from fedtui.rounds import strategic
 from fedtui.rounds.plan import Plan, plan_hash
 from fedtui.rounds.records import RoundFinished
+from fedtui.telling import bounds
 from fedtui.tomlfile import ConfigError
 from fedtui.wire.tensors import VALUE_LIMIT, to_bytes
 
@@ -95,6 +96,7 @@ def init(root: Path, wishes: Wishes) -> InitReport:
         task=made.plan.task.name,
         num_values=made.manifest.num_values,
         port=wishes.server.port,
+        bound=bounds.of_updates(made.plan, made.manifest.num_values),
         notes=wishes.notes,
     )
 

@@ -44,6 +44,7 @@ from coordinator.spending import Spending
 from coordinator.spool import Spool
 from coordinator.tracking import Tracking
 from coordinator.vitals import Vitals
+from fedtui.combining import bounding
 from fedtui.combining.grouped import groups_of
 from fedtui.combining.visible import CannotCombineError, Recipe
 from fedtui.crypto.keys import fingerprint
@@ -137,6 +138,7 @@ class CoordinatorService:
             masked=plan.masked,
             chain=compression.chain(plan, manifest.num_values),
             seed=plan.seed,
+            longest=bounding.longest(plan, manifest.num_values),
         )
         savings = Savings(manifest.num_bytes)
         house = House(

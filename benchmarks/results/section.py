@@ -31,6 +31,8 @@ ORDER = (
     "stragglers",
     "cost_of_nodes",
     "cost_of_values",
+    "robustness",
+    "norm_bound",
     "leakage",
 )
 _HEAD = """\

@@ -11,7 +11,7 @@ A group's weight is the sum of its nodes' weights, for rules that weigh.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,6 @@ import numpy as np
 from fedtui.combining.masked import MaskedVector, Mean, Unmasked, unmask
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import (
-    CHUNK,
     CannotCombineError,
     Recipe,
     Sink,
@@ -131,11 +130,14 @@ def _of_groups(
     except EncodingError as error:
         raise CannotCombineError(str(error)) from error
     updates = [(group.update, max(1, round(group.scalars[WEIGHT]))) for group in good]
-    combine(recipe, start, updates, sink, about)
-    seen = _seen(good, recipe.manifest.num_values)
+    looks = combine(recipe, start, updates, sink, about)
+    seen = tuple(
+        GroupSeen(nodes=group.nodes, length=look.length, cosine=look.cosine or 0.0)
+        for group, look in zip(good, looks, strict=True)
+    )
     liars = tuple(liar for group in good for liar in group.liars)
     sums = training_sums(scalars) if plan.dp is None else {}
-    return Unmasked(sums, liars, (*seen, *spoilt))
+    return Unmasked(sums, liars, seen + tuple(spoilt))
 
 
 def _opened(
@@ -162,21 +164,3 @@ def _opened(
         raise EncodingError(why)
     nodes = half.ids(half.survivors)
     return _Group(nodes, update, mean.scalars, half.ids(unmasking.liars))
-
-
-def _seen(groups: Sequence[_Group], num_values: int) -> Iterator[GroupSeen]:
-    """How the means compare with their median, coordinate by coordinate."""
-    squares_N, products_N = np.zeros(len(groups)), np.zeros(len(groups))
-    middle = 0.0
-    for first in range(0, num_values, CHUNK):
-        rows = [group.update.read(first, CHUNK) for group in groups]
-        rows_C = np.stack(rows).astype(np.float64)
-        median_C = np.median(rows_C, axis=0)
-        squares_N += np.square(rows_C).sum(axis=1)
-        products_N += (rows_C * median_C).sum(axis=1)  # not @: BLAS wakes threads of its own
-        middle += float(np.square(median_C).sum())
-    lengths_N = np.sqrt(squares_N)
-    below_N = lengths_N * math.sqrt(middle)
-    cosines_N = np.divide(products_N, below_N, out=np.zeros_like(below_N), where=below_N > 0)
-    for group, length, cosine in zip(groups, lengths_N, cosines_N, strict=True):
-        yield GroupSeen(nodes=group.nodes, length=float(length), cosine=float(cosine))

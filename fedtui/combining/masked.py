@@ -21,6 +21,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fedtui.combining import bounding
 from fedtui.combining.restoring import Restored
 from fedtui.combining.visible import (
     CannotCombineError,
@@ -34,7 +35,7 @@ from fedtui.combining.visible import (
 )
 from fedtui.crypto.keystream import Words
 from fedtui.privacy.noise import NoiseError
-from fedtui.rounds import compression, hiding, masking
+from fedtui.rounds import compression, masking
 from fedtui.rounds.plan import Plan
 from fedtui.rounds.shrinking import Spot
 from fedtui.rounds.sums import training_sums
@@ -118,7 +119,7 @@ class Mean:
         self._start = start
         self._vectors = vectors
         self._unmasking = unmasking
-        self._bound = plan.training.update_clip
+        self._clip = plan.training.update_clip
         self._squares = [0.0] * self.layout.num_chunks  # of the mean, chunk by chunk
         num_values, layout = self.layout.num_values, self.layout
         self._tail = {
@@ -136,7 +137,7 @@ class Mean:
         self._share = masking.share_of_full(plan, self.scalars, num_survivors)
         weight = self._share * plan.weight_cap
         self._noise = start.hides(weight, num_values)
-        self._slack = hiding.in_sum(plan, num_survivors) / self._share
+        self._bound = bounding.longest_mean(plan, self.layout, num_survivors, self._share)
         self._about = masking.cohort_of(plan, self.scalars, num_survivors)
 
     @property
@@ -193,15 +194,10 @@ class Mean:
         if self._bound is None:
             return
         length = math.sqrt(math.fsum(self._squares))
-        # Stochastic rounding moves each value of each vector by less than one step.
-        steps = self._unmasking.num_survivors / (self.layout.scale * self._share)
-        most = self._bound * (1 + 1e-5) + steps * math.sqrt(self.layout.num_values)
-        # The nodes' noise is so long, and longer once in a million million times.
-        most += self._slack * (math.sqrt(self.layout.num_values) + 7)
-        if length > most:
+        if length > self._bound:
             raise EncodingError(
                 f"the mean update has length {length:g}, but the plan bounds every update to "
-                f"{self._bound:g}: one of them was spoilt"
+                f"{self._clip:g}: one of them was spoilt"
             )
 
     def _open(self, index: int) -> Slots:

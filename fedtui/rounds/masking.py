@@ -142,15 +142,19 @@ def weight_of(plan: Plan, num_examples: int, declared: Mapping[str, str]) -> int
 def share_of_full(plan: Plan, scalars: dict[str, float], num_survivors: int) -> float:
     """What the summed updates must be divided by: their weights, in full weights.
 
+    Each weighs 1 at least. Were less let through, one node could take the others' weights away:
+    what is left would be divided by next to nothing.
+
     Raises:
         EncodingError: no honest cohort has such a weight.
     """
-    weight = scalars[WEIGHT] / plan.weight_cap
-    if not 0 < weight <= num_survivors:
+    weight = scalars[WEIGHT]
+    if not num_survivors <= weight <= num_survivors * plan.weight_cap:
         raise EncodingError(
-            f"{num_survivors} updates cannot weigh {weight:g} together: one of them was spoilt"
+            f"{num_survivors} updates cannot weigh {weight / plan.weight_cap:g} together: one of "
+            "them was spoilt"
         )
-    return weight
+    return weight / plan.weight_cap
 
 
 def cohort_of(plan: Plan, scalars: dict[str, float], num_survivors: int) -> Cohort:

@@ -8,6 +8,7 @@ was still under way when its run was stopped is: `pending_rounds` says which mod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from fedtui.combining import bounding
 from fedtui.combining.restoring import restored
 from fedtui.combining.visible import unfit
 from fedtui.learning.params import Manifest, Vector
@@ -49,6 +50,7 @@ class Hands:
         self._manifest = manifest
         self._plan = plan
         self._chain = compression.chain(plan, manifest.num_values)
+        self._longest = bounding.longest(plan, manifest.num_values)
         self._on_failure = on_failure
         self._given: set[bytes] = set()
         self._pending: dict[JobKey, ModelRef] = {}  # the model that each job under way needs
@@ -148,8 +150,9 @@ class Hands:
         """Digest, and what is wrong with it; made once of a task that gives one array only."""
         if self._judgement[0] is not update_D:
             spot, num_values = Spot(self._plan.seed, number), self._manifest.num_values
-            whole = restored(Values(update_D), self._chain, spot, num_values)
-            flaw = unfit(whole, self._manifest) or ""
+            sent = Values(update_D)
+            flaw = unfit(restored(sent, self._chain, spot, num_values), self._manifest)
+            flaw = flaw or bounding.too_long(sent, self._longest) or ""
             self._judgement = (update_D, vector_digest(update_D), flaw)
         return self._judgement[1:]
 

@@ -175,6 +175,21 @@ async def test_A1_what_is_not_finite_is_broken(tmp_path: Path) -> None:
     await bench.arrivals.finish()
 
 
+async def test_A5_what_no_node_that_cuts_can_send_is_broken(tmp_path: Path) -> None:
+    bench, link = Bench(tmp_path), FakeLink()
+    bench.arrivals.longest = float(np.linalg.norm(np.ones(D)))
+    bench.open(link, 1)
+    await bench.send(link, 1)
+    assert isinstance(await bench.heard(), UpdateArrived)
+    other, long = FakeLink(b"o" * 32), np.full(D, 1.001, "<f4").tobytes()
+    bench.open(other, 1, long)
+    await bench.send(other, 1, long)
+    event = await bench.heard()
+    assert isinstance(event, UpdateBroken)
+    assert "cut to the plan's update_clip" in event.reason
+    await bench.arrivals.finish()
+
+
 async def test_A2_a_wrong_digest_is_tried_again_and_then_broken(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for _ in range(MAX_DAMAGED - 1):

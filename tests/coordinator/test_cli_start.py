@@ -135,6 +135,7 @@ def test_a_run_becomes_a_federation(
     assert cli._run(["init", "--dir", str(root), "--from-run", str(run), "--json"]) == Exit.OK
     report = json.loads(capsys.readouterr().out)
     assert report["num_values"] == D
+    assert "one node can move the model as far as it likes" in report["bound"]
     assert any("--split iid --shard i/4 --split-seed 1" in note for note in report["notes"])
     assert load_plan(Layout(root).plan).federation.name == "x"
 

@@ -115,7 +115,47 @@ def test_a_group_with_a_garbage_vector_is_left_out_and_the_others_are_the_model(
     assert done.sums["examples"] == sum(cohort.examples[n] for n in kept)
 
 
-def test_a_group_whose_mean_is_too_long_is_left_out() -> None:
+@pytest.mark.parametrize(("times", "left_out"), [(1.0, False), (2.0, False), (6.0, True)])
+def test_A3_one_node_moves_the_mean_of_its_group_by_two_clips_or_loses_it(
+    times: float, left_out: bool
+) -> None:
+    honest = cohort_of(plan())
+    clip = max(float(np.linalg.norm(update)) for update in honest.updates)
+    its_plan = plan(training=TrainingSpec(update_clip=clip))
+    found = []
+    for bad in (-times, 1.0):
+        cohort = cohort_of(its_plan)
+        cohort.examples = [100] * 9
+        cohort.updates[4] = (bad * cohort.updates[4]).astype(np.float32)
+        found.append(mixed(cohort.run()))
+    spoilt, good = found
+    reasons = [group.reason for group in spoilt.groups if group.reason]
+    assert bool(reasons) is left_out
+    if left_out:
+        assert [cohort.nodes[4].id in group.nodes for group in far(spoilt.groups)] == [True]
+    else:  # of three groups' means one has moved
+        assert np.linalg.norm(spoilt.model_D - good.model_D) <= 2 * clip / 3
+
+
+def test_A3_a_node_cannot_take_the_others_weight_away() -> None:
+    cohort = cohort_of(plan(training=TrainingSpec(update_clip=100.0)))
+    cohort.examples = [100] * 9
+    cohort.run()
+    layout = cohort.layout
+    words = np.frombuffer(cohort.vectors[4], "<u8").copy()
+    less, place = 299 << 16, layout.num_values  # of the three hundred one is left
+    for digit in range(layout.num_digits):
+        taken = less % 2**layout.value_bits
+        less >>= layout.value_bits
+        at, lane = divmod(place + digit, layout.lanes)
+        words[1 + at] -= np.uint64(taken << (lane * (64 // layout.lanes)))
+    cohort.vectors[4] = words.tobytes()
+    (spoilt,) = [group for group in mixed(cohort).groups if group.reason]
+    assert "cannot weigh" in spoilt.reason
+    assert cohort.nodes[4].id in spoilt.nodes
+
+
+def test_A3_a_group_whose_mean_is_too_long_is_left_out() -> None:
     cohort = cohort_of(plan(training=TrainingSpec(update_clip=8.0)), spoil=(4,)).run()
     (spoilt,) = [group for group in mixed(cohort).groups if group.reason]
     assert "bounds every update to 8" in spoilt.reason

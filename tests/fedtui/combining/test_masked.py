@@ -202,7 +202,7 @@ def test_a_weight_that_no_cohort_can_have_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("bound", "fits"), [(20.0, True), (1.0, False)])
-def test_a_mean_longer_than_every_update_may_be_is_refused(
+def test_A3_a_mean_longer_than_every_update_may_be_is_refused(
     tmp_path: Path, bound: float, fits: bool
 ) -> None:
     plan = msgspec.structs.replace(MASKED_PLAN, training=TrainingSpec(update_clip=bound))

@@ -176,8 +176,8 @@ def test_what_an_update_counts(weights, num_examples: int, weight: int) -> None:
     assert 0 < weight / made.weight_cap <= 1
 
 
-@pytest.mark.parametrize("weight", [0.0, -1.0, 401.0, float("nan")])
-def test_weights_that_no_honest_cohort_has_are_refused(weight: float) -> None:
+@pytest.mark.parametrize("weight", [0.0, -1.0, 3.9, 401.0, float("nan")])
+def test_A3_weights_that_no_honest_cohort_has_are_refused(weight: float) -> None:
     made = plan(weights=WeightsSection(cap=100))
     assert masking.share_of_full(made, {"weight": 400.0}, 4) == 4.0
     with pytest.raises(EncodingError, match="4 updates cannot weigh"):

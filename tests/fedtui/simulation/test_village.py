@@ -209,6 +209,17 @@ def test_who_attacks_is_told_and_spoils_what_it_may() -> None:
     assert told.rounds[-1].score < honest.rounds[-1].score
 
 
+def test_A5_who_does_not_cut_its_update_counts_in_no_round() -> None:
+    told = Told()
+    malice = (MaliceSection(attack="scaling", fraction=0.5, options={"factor": 10.0}),)
+    setup = setup_of(nodes=6, rounds=2, malice=malice)
+    training = msgspec.structs.replace(setup.plan.training, update_clip=0.05)
+    setup = replace(setup, plan=msgspec.structs.replace(setup.plan, training=training))
+    village_of(setup, told).run(seconds=1e6)
+    assert [report.num_counted for report in told.rounds] == [3, 3]
+    assert {node.attack for node in told.nodes if node.fate == "counted"} == {""}
+
+
 def test_a_job_that_fails_costs_its_node_and_nothing_else() -> None:
     told = Told()
     village_of(setup_of(nodes=4, rounds=2), told, fails=(1,)).run(seconds=1e6)

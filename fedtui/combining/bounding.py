@@ -57,8 +57,10 @@ def longest_mean(plan: Plan, layout: Encoding, num_nodes: int, share: float) -> 
     root = math.sqrt(layout.num_values)
     # Stochastic rounding moves each value of each vector by less than one step.
     steps = num_nodes / (layout.scale * share) * root
-    return clip * (1 + ROUNDING) + steps + hiding.in_sum(plan, num_nodes) / share * (
-        root + NOISE_SIGMAS
+    return (
+        clip * (1 + ROUNDING)
+        + steps
+        + hiding.in_sum(plan, num_nodes) / share * (root + NOISE_SIGMAS)
     )
 
 

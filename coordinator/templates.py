@@ -166,6 +166,12 @@ with_evaluator = {with_evaluator}
 # value_range = 4.0       # a value beyond it, times its weight, is cut
 # keystream = "chacha20"  # "aegis256": faster masks, in rounds whose processors all have AES
 
+# [dp]                    # noise that hides each node: docs/privacy.md, and 'plan explain' says
+# mechanism = "distributed"  # what it guarantees. "central": the coordinator adds it; "local":
+# noise = 1.0             # every node all of its own. Sigma in a sum, in update_clips
+# delta = 1e-5            # far below 1 in so many nodes
+# epsilon = 8.0           # at most, of a node that is in all rounds
+
 [traffic]
 # What travels instead of whole models: the change from the model that a node holds. 32: without
 # any loss; 16, 8 or 4 bits a value: the model itself is rounded so, the same for everybody.

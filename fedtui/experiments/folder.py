@@ -63,6 +63,9 @@ _Seconds = Annotated[float, msgspec.Meta(ge=0)]
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """run.json. Times are UTC seconds; `virtual_s` is the simulated time, `wall_s` what it took.
 
+    The epsilons are those of the node that spent most under [dp], as `delta` has them: guaranteed
+    by the plan, and realised by those who were there; None without bound, and without [dp].
+
     A version that changed when the run went on reads as "2.10.0, then 2.11.0".
     """
 
@@ -86,6 +89,9 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     num_rounds: _Count = 0
     virtual_s: _Seconds = 0.0
     wall_s: _Seconds = 0.0
+    delta: _Seconds | None = None
+    epsilon_guaranteed: _Seconds | None = None
+    epsilon_realised: _Seconds | None = None
 
 
 def versions() -> dict[str, str]:

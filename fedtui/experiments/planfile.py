@@ -58,9 +58,15 @@ def parse(text: str, *, path: Path) -> PlanFile:
 
 
 def plain(plan: Plan) -> Plan:
-    """The same plan without masks, for speed."""
-    privacy = msgspec.structs.replace(plan.privacy, updates="visible")
-    return msgspec.structs.replace(plan, privacy=privacy)
+    """The same plan without masks, for speed.
+
+    What nodes would hide below masks together, the coordinator then hides: with the noise that is
+    guaranteed, no more.
+    """
+    privacy, dp = msgspec.structs.replace(plan.privacy, updates="visible"), plan.dp
+    if dp is not None and dp.mechanism == "distributed":
+        dp = msgspec.structs.replace(dp, mechanism="central")
+    return msgspec.structs.replace(plan, privacy=privacy, dp=dp)
 
 
 def _placed(sentence: str, text: str, path: Path) -> str:

@@ -156,6 +156,12 @@ def ended(info: RunInfo, folder: Path) -> list[str]:
         f"{info.num_rounds} rounds, {virtual(info.virtual_s)} of virtual time, "
         f"{info.wall_s:.1f} s of yours",
     ]
+    if info.delta is not None:
+        sure, real = (
+            "without bound" if one is None else f"{one:.4g}"
+            for one in (info.epsilon_guaranteed, info.epsilon_realised)
+        )
+        lines.append(f"epsilon {sure} guaranteed, {real} realised, at delta {info.delta:g}")
     if info.num_rounds:
         lines.append(f"results in {folder}: picture.svg, rounds.parquet, model.safetensors")
     return lines

@@ -1,6 +1,7 @@
 """One run from beginning to end, or from where it stopped: plan, population, engine, folder."""
 
 import contextlib
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,8 +25,11 @@ from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, ParamsError
 from fedtui.learning.sections import model_of, with_zeros
 from fedtui.learning.task import FixedUpdate
+from fedtui.privacy import accounting
+from fedtui.privacy.accounting import AccountingError
 from fedtui.rounds import compression, lateness, strategic
 from fedtui.rounds.plan import Plan, plan_hash
+from fedtui.rounds.spent import Spent
 from fedtui.simulation.blame import blamed
 from fedtui.simulation.engine import Engine, EngineError
 from fedtui.simulation.ground import Ground, Setup, survey
@@ -236,9 +240,26 @@ def _go(wishes: Wishes, stage: _Stage, going: _Run) -> RunInfo:
     _write_results(going, setup.plan, manifest)
     if state == "finished":
         going.recorder.remove_models()
-    folder.keep(going.info(state, reason))
+    folder.keep(_accounted(going, setup.plan, going.info(state, reason)))
     show.ends(folder.info, folder.path)
     return folder.info
+
+
+def _accounted(going: _Run, plan: Plan, info: RunInfo) -> RunInfo:
+    """With what the node that spent most has spent under [dp]."""
+    village = going.village
+    if plan.dp is None or plan.dp.delta is None or village is None:
+        return info
+    spent = Spent(plan, village.coordinator.machine.rounds)
+    try:
+        found = accounting.epsilons_now(spent.most(), plan.dp.delta)
+    except AccountingError as error:
+        going.show.say(f"epsilon is not known: {error}")
+        return info
+    sure, real = (one if one < math.inf else None for one in found)
+    return msgspec.structs.replace(
+        info, delta=plan.dp.delta, epsilon_guaranteed=sure, epsilon_realised=real
+    )
 
 
 def _work(going: _Run, wishes: Wishes, stage: _Stage) -> tuple[State, str]:

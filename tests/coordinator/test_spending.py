@@ -64,7 +64,7 @@ async def until(told: Spending, number: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_rounds_are_accounted_for_after_their_commit_and_after_a_restart() -> None:
+async def test_N7_rounds_are_accounted_for_after_their_commit_and_after_a_restart() -> None:
     first = Spending(PLAN, FederationSnapshot(rounds=(finished(0), finished(1))))
     first.start()
     try:

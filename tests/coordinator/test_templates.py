@@ -3,13 +3,22 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from coordinator.config import CoordinatorConfig
 from coordinator.templates import PlanChoices, ServerChoices, coordinator_toml, plan_toml
 from fedtui import tomlfile
 from fedtui.plugins import names
-from fedtui.rounds.plan import DeadlinesSection, Plan, PrivacySection, TrafficSection, check
+from fedtui.rounds.plan import (
+    DeadlinesSection,
+    DpSection,
+    Plan,
+    PrivacySection,
+    TrafficSection,
+    WeightsSection,
+    check,
+)
 
 ANY = "0.0.0.0"  # noqa: S104  written, not bound to
 SERVER = ServerChoices(host=ANY, port=8443, health_port=8444)
@@ -87,11 +96,11 @@ def test_plan_toml_holds_together(task: str) -> None:
 def test_plan_toml_shows_defaults_where_it_comments() -> None:
     text = plan_toml(PlanChoices())
     shown = plan(text)
-    for section, key in re.findall(r"^\[(\w+)\]|^# (\w+) = ", text, flags=re.MULTILINE):
+    for section, key in re.findall(r"^(?:# )?\[(\w+)\]|^# (\w+) = ", text, flags=re.MULTILINE):
         if section:
             current = section
         elif key not in NONE:
-            value = getattr(getattr(shown, current), key, None)
+            value = getattr(getattr(shown, current) or DpSection(), key, None)
             line = re.search(rf"^# {key} = (\S+)", text, flags=re.MULTILINE)
             assert line is not None
             if key not in {
@@ -101,6 +110,8 @@ def test_plan_toml_shows_defaults_where_it_comments() -> None:
                 "holdout",
                 "target",
                 "group",
+                "delta",
+                "epsilon",
                 *CHOSEN,
             }:
                 assert str(value).lower() == line.group(1).strip('"'), key
@@ -111,6 +122,20 @@ def test_plan_toml_shows_every_key_of_privacy_deadlines_and_traffic() -> None:
     named = set(re.findall(r"^(?:# )?(\w+) = ", plan_toml(PlanChoices()), flags=re.MULTILINE))
     for section in (PrivacySection, DeadlinesSection, TrafficSection):
         assert set(section.__struct_fields__) <= named
+
+
+def test_plan_toml_shows_every_key_of_dp_and_it_holds_together() -> None:
+    text = plan_toml(PlanChoices(with_evaluator=True))
+    assert plan(text).dp is None
+    (part,) = re.findall(r"^# \[dp\].*?(?=^$)", text, flags=re.MULTILINE | re.DOTALL)
+    shown = plan(text + uncommented(part).replace("# [dp]", "[dp]")).dp
+    assert shown is not None
+    assert set(DpSection.__struct_fields__) <= set(re.findall(r"^# (\w+) = ", part, re.MULTILINE))
+    assert (shown.mechanism, shown.noise) == (DpSection().mechanism, DpSection().noise)
+    whole, equal = plan(text), WeightsSection(by="equal")
+    training = msgspec.structs.replace(whole.training, update_clip=1.0)
+    found = msgspec.structs.replace(whole, dp=shown, training=training, weights=equal)
+    assert check(found) == []
 
 
 def test_updates_are_masked_unless_visible_ones_are_chosen() -> None:

@@ -9,12 +9,16 @@ from contextlib import aclosing
 from hashlib import sha256
 from pathlib import Path
 
+import dp_accounting
 import numpy as np
 import pytest
 from plain_sums import check, environment, told
 
+from fedtui import tomlfile
 from fedtui.demo.federation import LocalFederation, NodeSpec
 from fedtui.demo.programs import Programs
+from fedtui.rounds import promised
+from fedtui.rounds.plan import Plan
 
 pytestmark = [pytest.mark.loopback, pytest.mark.timeout(200)]
 NODES, DIM, ROUNDS = 4, 20_000, 2
@@ -118,3 +122,21 @@ async def test_N1_each_sum_has_the_noise_of_its_nodes_and_no_two_are_alike(
     for one in updates:
         assert "clipped to 2, with noise of 2.12 added to each value" in one["what"]
         assert "examples" not in one["what"]
+
+    spent = await spent_by(federation, ROUNDS)
+    plan = tomlfile.parse(PLAN, Plan, path=tmp_path / "plan.toml")
+    sure = dp_accounting.get_epsilon_gaussian(promised.guaranteed(plan) / ROUNDS**0.5, 0.01)
+    assert spent["guaranteed"] == pytest.approx(sure)
+    # three honest nodes were in each sum, and not two
+    more = promised.guaranteed(plan) * (3 / 2) ** 0.5
+    real = dp_accounting.get_epsilon_gaussian(more / ROUNDS**0.5, 0.01)
+    assert spent["realised"] == pytest.approx(real)
+
+
+async def spent_by(federation: LocalFederation, number: int) -> dict[str, float]:
+    """What the running coordinator says, once it worked out this round."""
+    while True:
+        said = await federation.programs.run(*federation.coordinator("status", "--json"))
+        spent = json.loads(said)["spent"]
+        if spent is not None and spent["round"] == number:
+            return spent

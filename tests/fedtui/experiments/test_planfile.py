@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fedtui.experiments import planfile
-from fedtui.rounds.plan import Plan
+from fedtui.rounds.plan import Plan, check
 from fedtui.tomlfile import ConfigError
 
 GOOD = """\
@@ -44,6 +44,45 @@ def test_plain_changes_who_can_read_updates_and_nothing_else() -> None:
     assert not plain.masked
     assert plain.privacy.largest_cohort == plan.privacy.largest_cohort
     assert plain.rounds == plan.rounds
+
+
+HIDDEN = GOOD.replace(
+    "[population]\n",
+    """\
+[training]
+update_clip = 1.0
+[weights]
+by = "equal"
+[evaluation]
+with_evaluator = true
+[dp]
+noise = 2.0
+delta = 0.01
+[population]
+""",
+    1,
+)
+
+
+def test_plain_leaves_the_noise_that_is_guaranteed_to_the_coordinator() -> None:
+    plain = planfile.plain(planfile.parse(HIDDEN, path=PATH).plan)
+    assert plain.dp is not None
+    assert (plain.dp.mechanism, plain.dp.noise, plain.dp.delta) == ("central", 2.0, 0.01)
+    assert check(plain) == []
+    local = HIDDEN.replace("noise =", 'mechanism = "local"\nnoise =')
+    plan = planfile.parse(local, path=PATH).plan
+    assert planfile.plain(plan).dp == plan.dp
+
+
+def test_delta_is_held_against_the_nodes_that_there_are() -> None:
+    fifty = HIDDEN.replace("nodes = 10", "nodes = 101")
+    (said,) = lines_of(fifty)
+    assert said.startswith("plan.toml, line 15: [dp] delta = 0.01 is above 1/101")
+
+
+def test_an_epsilon_that_the_noise_does_not_keep_is_refused_by_line() -> None:
+    (said,) = lines_of(HIDDEN.replace("delta = 0.01", "delta = 0.01\nepsilon = 1.0"))
+    assert said.startswith("plan.toml, line 14: [dp] noise = 2 is too little")
 
 
 def test_a_plan_without_a_population_says_what_is_missing() -> None:

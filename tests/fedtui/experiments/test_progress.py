@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -56,6 +57,13 @@ def test_lines_say_all_that_a_person_wants(
         "3 rounds, 1 h 06 min of virtual time, 2.5 s of yours",
         "results in runs/ten: picture.svg, rounds.parquet, model.safetensors",
     ]
+
+
+def test_what_was_spent_is_said_at_the_end() -> None:
+    spent = msgspec.structs.replace(INFO, delta=0.01, epsilon_guaranteed=2.5)
+    line = "epsilon 2.5 guaranteed, without bound realised, at delta 0.01"
+    assert line in progress.ended(spent, RUN)
+    assert not any("epsilon" in said for said in progress.ended(INFO, RUN))
 
 
 def test_json_lines_hold_every_field(plan: PlanFile, a_round: Callable[..., RoundReport]) -> None:

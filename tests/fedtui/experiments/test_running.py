@@ -1,10 +1,13 @@
 """A run from its beginning, from wherever it was stopped, and what it says when it cannot be."""
 
+import math
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import dp_accounting
 import msgspec
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from fedtui import plugins
 from fedtui.errors import ExitCode, OperatorError
-from fedtui.experiments import running, tables
+from fedtui.experiments import planfile, running, tables
 from fedtui.experiments.disk import DiskError, RunFolderError
 from fedtui.experiments.engines import EngineChoice
 from fedtui.experiments.folder import RunFolder, RunInfo
@@ -22,6 +25,8 @@ from fedtui.experiments.recorder import Recorder
 from fedtui.experiments.running import Wishes
 from fedtui.learning.data import DataError
 from fedtui.learning.params import Manifest, Params, TensorSpec
+from fedtui.privacy import accounting
+from fedtui.rounds import promised
 from fedtui.simulation.blame import TaskFailedError
 from fedtui.simulation.report import NodeReport, RoundReport
 from fedtui.tomlfile import ConfigError
@@ -47,6 +52,28 @@ offline_s = 10
 training = 0.1
 """
 MASKED = PLAN.replace('updates = "visible"', "minimum = 3")
+HIDDEN = """\
+[federation]
+name = "a run"
+[task]
+name = "digits"
+[training]
+update_clip = 1.0
+[rounds]
+maximum = 2
+start_with = 8
+[weights]
+by = "equal"
+[evaluation]
+with_evaluator = true
+[privacy]
+minimum = 5
+[dp]
+noise = 2.0
+delta = 0.01
+[population]
+nodes = 8
+"""
 COARSE = PLAN + "[traffic]\nmodel_bits = 8\n"
 
 
@@ -426,3 +453,20 @@ def test_a_strategy_that_does_not_fit_the_model_is_refused(tmp_path: Path) -> No
     with pytest.raises(ConfigError, match=r"plan.toml: .*head.*0.weight, 0.bias, 2.weight"):
         running.run(wishes(tmp_path, text), Heard())
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_says_what_was_spent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of eight nodes that are all there: who is in every round is in all of them."""
+    shown = Heard()
+    info = running.run(wishes(tmp_path, HIDDEN), shown)
+    assert info == RunFolder.open(tmp_path / "run").info
+    assert info.delta == 0.01
+    noise = promised.guaranteed(planfile.read(tmp_path / "plan.toml").plan)
+    sure = dp_accounting.get_epsilon_gaussian(noise / math.sqrt(info.num_rounds), 0.01)
+    assert info.epsilon_guaranteed == pytest.approx(sure)
+    assert 0 < info.epsilon_realised < info.epsilon_guaranteed
+    no_library = (sys.executable, "-I", "-S", "-c", "raise")
+    monkeypatch.setattr(accounting, "_COMMAND", no_library)
+    info = running.run(wishes(tmp_path, HIDDEN, fresh=True), shown)
+    assert (info.state, info.delta, info.epsilon_guaranteed) == ("finished", None, None)
+    assert any("epsilon is not known: dp-accounting ended" in line for line in shown.told)

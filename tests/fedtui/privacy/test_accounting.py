@@ -43,7 +43,7 @@ def ours() -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-def test_equals_what_the_library_says_of_the_same_events(
+def test_N4_equals_what_the_library_says_of_the_same_events(
     name: str, ours: dict[str, float]
 ) -> None:
     """Its loss distributions are rounded up: ours is their limit, never above, just below."""
@@ -54,7 +54,7 @@ def test_equals_what_the_library_says_of_the_same_events(
 
 
 @pytest.mark.parametrize("name", ["one", "plainly", "hardly"])
-def test_is_the_exact_gaussian(name: str, ours: dict[str, float]) -> None:
+def test_N4_is_the_exact_gaussian(name: str, ours: dict[str, float]) -> None:
     """Balle and Wang, theorem 8, in 50 digits."""
     with mpmath.workdps(50):
         z = 1 / mpmath.sqrt(sum(one.count / mpmath.mpf(one.noise) ** 2 for one in HISTORIES[name]))

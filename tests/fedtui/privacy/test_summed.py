@@ -61,7 +61,7 @@ def test_that_a_rounded_gaussian_is_a_discrete_one(spare: float, whole: float) -
 @pytest.mark.parametrize("num_nodes", [2, 5, 9])
 @pytest.mark.parametrize("sigma", [1.7, 3.0, 5.0])
 @pytest.mark.parametrize("epsilon", [0.0, 0.1, 0.5, 1.0])
-def test_that_a_sum_shows_no_more_than_the_gaussian_that_is_said(
+def test_N5_a_sum_shows_no_more_than_the_gaussian_that_is_said(
     num_nodes: int, sigma: float, epsilon: float
 ) -> None:
     """Delta at this epsilon, of sums that differ by two steps, added up one by one."""

@@ -50,7 +50,7 @@ def noise_for(epsilon: float, delta: float, count: int) -> float:
     return dp_accounting.get_sigma_gaussian(epsilon, delta) * math.sqrt(count)
 
 
-def test_the_noise_of_the_honest_nodes_of_a_least_sum_is_the_plans() -> None:
+def test_N6_the_noise_of_the_honest_nodes_of_a_least_sum_is_the_plans() -> None:
     """Of 12 invited nodes 6 are in a sum, 2 of them collude: 4 carry all."""
     plan = plan_of()
     each = hiding.at_node(plan, hiding.honest_of(6, 2)).sigma
@@ -130,7 +130,7 @@ def test_delta_must_be_said_and_be_small() -> None:
     assert promised.conflicts(plan_of(dp=None)) == []
 
 
-def test_too_little_noise_is_refused_with_the_noise_that_does() -> None:
+def test_N6_too_little_noise_is_refused_with_the_noise_that_does() -> None:
     plan = plan_of(dp=DpSection(noise=2.0, delta=1e-4, epsilon=4.0))
     (found,) = promised.cap_conflicts(plan, of_event, noise_for)
     enough = float(found.partition("write noise = ")[2].partition(",")[0])

@@ -44,7 +44,7 @@ def test_the_node_in_most_rounds_counts() -> None:
 
 
 @given(st.lists(st.sets(st.integers(0, 11), min_size=6), max_size=12))
-def test_nobody_has_spent_more_than_is_said_and_somebody_has_spent_it(
+def test_N7_nobody_has_spent_more_than_is_said_and_somebody_has_spent_it(
     cohorts: list[set[int]],
 ) -> None:
     """Every node's own history, one by one."""

@@ -93,6 +93,7 @@ learning_rate = {learning_rate}
 momentum = {momentum}
 # weight_decay = 0.0
 # clip_norm = 1.0         # bound of each gradient (L2)
+# adversary = {{ attack = "pgd", radius = 0.1 }} # train on pictures that are changed to be hard
 # update_clip = 10.0      # bound of the whole update (L2)
 
 [strategy]

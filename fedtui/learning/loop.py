@@ -11,7 +11,7 @@ import torch
 
 from fedtui import plugins
 from fedtui.errors import FedtuiError
-from fedtui.learning import devices, optimizers
+from fedtui.learning import adversarial, devices, optimizers
 from fedtui.learning.batches import cannot, parts, rows_of, tensors
 from fedtui.learning.params import first_outside
 from fedtui.learning.result import StoppedError, TrainError, TrainProgress
@@ -72,6 +72,8 @@ class Loop:
 
     def run(self, examples: Examples, rows: Indices, rng: np.random.Generator) -> None:
         """Every batch of every epoch, or as many batches as the plan says."""
+        if self._training.adversary is not None:
+            adversarial.check(examples.x)
         devices.make_deterministic(wanted=self._training.deterministic)
         self._model.module.train()
         x, y = tensors(examples)
@@ -133,6 +135,9 @@ class Loop:
     def _part(self, part: Batch, num_all: int) -> float:
         """This part's share of the mean loss of `num_all` examples; its gradient is added."""
         with devices.precision(self._training.precision):
+            if self._training.adversary is not None:
+                module, adversary = self._model.module, self._training.adversary
+                part = adversarial.hardened(self._task, module, part, adversary)
             loss = _scalar(self._task.loss(self._model.module, part))
         if len(part.y) != num_all:
             loss = loss * (len(part.y) / num_all)

@@ -16,6 +16,7 @@ back.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from fedtui.learning.metrics import higher_is_better
@@ -34,7 +35,8 @@ def passed(rounds: Sequence[FinishedRound]) -> FinishedRound:
 
 def bases(rounds: Sequence[FinishedRound]) -> frozenset[int]:
     """The rounds from whose models the next one may start: one more if the newest is unjudged."""
-    return frozenset([r.round for r in rounds if not r.rolled_back][-2:])
+    stood = (r.round for r in reversed(rounds) if not r.rolled_back)
+    return frozenset(islice(stood, 2))
 
 
 def why_not(plan: Plan, rounds: Sequence[FinishedRound]) -> str:
@@ -44,10 +46,11 @@ def why_not(plan: Plan, rounds: Sequence[FinishedRound]) -> str:
         return ""
     if newest.score is None:
         return "nobody could measure its model"
-    before = [r for r in rounds[:-1] if not r.rolled_back and r.score is not None]
-    if not before or before[-1].score is None:
+    before = islice(reversed(rounds), 1, None)
+    base = next((r for r in before if not r.rolled_back and r.score is not None), None)
+    if base is None or base.score is None:
         return ""
-    last, now, metric = before[-1].score, newest.score, plan.task.metric
+    last, now, metric = base.score, newest.score, plan.task.metric
     if higher_is_better(metric):
         worse, allowed = now < last - tolerance, f"{tolerance:g}"
     else:
@@ -55,7 +58,7 @@ def why_not(plan: Plan, rounds: Sequence[FinishedRound]) -> str:
     if not worse:
         return ""
     return (
-        f"{metric} went from {last:.4f} (round {before[-1].round}) to {now:.4f}; the plan allows "
+        f"{metric} went from {last:.4f} (round {base.round}) to {now:.4f}; the plan allows "
         f"it to get worse by {allowed}"
     )
 

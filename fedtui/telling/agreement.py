@@ -138,6 +138,8 @@ def _training(plan: Plan) -> str:
     more = {"momentum": spec.momentum, "weight decay": spec.weight_decay}
     more |= {"gradient bound": spec.clip_norm or 0, "update bound": spec.update_clip or 0}
     extras = "".join(f", {name} {value:g}" for name, value in more.items() if value)
+    if spec.adversary is not None:
+        extras += f", on pictures changed by {spec.adversary.attack} by {spec.adversary.radius:g}"
     return (
         f"{length} of {spec.batch_size} examples a round, {spec.optimizer}, "
         f"learning rate {spec.learning_rate:g}{extras}"

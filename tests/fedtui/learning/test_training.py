@@ -20,6 +20,10 @@ from fedtui.learning.training import TrainingSpec
         {"precision": "float16"},
         {"out_of_memory": "ignore"},
         {"lr": 0.1},
+        {"adversary": {"attack": "cw", "radius": 0.1}},
+        {"adversary": {"attack": "fgsm", "radius": 0.0}},
+        {"adversary": {"attack": "pgd", "radius": 0.1, "steps": 0}},
+        {"adversary": {"attack": "pgd"}},
     ],
 )
 def test_a_plan_cannot_ask_for_nonsense(fields: dict[str, object]) -> None:

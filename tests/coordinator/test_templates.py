@@ -112,6 +112,7 @@ def test_plan_toml_shows_defaults_where_it_comments() -> None:
                 "group",
                 "delta",
                 "epsilon",
+                "adversary",
                 *CHOSEN,
             }:
                 assert str(value).lower() == line.group(1).strip('"'), key

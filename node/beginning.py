@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import fingerprint
 from fedtui.wire import enrolment
+from node.budget import Budget
 from node.masked_rounds import open_journal
 from node.service import Contract, NodeService, Parts
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Enrolled, FromNode
+    from node.allowance import Allowance
     from node.config import NodeConfig
     from node.home import Home
     from node.lookback import Lookback
@@ -63,13 +65,14 @@ def begin_service(
     *,
     paused: bool,
 ) -> NodeService:
-    """A machine without memory but the journal. Raises OSError."""
+    """A machine without memory but the journal and the budget. Raises OSError and BudgetError."""
     home.updates.drop_masked()
     journal = open_journal(home, parties) if agreement.plan.masked else None
     parts = Parts(
         board=home.board,
         ledger=home.ledger,
         journal=journal,
+        allowance=_allowance(home, config, agreement, parties),
         models=home.models,
         updates=home.updates,
         transfers=tools.transfers,
@@ -93,3 +96,17 @@ def begin_service(
         receiver=fingerprint(bytes.fromhex(config.coordinator.id)),
     )
     return NodeService(parts, contract, paused=paused)
+
+
+def _allowance(
+    home: Home, config: NodeConfig, agreement: Agreement, parties: Parties
+) -> Allowance | None:
+    """What the plan may spend of this node's privacy; None if nothing of it is counted."""
+    if agreement.plan.dp is None or config.role != "participant":
+        return None
+    from node import allowance as allowances  # noqa: PLC0415 - memory is short, few plans need it
+
+    budget = Budget(home.profile.budget, federation_id=parties.federation_id, clock=home.clock)
+    allowance = allowances.Allowance(budget, agreement.plan, config.privacy.epsilon, home.board)
+    allowance.start()
+    return allowance

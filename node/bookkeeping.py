@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fedtui.rounds import machine, masking_steps
     from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import Ended, Evaluate
+    from node.allowance import Allowance
     from node.board import Board
     from node.config import NodeConfig
     from node.journal import Journal
@@ -44,7 +45,10 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """What is kept, and for whom. `num_sent` says how much of an update has left so far."""
+    """What is kept, and for whom. `num_sent` says how much of an update has left so far.
+
+    The `allowance` is there under a plan with [dp], for a participant.
+    """
 
     board: Board
     ledger: Ledger
@@ -53,6 +57,7 @@ class Books:
     agreement: Agreement
     receiver: str
     num_sent: Callable[[bytes], int]
+    allowance: Allowance | None = None
     clock: Callable[[], float]
 
 
@@ -67,6 +72,8 @@ class Bookkeeping:
     def close(self) -> None:
         if self._books.journal is not None:
             self._books.journal.close()
+        if self._books.allowance is not None:
+            self._books.allowance.close()
 
     # ---- before anything is said --------------------------------------------------------------
 
@@ -114,6 +121,12 @@ class Bookkeeping:
             return Trouble(
                 reason=why, remedy="fedtui limit --upload-per-day MB, or wait until midnight UTC"
             )
+        if books.allowance is not None and isinstance(work, Offer):
+            try:
+                books.allowance.spend(note.round, note.attempt)
+            except OSError as error:
+                why = f"the node's privacy budget cannot be written: {error.strerror}"
+                return Trouble(reason=why, remedy=MEND_DISK, disk=True)
         among = ""
         if note.form == MASKED:
             among = privacy.in_cohort(books.agreement.plan, work)

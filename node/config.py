@@ -61,7 +61,9 @@ class PrivacyTable(_Table, frozen=True):
     `require_masked`: plans under which the coordinator reads updates are refused. Of masked
     rounds: the least nodes of a sum, the least colluders that must be reckoned with, and how many
     sums on one model may be opened that never came out as a result. `peers`, if there are any, are
-    the fingerprints of the only nodes that may be in a sum with this one.
+    the fingerprints of the only nodes that may be in a sum with this one. `epsilon` is the most
+    that a federation may cost of this node's privacy (node/allowance.py; 0: any); with it a plan
+    without [dp] is refused.
     """
 
     require_masked: bool = True
@@ -69,6 +71,7 @@ class PrivacyTable(_Table, frozen=True):
     colluders: Annotated[int, msgspec.Meta(ge=1, le=2**15)] = 1
     same_model: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
     peers: Annotated[list[Fingerprint], msgspec.Meta(max_length=2**14)] = []
+    epsilon: Annotated[float, msgspec.Meta(ge=0, le=1e5)] = 0.0
 
 
 class ModelTable(_Table, frozen=True):
@@ -137,6 +140,7 @@ minimum = {minimum}                # the least nodes of a masked sum that yours 
 colluders = {colluders}              # how many of them may at least collude and learn no more
 same_model = {same_model}             # sums on one model without a result, before the node pauses
 peers = {peers}                # fingerprints of the only nodes in sums with yours; empty: any
+epsilon = {epsilon}              # the most of your privacy that a plan's [dp] may spend; 0: any
 
 [model]
 got_worse = {got_worse}            # much worse on your own held-out data: "tell" you, or "refuse"

@@ -25,6 +25,7 @@ from fedtui.wire.halves import NodeHello
 from fedtui.wire.labels import safe_label
 from fedtui.wire.messages import Enrolled, FromCoordinator, Leaving, Rotated, RotateKey
 from node import beginning, belonging, watching
+from node.budget import REMEDY, BudgetError
 from node.consenting import Consenting
 from node.dial import NO_CONNECTION
 from node.exits import REMEDIES
@@ -352,6 +353,9 @@ class Membership:
                 reason = f"the node's journal cannot be opened: {error.strerror or error}"
                 self._board.alarm("disk", reason, remedy="mend the disk")
                 self._refuse(reason, None, remedy="mend the disk, then: fedtui join")
+                return
+            except BudgetError as error:
+                self._refuse(str(error), None, remedy=REMEDY)
                 return
         self._service.step(machine.Connected())
         self.rotate()

@@ -10,6 +10,7 @@
         consent.json    which plan, when, what was shown consent.py
         ledger.jsonl    what left this machine           ledger.py
         journal.jsonl   what it voted for under masks    journal.py
+        budget.jsonl    what it spent of its privacy     budget.py
         orders.json     paused, leaving                  orders.py
         history.jsonl   how its last rounds came out     history.py
         peers.json      nodes that were in its rosters   peers.py
@@ -74,6 +75,10 @@ class Profile:
     @property
     def journal(self) -> Path:
         return self.root / "journal.jsonl"
+
+    @property
+    def budget(self) -> Path:
+        return self.root / "budget.jsonl"
 
     @property
     def history(self) -> Path:

@@ -23,7 +23,8 @@ MB = 1_000_000
 class PlanFacts:
     """What policy needs to know of a plan; `visible_updates`: the coordinator can read each.
 
-    Where it cannot: the least nodes of any sum, and how many colluders are reckoned with.
+    Where it cannot: the least nodes of any sum, and how many colluders are reckoned with. `hides`:
+    there is noise in what anybody reads.
     """
 
     plan_hash: str
@@ -32,6 +33,7 @@ class PlanFacts:
     visible_updates: bool
     minimum: int = 0
     colluders: int = 0
+    hides: bool = False
 
 
 def facts_of(agreement: Agreement) -> PlanFacts:
@@ -45,6 +47,7 @@ def facts_of(agreement: Agreement) -> PlanFacts:
         visible_updates=plan.privacy.updates == "visible",
         minimum=least.minimum if least else 0,
         colluders=least.colluders if least else 0,
+        hides=plan.dp is not None,
     )
 
 
@@ -67,6 +70,11 @@ def refuses_plan(plan: PlanFacts, config: NodeConfig) -> str | None:
 
 def _refuses_privacy(plan: PlanFacts, config: NodeConfig) -> str | None:
     privacy = config.privacy
+    if privacy.epsilon and not plan.hides:
+        return (
+            "the plan adds no noise, so that what its sums tell of this node has no bound, and "
+            f"node.toml says [privacy] epsilon = {privacy.epsilon:g}"
+        )
     if plan.visible_updates:
         if privacy.require_masked:
             return (

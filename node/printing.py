@@ -44,6 +44,7 @@ def status_text(seen: NodeStatus) -> str:
         ("coordinator", _coordinator(seen)),
         ("plan", _plan_line(seen)),
         ("privacy", seen.plan.privacy if seen.plan and seen.consented else ""),
+        ("budget", seen.budget.words() if seen.budget else ""),
         ("leaves here", _leaves_text(_leaves(seen))),
         ("round", _round(seen)),
         ("cohort", _cohort(seen)),

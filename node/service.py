@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fedtui.telling.agreement import Agreement
     from fedtui.wire.messages import FromCoordinator, FromNode, Role
     from node import jobs
+    from node.allowance import Allowance
     from node.board import Board
     from node.bookkeeping import Trouble
     from node.config import NodeConfig
@@ -53,12 +54,14 @@ _WORSE = "the global model got much worse on this node's own held-out data"
 class Parts:
     """What a service works with; one set a profile. `clock` gives UTC seconds.
 
-    The journal is there under a plan whose updates are masked, and the service closes it.
+    The journal is there under a plan whose updates are masked, the allowance under one with [dp];
+    the service closes both.
     """
 
     board: Board
     ledger: Ledger
     journal: Journal | None
+    allowance: Allowance | None
     models: Models
     updates: Updates
     transfers: Transfers
@@ -111,6 +114,7 @@ class NodeService:
                 agreement=contract.agreement,
                 receiver=contract.receiver,
                 num_sent=parts.transfers.num_sent,
+                allowance=parts.allowance,
                 clock=parts.clock,
             )
         )
@@ -204,6 +208,8 @@ class NodeService:
     def use_config(self, config: NodeConfig) -> None:
         """Go on under other limits."""
         self._contract = replace(self._contract, config=config)
+        if self._parts.allowance is not None:
+            self._parts.allowance.allow(config.privacy.epsilon)
 
     def allow(self) -> None:
         """The operator allows more sums on a model that the node voted for before."""
@@ -366,6 +372,9 @@ class NodeService:
             return None
         if work.model.digest == self._refused:
             return _WORSE
+        allowance = self._parts.allowance
+        if allowance is not None and (why := allowance.refuses()):
+            return why
         today = self._parts.ledger.num_bytes_on(self._parts.clock())
         return policy.refuses_training(config) or policy.refuses_upload(
             agreement.upload_bytes, num_bytes_today=today, config=config

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks.results import published_attacks
 from benchmarks.results.curves import LAST, Kept
 from benchmarks.results.section import ROOT, Section, Table, main
+from benchmarks.simulated import RunError
 from fedtui.secagg import graph
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def measure(short: bool, only: str) -> Section:
         for part in PARTS[:1] if short else PARTS:
             found = {
                 label: {
-                    attack: kept.curve(plan(one, split, text, part, short=short))
+                    attack: _ended(kept, plan(one, split, text, part, short=short))
                     for attack, text in attacks.items()
                 }
                 for label, one in chosen.items()
@@ -130,6 +131,14 @@ def measure(short: bool, only: str) -> Section:
             parts += [f"**{split}, {part:.0%} bad nodes**", _table(clean, found)]
     parts += [_groups(18 if short else NODES), published_attacks.ABOUT, published_attacks.TABLE]
     return Section(name="robustness", title="What bad nodes do, and what helps", parts=parts)
+
+
+def _ended(kept: Kept, text: str) -> Curve | None:
+    """None: the attack kept the federation from ever finishing a round."""
+    try:
+        return kept.curve(text)
+    except RunError:
+        return None
 
 
 def _about(*, short: bool) -> str:
@@ -142,20 +151,24 @@ def _about(*, short: bool) -> str:
         f"{task}, {nodes} nodes that all take part, {rounds} rounds of 10 steps of 32 examples, "
         "equal weights, one seed. Accuracy is the evaluator's, in per cent, the mean of the last "
         f"{LAST} rounds; in brackets what the attack costs against the same defence without one, "
-        f"in points. {attacks}. Attackers do not clip. A bound is {CLIP:g}, and what is longer is "
+        'in points; "no round": too many groups were refused, again and again, so that no model '
+        f"came of it. {attacks}. Attackers do not clip. A bound is {CLIP:g}; what is longer is "
         "refused where updates are visible; under masks it is the means of groups that are held "
         "to it. Groups are drawn anew in every attempt, by all nodes' commitments; each has 1 "
         "colluder at most."
     )
 
 
-def _table(clean: Mapping[str, Curve], found: Mapping[str, Mapping[str, Curve]]) -> Table:
+def _table(clean: Mapping[str, Curve], found: Mapping[str, Mapping[str, Curve | None]]) -> Table:
     attacks = next(iter(found.values()), {})
     rows = []
     for label, by_attack in found.items():
         base = _score(clean[label])
         cells = [f"{100 * base:.1f}"]
         for curve in by_attack.values():
+            if curve is None:
+                cells.append("no round")
+                continue
             score = _score(curve)
             cells.append(f"{100 * score:.1f} ({100 * (score - base):+.1f})")
         rows.append([label, *cells])

@@ -77,23 +77,29 @@ def num_known(plan: Plan, members: int = 0) -> int:
     return max(members, plan.minimum, plan.selection.count or 0, plan.rounds.start_with or 0)
 
 
-def sentence(plan: Plan) -> str:
-    """What [dp] promises in a line, to be said after who can read updates; empty without it."""
+def who_adds(plan: Plan) -> str:
+    """Who adds noise, as a clause; empty where nobody does."""
     if plan.dp is None:
         return ""
-    who = {
+    return {
         "distributed": "nodes add noise together",
         "local": "every node adds noise of its own",
         "central": "the coordinator, which is trusted with it, adds noise",
     }[plan.dp.mechanism]
+
+
+def sentence(plan: Plan) -> str:
+    """What [dp] promises in a line, to be said after who can read updates; empty without it."""
+    if plan.dp is None:
+        return ""
     bound = (
         "bounds no epsilon"
         if plan.dp.epsilon is None
         else f"bounds epsilon by {plan.dp.epsilon:g} in all {plan.rounds.maximum} rounds"
     )
     return (
-        f"; {who}, {plan.dp.noise:g} times as much as a node can change: the plan {bound}, at "
-        f"delta {plan.dp.delta or 0:g}"
+        f"; {who_adds(plan)}, {plan.dp.noise:g} times as much as a node can change: the plan "
+        f"{bound}, at delta {plan.dp.delta or 0:g}"
     )
 
 

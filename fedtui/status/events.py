@@ -19,6 +19,7 @@ from fedtui.status.parts import (
     MAX_SCORES,
     MAX_TAIL,
     Alarm,
+    Budget,
     Coordinator,
     Drift,
     LedgerLine,
@@ -140,6 +141,10 @@ class PrivacySeen(_Event, frozen=True):
     privacy: Privacy
 
 
+class BudgetSeen(_Event, frozen=True):
+    budget: Budget | None
+
+
 class RosterSeen(_Event, frozen=True):
     roster: tuple[Peer, ...]
 
@@ -229,6 +234,7 @@ Event = (
     | PauseSet
     | LeavingSet
     | LinkLost
+    | BudgetSeen
     | LedgerWritten
     | Logged
     | ProblemSeen
@@ -301,6 +307,7 @@ def _begun(state: NodeStatus, so_far: int) -> NodeStatus:
         own_scores=(),
         drift=None,
         rounds=(),
+        budget=None,
         roster=(),
         round=Round(),
         training=Training(),

@@ -309,7 +309,10 @@ class Peer(Part, frozen=True):
 
 
 class Privacy(Part, frozen=True):
-    """Who can learn what in the rounds of this plan, in numbers and in sentences."""
+    """Who can learn what in the rounds of this plan, in numbers and in sentences.
+
+    `noise` says who adds noise; "" if nobody does.
+    """
 
     masked: bool = False
     cohort: int = 0
@@ -321,6 +324,7 @@ class Privacy(Part, frozen=True):
     if_collude: str = ""
     keystream: str = ""
     roster_hash: str = ""
+    noise: str = ""
 
 
 class MaskedSum(Part, frozen=True):
@@ -393,6 +397,29 @@ class Alarm(Part, frozen=True):
     acknowledged: bool = False
 
 
+class Budget(Part, frozen=True):
+    """What this node spent of its privacy under [dp], guaranteed: `epsilon` at `delta`.
+
+    `noise` is that of one round, in clips; `num_releases` are updates that left. `cap` is what the
+    operator allows in all (0: no cap), `rounds_left` how many rounds still fit (None: any).
+    """
+
+    epsilon: float = 0.0
+    delta: float = 0.0
+    noise: float = 0.0
+    num_releases: int = 0
+    cap: float = 0.0
+    rounds_left: int | None = None
+
+    def words(self) -> str:
+        """In a line, for people."""
+        spent = f"epsilon {self.epsilon:.3g} spent in {self.num_releases} updates"
+        if not self.cap:
+            return f"{spent}, at delta {self.delta:g}; no cap"
+        left = "" if self.rounds_left is None else f", {self.rounds_left} rounds left"
+        return f"{spent} of the {self.cap:g} that you allow, at delta {self.delta:g}{left}"
+
+
 class NodeStatus(Part, frozen=True):
     """All of it. `seq` counts the events it includes.
 
@@ -431,6 +458,7 @@ class NodeStatus(Part, frozen=True):
     machine: Machine = Machine()
     limits: Limits = Limits()
     privacy: Privacy = Privacy()
+    budget: Budget | None = None
     roster: tuple[Peer, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     log: tuple[LogLine, ...] = ()

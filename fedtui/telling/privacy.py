@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fedtui.crypto.keys import fingerprint
-from fedtui.rounds import claims, hiding, masking, masking_steps
+from fedtui.rounds import claims, hiding, masking, masking_steps, promised
 from fedtui.rounds.claims import Claim
 from fedtui.rounds.masked_work import names
 from fedtui.secagg import context, graph
@@ -93,6 +93,7 @@ def seen(
             coordinator_sees="each update of yours, the number of your examples and your sums",
             others_see=_NO_SHARES,
             if_collude="the coordinator needs nobody's help: it reads your updates",
+            noise=promised.who_adds(plan),
         )
     one = cohort or cohort_of(plan, plan.minimum)
     claim = one.claim
@@ -113,6 +114,7 @@ def seen(
         if_collude=collude,
         keystream=agreed.keystream if agreed else plan.privacy.keystream,
         roster_hash=agreed.hash if agreed else "",
+        noise=promised.who_adds(plan),
     )
 
 

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from a_plan import MANIFEST, MODEL, PLAN, model_ref
 from fake_federation import Clock
+from machine_on_a_desk import offer
 
 from fedtui.learning.training import TrainingSpec
 from fedtui.rounds import machine, masking_steps
@@ -149,3 +150,21 @@ def test_no_masked_step_without_a_journal(home: Profile) -> None:
     trouble = kept.witness(effect, None)
     assert trouble is not None
     assert "journal" in trouble.reason
+
+
+def test_D4_an_update_that_is_not_in_the_budget_does_not_leave(home: Profile) -> None:
+    class Full:
+        """An allowance on a full disk."""
+
+        def spend(self, number: int, attempt: int) -> None:
+            assert (number, attempt) == (NOTE.round, NOTE.attempt)
+            raise OSError(28, "No space left on device")
+
+    _, books = open_books(home)
+    kept = Bookkeeping(replace(books, allowance=Full()))
+    trouble = kept.note(NOTE, offer(), NodeConfig())
+    assert trouble is not None
+    assert trouble.disk
+    assert "privacy budget cannot be written" in trouble.reason
+    assert books.ledger.tail(10) == (), "the ledger does not say that it left"
+    assert kept.note(NOTE, None, NodeConfig()) is None, "what is no update spends nothing"

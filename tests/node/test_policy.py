@@ -1,5 +1,7 @@
 """What the operator decided is what happens."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from fake_federation import MANIFEST
@@ -76,6 +78,9 @@ MASKED = PlanFacts(
 )
 
 
+NOISY = replace(MASKED, hides=True)
+
+
 @pytest.mark.parametrize(
     ("privacy", "plan", "words"),
     [
@@ -88,6 +93,9 @@ MASKED = PlanFacts(
         (PrivacyTable(minimum=5), MASKED, "minimum = 5"),
         (PrivacyTable(colluders=3), MASKED, "colluders = 3"),
         (PrivacyTable(require_masked=False, minimum=9, colluders=9), PLAN, ""),
+        (PrivacyTable(epsilon=4.0), MASKED, "the plan adds no noise"),
+        (PrivacyTable(epsilon=4.0, require_masked=False), PLAN, "epsilon = 4"),
+        (PrivacyTable(epsilon=4.0), NOISY, ""),
     ],
 )
 def test_a_plan_below_the_operators_floors_is_refused(

@@ -1,7 +1,7 @@
 """Privacy: who can learn what of this node, and who vouches for each claim.
 
 `here` is what this node does or checks itself, `coord` what it only knows from the coordinator;
-only the first gets a tick. Without privacy accounting there is no epsilon, and none is claimed.
+only the first gets a tick. Without noise there is no epsilon, and none is claimed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fedtui.tui.panes import saying
 from fedtui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
+    from fedtui.status import NodeStatus
     from fedtui.tui.view import View
 
 NO_EPSILON = "ε off"
@@ -60,7 +61,8 @@ class PrivacyPane(RedPane):
     OPENS = "scr.5"
     HELP: ClassVar[str] = (
         "What the coordinator and other nodes can see of yours. (here): done or checked by this "
-        "node; (coord): the coordinator says so. ε off: no noise is added, and none is claimed."
+        "node; (coord): the coordinator says so. ε: what was spent of yours; off: no "
+        "noise is added, and none is claimed."
     )
 
     def look(self, view: View, width: int, height: int) -> list[Content]:
@@ -69,7 +71,7 @@ class PrivacyPane(RedPane):
             return [Content.styled("nothing leaves: not in a federation", "$quiet")]
         cohort = f"cohort {privacy.cohort}" if privacy.cohort else ""
         rows = [
-            saying.row(width, Piece(NO_EPSILON, "$quiet"), Piece("no noise added", "$quiet", 1)),
+            saying.row(width, *_epsilon(status)),
             saying.row(
                 width,
                 verdict(view),
@@ -88,6 +90,26 @@ class PrivacyPane(RedPane):
         return [*rows, *wrapped][:height]
 
 
+def _epsilon(status: NodeStatus) -> tuple[Piece, ...]:
+    budget, noise = status.budget, status.privacy.noise
+    if budget is None:
+        head = "ε not known yet" if noise else NO_EPSILON
+        return Piece(head, "$quiet"), Piece(noise or "no noise added", "$quiet", 1)
+    left = "" if budget.rounds_left is None else f"{budget.rounds_left} rounds left"
+    of = f" of {budget.cap:g}" if budget.cap else ""
+    style = "bold $alarm" if budget.rounds_left == 0 else ""
+    return Piece(f"ε {budget.epsilon:.3g}{of} (here)", style), Piece(left or noise, style, 1)
+
+
+def _epsilon_whole(status: NodeStatus) -> str:
+    """The same in a sentence."""
+    if status.budget is not None:
+        return f"ε: {status.budget.words()} (here)"
+    if status.privacy.noise:
+        return f"ε: {status.privacy.noise}; what was spent is not known yet"
+    return f"{NO_EPSILON}: no noise added, no budget claimed"
+
+
 def _claim(head: str, text: str) -> Content:
     return Content.assemble((head, "$quiet"), text[:1000] or "not known yet")
 
@@ -104,7 +126,7 @@ class CardPane(RedPane):
         head = verdict(view)
         first = [
             *saying.sentence(head.text, width, head.style),
-            *saying.sentence(f"{NO_EPSILON}: no noise added, no budget claimed", width, "$quiet"),
+            *saying.sentence(_epsilon_whole(view.status), width, "$quiet"),
         ]
         known = self._known(view)
         rows = [*first, Content(), *saying.facts(known, width)]

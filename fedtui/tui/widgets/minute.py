@@ -20,4 +20,6 @@ class Minute(Live):
         status = view.status
         word = "OFFLINE" if status.offline_since else STATE_WORDS[status.state]
         number = f" {status.round.number}" if status.round.number else ""
-        return Content(f"{word.lower()}{number} {'ε off'}\nkeys: ? q")
+        spent = f" {status.budget.epsilon:.2g}" if status.budget else ""
+        epsilon = f"ε{spent}" if spent or status.privacy.noise else "ε off"
+        return Content(f"{word.lower()}{number} {epsilon}\nkeys: ? q")

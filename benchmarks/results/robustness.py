@@ -29,7 +29,7 @@ SPLITS = ("iid", "dirichlet:0.5")
 PARTS = (0.1, 0.2)
 NODES, ROUNDS = 30, 12
 CLIP = 1.0
-"""About one and a half times the median length of an honest update in the first rounds."""
+"""About the length of an honest update in the first round; later ones are shorter."""
 ATTACKS = {
     "label flip": 'attack = "label_flip"',
     "sign flip": 'attack = "sign_flip"\noptions = { strength = 3.0 }',

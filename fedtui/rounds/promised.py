@@ -66,10 +66,11 @@ def all_rounds(plan: Plan) -> tuple[Release, ...]:
 
 
 def cohort(plan: Plan, members: int = 0) -> int:
-    """How many nodes a round invites if so many are there, or as many as the plan knows of."""
-    if plan.selection.count is not None:
-        return plan.selection.count
-    return max(plan.minimum, math.ceil(plan.selection.fraction * num_known(plan, members)))
+    """How many nodes a round is about if so many are there, or as many as the plan knows of."""
+    wanted = plan.selection.count
+    if wanted is None:
+        wanted = max(plan.minimum, math.ceil(plan.selection.fraction * num_known(plan, members)))
+    return min(wanted, plan.privacy.largest_cohort) if plan.masked else wanted
 
 
 def num_known(plan: Plan, members: int = 0) -> int:

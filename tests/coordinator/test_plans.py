@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coordinator import cli
+from coordinator import cli, config, plans
 from coordinator.exits import Exit
 from fedtui.privacy import accounting
+from fedtui.rounds.plan import Plan
 
 PLAN = """
 [federation]
@@ -105,3 +106,28 @@ def test_nothing_is_claimed_where_nothing_can_be_worked_out(
 def test_a_missing_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("plan", "explain", tmp_path / "none.toml") == Exit.BAD_CONFIG
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_population_counts_as_nodes(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan.write_text(PLAN.format(noise=4.0) + "[population]\nnodes = 40\n")
+    assert run("plan", "check", plan, "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out)["nodes"] == 40
+    assert run("plan", "explain", plan, "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out)["cohort"] == 40
+    plan.write_text(PLAN.format(noise=4.0) + "[population]\nnodes = 1001\n")
+    assert run("plan", "check", plan) == Exit.BAD_CONFIG
+    assert "above 1/1001" in capsys.readouterr().err
+
+
+def test_approved_nodes_count(
+    tmp_path: Path, plan: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "_found", lambda where: plans._Found(plan, read(plan), 1001))
+    assert run("plan", "check", tmp_path) == Exit.BAD_CONFIG
+    assert "above 1/1001" in capsys.readouterr().err
+    assert run("plan", "explain", tmp_path) == Exit.OK
+    assert "above 1/1001" in capsys.readouterr().out
+
+
+def read(path: Path) -> Plan:
+    return config.load_plan(path)

@@ -100,6 +100,9 @@ def test_the_cohort_is_that_of_the_nodes_that_are_known() -> None:
     assert promised.cohort(plan_of(), 30) == 30
     assert promised.cohort(plan_of(selection=SelectionSection(fraction=0.5)), 30) == 15
     assert promised.cohort(plan_of(selection=SelectionSection(count=9)), 30) == 9
+    assert promised.cohort(plan_of(), 1000) == 100, "what lanes have room for"
+    seen = plan_of("local", privacy=PrivacySection(updates="visible"))
+    assert promised.cohort(seen, 1000) == 1000
 
 
 @pytest.mark.parametrize(

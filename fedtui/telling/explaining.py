@@ -14,6 +14,7 @@ import msgspec
 from fedtui.privacy.spending import Release
 from fedtui.rounds import claims, hiding, masking, promised
 from fedtui.secagg import graph
+from fedtui.telling import bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +104,7 @@ def explain(
         epsilon_round=each,
         epsilon_total=total,
         league=_league(plan, cohort, of_leagues),
-        parts=tuple(_parts(plan, cohort, each, total)),
+        parts=(*_parts(plan, cohort, each, total), *_bound(plan, num_values)),
         warnings=tuple(_warnings(plan, cohort, total, num_values, members)),
     )
 
@@ -143,6 +144,13 @@ def _parts(plan: Plan, cohort: int, each: float | None, total: float | None) -> 
         found.append(Part(title="Noise", sentences=_noise(plan, cohort)))
         found.append(Part(title="What a node spends", sentences=_spent(plan, each, total)))
     return [*found, Part(title="What leaves without noise", sentences=_bare(plan))]
+
+
+def _bound(plan: Plan, num_values: int | None) -> tuple[Part, ...]:
+    """What it is worth depends on the size of the model."""
+    if num_values is None:
+        return ()
+    return (Part(title="What bounds an update", sentences=(bounds.of_updates(plan, num_values),)),)
 
 
 def _who(plan: Plan) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from fedtui.rounds.plan import (
     WeightsSection,
     check,
 )
+from fedtui.telling import bounds
 from fedtui.telling.explaining import explain, length_of_noise
 
 VISIBLE = PrivacySection(updates="visible")
@@ -116,6 +117,13 @@ def test_groups_shrink_the_crowd_and_it_is_said() -> None:
     text = explain(plan, ask).text()
     assert "hides among the 4 or more of its group" in text
     assert "each group has" in text
+    assert "What bounds an update" not in text  # nobody knows the size of the model
+
+
+def test_what_a_bound_is_worth_is_said_of_a_model_of_known_size() -> None:
+    plan = plan_of(privacy=PrivacySection(group=4), selection=SelectionSection(count=12))
+    (part,) = [p for p in explain(plan, ask, num_values=9000).parts if "bounds" in p.title]
+    assert part.sentences == (bounds.of_updates(plan, 9000),)
 
 
 def test_ten_nodes_at_epsilon_eight_are_warned_about() -> None:

@@ -76,6 +76,17 @@ DEFENCES = {
     "groups of 3, median, clipped": Defence(rule="median", group=3, clip=True),
     "groups of 5, median": Defence(rule="median", group=5),
 }
+READING = (
+    "With 10 % bad nodes groups of 3 under masks lose at most 0.9 points to sign flips and 0.3 "
+    "to scaling under the median, with alike and unlike data; the mean under the same attacks "
+    "loses 2 to 5 and over 55. With 20 % half of the groups of 3 and two thirds of those of 5 "
+    "have a bad node, and no rule over groups holds: 4 to 28 points are lost, and with a "
+    "bound whole rounds are, to attackers who want that. Where updates are visible a bound "
+    "that is enforced is the strongest single lever: it brings the plain mean back from ruin "
+    "to within a tenth of a point, since what breaks it is refused; label flips, which keep "
+    "to it, cost the mean under a point here. Multi-Krum loses 2 points without an attack on "
+    "unlike data, and gains them back when the bad are the ones it drops."
+)
 SHORT = ("mean", "median", "groups of 3, median")
 
 
@@ -115,6 +126,7 @@ def measure(short: bool, only: str) -> Section:
     }
     attacks = {"sign flip": ATTACKS["sign flip"]} if short else ATTACKS
     parts: list[str | Table] = [_about(short=short)]
+    parts += [] if short or only else [READING]
     for split in SPLITS[:1] if short else SPLITS:
         clean = {
             label: kept.curve(plan(one, split, "", 0, short=short))
@@ -130,6 +142,7 @@ def measure(short: bool, only: str) -> Section:
             }
             parts += [f"**{split}, {part:.0%} bad nodes**", _table(clean, found)]
     parts += [_groups(18 if short else NODES), published_attacks.ABOUT, published_attacks.TABLE]
+    parts += [] if short or only else [published_attacks.ORDER]
     return Section(name="robustness", title="What bad nodes do, and what helps", parts=parts)
 
 

@@ -40,5 +40,6 @@ bench: .venv/.dev   ## the figures of the README, measured on this machine
 	$(BIN)/python -m benchmarks.secagg --nodes 10 --json
 	$(BIN)/python -m benchmarks.secagg --nodes 100 --dropouts 10 --json
 	$(BIN)/python -m benchmarks.secagg --nodes 100 --dropouts 10 --keystream aegis256 --json
+	$(BIN)/python -m benchmarks.noise --json
 	$(BIN)/python -m benchmarks.screen --json
 	$(BIN)/python -m benchmarks.simulation --short

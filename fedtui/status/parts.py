@@ -413,11 +413,14 @@ class Budget(Part, frozen=True):
 
     def words(self) -> str:
         """In a line, for people."""
-        spent = f"epsilon {self.epsilon:.3g} spent in {self.num_releases} updates"
-        if not self.cap:
-            return f"{spent}, at delta {self.delta:g}; no cap"
-        left = "" if self.rounds_left is None else f", {self.rounds_left} rounds left"
-        return f"{spent} of the {self.cap:g} that you allow, at delta {self.delta:g}{left}"
+        cap = f" of the {self.cap:g} that you allow" if self.cap else ""
+        left = "no cap" if not self.cap else "rounds left: not known yet"
+        if self.rounds_left is not None:
+            left = f"{self.rounds_left} rounds left"
+        return (
+            f"epsilon {self.epsilon:.3g}{cap} spent, by {self.num_releases} updates, at delta "
+            f"{self.delta:g}; {left}"
+        )
 
 
 class NodeStatus(Part, frozen=True):

@@ -26,13 +26,13 @@ def rows(status: NodeStatus) -> list[tuple[str, str]]:
         (
             NodeStatus(privacy=Privacy(noise=NOISE), budget=SPENT),
             ["ε 1.23 of 4 (here)", "7 rounds left"],
-            "ε: epsilon 1.23 spent in 3 updates of the 4 that you allow, at delta 1e-05, "
+            "ε: epsilon 1.23 of the 4 that you allow spent, by 3 updates, at delta 1e-05; "
             "7 rounds left (here)",
         ),
         (
             NodeStatus(privacy=Privacy(noise=NOISE), budget=Budget(epsilon=0.5, delta=1e-5)),
             ["ε 0.5 (here)", NOISE],
-            "ε: epsilon 0.5 spent in 0 updates, at delta 1e-05; no cap (here)",
+            "ε: epsilon 0.5 spent, by 0 updates, at delta 1e-05; no cap (here)",
         ),
     ],
 )

@@ -33,6 +33,7 @@ ORDER = (
     "cost_of_values",
     "robustness",
     "norm_bound",
+    "privacy",
     "leakage",
 )
 _HEAD = """\

@@ -130,8 +130,8 @@ def _about(here: Setting, num_seeds: int) -> str:
     task = "digits" if here.short else "Fashion-MNIST, a linear model of 1,970 values"
     return (
         f"{task}, {here.nodes:,} nodes with alike data, {here.count} a round, {here.rounds} "
-        f"rounds, update_clip {CLIP:g}, delta {DELTA:g}, {num_seeds} seed{'s' * (num_seeds > 1)}; accuracy is the evaluator's, "
-        f"in per cent, the mean of the last {LAST} rounds. Epsilon is that of a node that is in "
+        f"rounds, update_clip {CLIP:g}, delta {DELTA:g}, seeds: {num_seeds}; accuracy is the "
+        f"evaluator's, in per cent, the mean of the last {LAST} rounds. Epsilon is that of a node that is in "
         "every round: that most are not is not counted. *Guaranteed* reckons with the "
         f"{here.honest} honest nodes of the smallest sum that is allowed ({here.minimum} nodes, "
         f"{here.colluders} of them colluding), *realised* with all honest ones that were there. "

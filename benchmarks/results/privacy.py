@@ -131,12 +131,12 @@ def _about(here: Setting, num_seeds: int) -> str:
     return (
         f"{task}, {here.nodes:,} nodes with alike data, {here.count} a round, {here.rounds} "
         f"rounds, update_clip {CLIP:g}, delta {DELTA:g}, seeds: {num_seeds}; accuracy is the "
-        f"evaluator's, in per cent, the mean of the last {LAST} rounds. Epsilon is that of a node that is in "
-        "every round: that most are not is not counted. *Guaranteed* reckons with the "
-        f"{here.honest} honest nodes of the smallest sum that is allowed ({here.minimum} nodes, "
-        f"{here.colluders} of them colluding), *realised* with all honest ones that were there. "
-        "The last column is how far the masked federation is from central noise, in points: of "
-        "the same realised epsilon, and of the guaranteed one."
+        f"evaluator's, in per cent, the mean of the last {LAST} rounds. Epsilon is that of a "
+        "node that is in every round: that most are not is not counted. *Guaranteed* reckons "
+        f"with the {here.honest} honest nodes of the smallest sum that is allowed "
+        f"({here.minimum} nodes, {here.colluders} of them colluding), *realised* with all honest "
+        "ones that were there. The last column is how far the masked federation is from central "
+        "noise, in points: of the same realised epsilon, and of the guaranteed one."
     )
 
 

@@ -10,6 +10,7 @@ from fedtui.wire import enrolment
 from node.budget import Budget
 from node.masked_rounds import open_journal
 from node.service import Contract, NodeService, Parts
+from node.trimming import trim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +96,7 @@ def begin_service(
         role=config.role,
         receiver=fingerprint(bytes.fromhex(config.coordinator.id)),
     )
+    trim()  # joining took more than serving does
     return NodeService(parts, contract, paused=paused)
 
 

@@ -21,7 +21,11 @@ TABLE = Table(
     ],
 )
 ORDER = (
-    "The order agrees as far as ours can tell: FedAvg is last under label flip and under "
-    "noise, and Multi-Krum loses least. The differences are far smaller here: three times the "
-    "nodes, none of which has much of a class alone, and twelve rounds."
+    "With alike data FedAvg is last here, too, but the differences are of tenths of a "
+    "point, which one seed cannot order; with unlike data and 20 % bad nodes it is not: the "
+    "mean keeps 76.4 under label flip and under noise, Multi-Krum 76.3, trimmed mean 76.2 "
+    "and 76.5, the median 75.8 and 76.1. Both attacks are too weak here to set the rules "
+    "apart: noise of 0.1 and flipped labels move a mean of 30 nodes little in twelve "
+    "rounds, and a median pays for unlike data by itself. The published setting (10 nodes, "
+    "40 rounds, a CNN) was not run."
 )
